@@ -1,0 +1,1 @@
+//! Client verbs: images, figures, reset

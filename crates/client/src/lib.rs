@@ -1,0 +1,1 @@
+//! One client for every component: in process or over HTTP, typed calls, informers

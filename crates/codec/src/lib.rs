@@ -1,0 +1,1 @@
+//! Interpreters over the schema: JSON, YAML, protobuf, patches, tables, OpenAPI

@@ -1,0 +1,1 @@
+//! The controllers, one file each, and the shell that runs them

@@ -1,0 +1,1 @@
+//! The table of kinds and the strategy of each: defaults, validation, columns

@@ -1,0 +1,1 @@
+//! Pod workers, probes, volumes, status and the node's HTTPS API

@@ -1,0 +1,1 @@
+//! Pod interfaces, routes between nodes, service rules

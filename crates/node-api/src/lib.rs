@@ -1,0 +1,1 @@
+//! CRI wire types and client

@@ -1,0 +1,16 @@
+//! The ground every other crate stands on at run time: named tasks whose cancellation is waited for
+//! ([`Tasks`], [`Stop`]), the clock ([`Clock`]), and randomness that a test can seed ([`random`]).
+//!
+//! Nothing here knows Kubernetes. Everything that spawns, sleeps or asks for the time goes through this
+//! crate, so that a whole cluster can run on virtual time in one thread.
+
+mod backoff;
+mod clock;
+pub mod random;
+mod stop;
+mod tasks;
+
+pub use backoff::Backoff;
+pub use clock::{Clock, Instant, Timestamp, sleep, sleep_until, timeout};
+pub use stop::Stop;
+pub use tasks::Tasks;

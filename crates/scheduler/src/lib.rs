@@ -1,0 +1,1 @@
+//! The scheduler: cluster model, queue, plugins, binding

@@ -1,0 +1,1 @@
+//! Revisioned bytes: get, range, transaction, watch, compaction

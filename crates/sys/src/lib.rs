@@ -1,0 +1,1 @@
+//! The kernel behind small traits: mounts, cgroups, namespaces, netlink, nftables
