@@ -1,0 +1,3 @@
+mod admission_review;
+
+pub use admission_review::*;

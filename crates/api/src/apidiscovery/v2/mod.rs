@@ -1,0 +1,3 @@
+mod api_group_discovery;
+
+pub use api_group_discovery::*;

@@ -1,0 +1,3 @@
+mod api_service;
+
+pub use api_service::*;

@@ -1,0 +1,5 @@
+mod cron_job;
+mod job;
+
+pub use cron_job::*;
+pub use job::*;

@@ -1,0 +1,3 @@
+mod certificate_signing_request;
+
+pub use certificate_signing_request::*;

@@ -1,0 +1,3 @@
+mod lease;
+
+pub use lease::*;

@@ -1,0 +1,13 @@
+use super::*;
+use crate::Api;
+use crate::meta::v1::ObjectMeta;
+
+#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[api(package = "core.v1")]
+#[kind(group = "", version = "v1", plural = "bindings", verbs = "create")]
+pub struct Binding {
+    #[api(tag = 1, omitempty)]
+    pub metadata: ObjectMeta,
+    #[api(tag = 2, required)]
+    pub target: ObjectReference,
+}

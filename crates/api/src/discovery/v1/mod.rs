@@ -1,0 +1,3 @@
+mod endpoint_slice;
+
+pub use endpoint_slice::*;

@@ -1,0 +1,23 @@
+mod condition;
+mod discovery;
+mod field_selector_requirement;
+mod label_selector;
+mod object_meta;
+mod options;
+mod partial_object_metadata;
+mod partial_object_metadata_list;
+mod root_paths;
+mod status;
+mod table;
+
+pub use condition::*;
+pub use discovery::*;
+pub use field_selector_requirement::*;
+pub use label_selector::*;
+pub use object_meta::*;
+pub use options::*;
+pub use partial_object_metadata::*;
+pub use partial_object_metadata_list::*;
+pub use root_paths::*;
+pub use status::*;
+pub use table::*;

@@ -1,0 +1,9 @@
+use super::*;
+use crate::Api;
+
+#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[api(package = "meta.v1")]
+pub struct PartialObjectMetadata {
+    #[api(tag = 1, omitempty)]
+    pub metadata: ObjectMeta,
+}

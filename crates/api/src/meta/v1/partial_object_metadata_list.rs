@@ -1,0 +1,11 @@
+use super::*;
+use crate::Api;
+
+#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[api(package = "meta.v1")]
+pub struct PartialObjectMetadataList {
+    #[api(tag = 1, omitempty)]
+    pub metadata: ListMeta,
+    #[api(tag = 2, required)]
+    pub items: Vec<PartialObjectMetadata>,
+}

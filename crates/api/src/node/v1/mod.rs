@@ -1,0 +1,3 @@
+mod runtime_class;
+
+pub use runtime_class::*;
