@@ -1,1 +1,3 @@
 //! Interpreters over the schema: JSON, YAML, protobuf, patches, tables, OpenAPI
+
+pub mod patch;
