@@ -1,1 +1,11 @@
-//! The API server: TLS, routes, verbs, registry, watch cache
+//! The API server. From the bottom up: [`cache`] holds every object of the store once, as bytes and as
+//! typed object, and serves reads and watches; [`registry`] is the verbs on objects, each from a kind's
+//! declaration and strategy, with admission and one transaction per write; [`LocalTransport`] lets the
+//! components of this process call the registry without a network; the HTTP layer lets everybody else.
+
+pub mod cache;
+mod local;
+pub mod registry;
+
+pub use local::LocalTransport;
+pub use registry::{Config, Registry};
