@@ -3,6 +3,9 @@
 //! output, no state.
 
 pub mod field;
+pub mod hash;
+pub mod owner;
+pub mod pod;
 pub mod status;
 
 pub use status::{ApiError, ApiResult};
