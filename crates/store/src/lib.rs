@@ -7,8 +7,8 @@
 //! directory of its own. They are twins: one suite of tests runs over both. [`CompactionPolicy`] says how
 //! much history either keeps.
 
-//EMB mod compaction;
-//EMB mod embedded;
+mod compaction;
+mod embedded;
 mod error;
 mod hub;
 mod memory;
@@ -17,8 +17,8 @@ mod store;
 mod txn;
 mod watch;
 
-//EMB pub use compaction::{CompactionPolicy, compact_in_background};
-//EMB pub use embedded::{EmbeddedOptions, EmbeddedStore};
+pub use compaction::{CompactionPolicy, compact_in_background};
+pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use error::{Error, Result};
 pub use memory::MemoryStore;
 pub use record::{Batch, Event, Record, Revision};

@@ -126,6 +126,11 @@ impl Txn {
         self
     }
 
+    /// Bytes of the values it writes.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.ops.iter().map(Op::value_bytes).sum()
+    }
+
     /// The rules every engine holds a transaction to before it looks at any data.
     pub(crate) fn check(&self) -> Result<()> {
         let mut seen = BTreeSet::new();
@@ -138,7 +143,7 @@ impl Txn {
         if let Some(op) = self.ops.iter().find(|op| !seen.insert(op.key())) {
             return Err(Error::DuplicateKey(op.key().to_string()));
         }
-        let bytes = self.ops.iter().map(Op::value_bytes).sum();
+        let bytes = self.value_bytes();
         if bytes > MAX_TXN_BYTES { Err(Error::TooLarge(bytes)) } else { Ok(()) }
     }
 }
