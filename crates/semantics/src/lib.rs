@@ -1,11 +1,14 @@
 //! Pure rules that several parts of the system share, so that they agree: how errors look on the wire
-//! ([`status`], [`field`]), when a pod is ready, what resources add up to, who owns what. No input or
-//! output, no state.
+//! ([`status`], [`field`]), when a pod is ready, what resources add up to, who owns what, what users are
+//! called ([`identity`]), and how a rule reads other objects ([`Lookup`]). No input or output, no state.
 
 pub mod field;
 pub mod hash;
+pub mod identity;
+mod lookup;
 pub mod owner;
 pub mod pod;
 pub mod status;
 
+pub use lookup::Lookup;
 pub use status::{ApiError, ApiResult};
