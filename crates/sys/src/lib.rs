@@ -7,10 +7,14 @@
 //! few milliseconds: an async caller that cares uses a blocking thread.
 
 pub mod cgroups;
+mod cidr;
 mod error;
+pub mod interfaces;
 pub mod mounts;
+mod netlink;
 pub mod netns;
 
+pub use cidr::{Cidr, InvalidCidr, address_bytes, address_from_bytes};
 pub use error::{Error, Result};
 
 /// Whether this process is root, which nearly everything here needs.

@@ -103,6 +103,15 @@ impl NetNs {
     }
 }
 
+/// By path: two handles of one name are the same namespace to their holder.
+impl PartialEq for NetNs {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for NetNs {}
+
 impl AsFd for NetNs {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
