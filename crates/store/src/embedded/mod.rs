@@ -10,6 +10,9 @@ mod purge;
 mod read;
 mod writer;
 
+#[cfg(test)]
+mod faults;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
