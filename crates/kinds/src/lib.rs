@@ -1,1 +1,23 @@
-//! The table of kinds and the strategy of each: defaults, validation, columns
+//! What is particular to each kind: its defaults, what create and update may change, validation, columns,
+//! selectable fields. The API server runs every write through [`before_create`] and [`before_update`], and
+//! asks [`strategy_for`] for the kind's [`Strategy`]; a kind without behaviour has the plain one. Nothing
+//! here does input or output, and no cluster state is seen: what needs other objects is admission's.
+//!
+//! A kind with behaviour lives in `<group>/<kind>.rs` and stands in the list of `table.rs`.
+
+pub mod columns;
+mod lifecycle;
+pub mod metadata;
+pub mod names;
+mod plain;
+mod reflection;
+mod rules;
+mod strategy;
+mod table;
+
+pub use columns::Column;
+pub use lifecycle::{before_create, before_update};
+pub use plain::Plain;
+pub use rules::{Rules, StatusMetadata};
+pub use strategy::{KindStrategy, Strategy};
+pub use table::{check_field_label, strategy_for};

@@ -1,0 +1,123 @@
+//! Columns of a `Table` and the cells in them.
+
+use corten_api::{Object, Time};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// One column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    /// `string`, `integer`, `date`, `boolean`, `number`.
+    pub type_: &'static str,
+    /// `name` for the column of names.
+    pub format: &'static str,
+    pub description: &'static str,
+    /// 0 in the usual view, 1 in the wide one only.
+    pub priority: i32,
+}
+
+impl Column {
+    /// A column of texts in the usual view.
+    pub const fn text(name: &'static str) -> Self {
+        Column { name, type_: "string", format: "", description: "", priority: 0 }
+    }
+
+    /// A column of numbers in the usual view.
+    pub const fn number(name: &'static str) -> Self {
+        Column { type_: "integer", ..Column::text(name) }
+    }
+
+    /// The same, in the wide view only.
+    pub const fn wide(self) -> Self {
+        Column { priority: 1, ..self }
+    }
+}
+
+/// The first column.
+pub const NAME: Column = Column {
+    name: "Name",
+    type_: "string",
+    format: "name",
+    description: "The name, unique among objects of the kind in the namespace.",
+    priority: 0,
+};
+
+/// How long ago the object was made.
+pub const AGE: Column =
+    Column { description: "How long ago the server made the object.", ..Column::text("Age") };
+
+/// The columns of a kind that declares none.
+pub const PLAIN: &[Column] = &[
+    NAME,
+    Column { name: "Created At", type_: "date", format: "", description: AGE.description, priority: 0 },
+];
+
+/// The cells of [`PLAIN`].
+pub fn plain_row(obj: &dyn Object) -> Vec<Value> {
+    let meta = obj.meta();
+    let created = meta.creation_timestamp.map_or("0001-01-01T00:00:00Z".to_string(), |t| t.to_string());
+    vec![meta.name.clone().into(), created.into()]
+}
+
+/// `5m`, or `<unknown>` without a time.
+pub fn age(since: Option<Time>, now: Timestamp) -> String {
+    since.map_or("<unknown>".to_string(), |t| duration(now.as_second() - t.seconds()))
+}
+
+/// Seconds as people read them (k8s.io/apimachinery `util/duration`): `90s`, `5m30s`, `3h`, `2d4h`, `400d`.
+pub fn duration(seconds: i64) -> String {
+    match seconds {
+        i64::MIN..-1 => return "<invalid>".into(),
+        -1 => return "0s".into(),
+        0..120 => return format!("{seconds}s"),
+        _ => {}
+    }
+    let two = |first: i64, a: &str, second: i64, b: &str| {
+        if second == 0 { format!("{first}{a}") } else { format!("{first}{a}{second}{b}") }
+    };
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    match () {
+        () if minutes < 10 => two(minutes, "m", seconds % 60, "s"),
+        () if minutes < 180 => format!("{minutes}m"),
+        () if hours < 8 => two(hours, "h", minutes % 60, "m"),
+        () if hours < 48 => format!("{hours}h"),
+        () if hours < 192 => two(hours / 24, "d", hours % 24, "h"),
+        () if hours < 24 * 365 * 2 => format!("{}d", hours / 24),
+        () if hours < 24 * 365 * 8 => two(hours / 24 / 365, "y", (hours / 24) % 365, "d"),
+        () => format!("{}y", hours / 24 / 365),
+    }
+}
+
+/// `<none>` when there is nothing to show.
+pub(crate) fn or_none(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.is_empty() { "<none>".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_read_as_upstreams() {
+        for (seconds, want) in [
+            (-5, "<invalid>"),
+            (-1, "0s"),
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (330, "5m30s"),
+            (3599, "59m"),
+            (3 * 3600, "3h"),
+            (3 * 3600 + 60, "3h1m"),
+            (47 * 3600, "47h"),
+            (50 * 3600, "2d2h"),
+            (8 * 86400, "8d"),
+            (800 * 86400, "2y70d"),
+            (9 * 365 * 86400, "9y"),
+        ] {
+            assert_eq!(duration(seconds), want, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Formats of names, labels and keys, each giving the messages of what is wrong (k8s.io/apimachinery
+//! `util/validation`).
+
+/// What a name must look like; `true` when it is a prefix to which something will be appended.
+pub type NameRule = fn(&str, bool) -> Vec<String>;
+
+const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+
+/// The message of a failed pattern, with examples.
+pub(crate) fn pattern(message: &str, regex: &str, examples: &[&str]) -> String {
+    if examples.is_empty() {
+        return format!("{message} (regex used for validation is '{regex}')");
+    }
+    let examples: Vec<String> = examples.iter().map(|e| format!("'{e}', ")).collect();
+    format!("{message} (e.g. {}regex used for validation is '{regex}')", examples.join("or "))
+}
+
+/// `must be no more than 63 characters`.
+pub(crate) fn too_long(most: usize) -> String {
+    format!("must be no more than {most} characters")
+}
+
+fn too_many_bytes(most: usize) -> String {
+    format!("must be no more than {most} bytes")
+}
+
+/// `must be between 1 and 65535, inclusive`.
+pub(crate) fn between(least: i64, most: i64) -> String {
+    format!("must be between {least} and {most}, inclusive")
+}
+
+/// Whether the text starts and ends with `end` and consists of `inner` in between.
+fn framed(text: &str, end: impl Fn(u8) -> bool, inner: impl Fn(u8) -> bool) -> bool {
+    let bytes = text.as_bytes();
+    match (bytes.first(), bytes.last()) {
+        (Some(first), Some(last)) => end(*first) && end(*last) && bytes.iter().all(|b| inner(*b)),
+        _ => false,
+    }
+}
+
+fn lower_or_digit(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit()
+}
+
+fn label_shaped(text: &str) -> bool {
+    framed(text, lower_or_digit, |b| lower_or_digit(b) || b == b'-')
+}
+
+fn subdomain_shaped(text: &str) -> bool {
+    text.split('.').all(label_shaped)
+}
+
+fn qualified_shaped(text: &str) -> bool {
+    framed(text, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// A label of RFC 1123: 63 lower-case letters, digits, dashes.
+pub fn dns_label(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 63 {
+        wrong.push(too_long(63));
+    }
+    if !label_shaped(text) {
+        wrong.push(if subdomain_shaped(text) {
+            "must not contain dots".to_string()
+        } else {
+            pattern(
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+                LABEL,
+                &["my-name", "123-abc"],
+            )
+        });
+    }
+    wrong
+}
+
+/// A subdomain of RFC 1123: labels joined by dots, 253 in all.
+pub fn dns_subdomain(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 253 {
+        wrong.push(too_long(253));
+    }
+    if !subdomain_shaped(text) {
+        wrong.push(pattern(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+            &format!("{LABEL}(\\.{LABEL})*"),
+            &["example.com"],
+        ));
+    }
+    wrong
+}
+
+/// As [`dns_subdomain`], with underscores, as DNS search paths may have.
+pub fn dns_subdomain_with_underscore(text: &str) -> Vec<String> {
+    let part = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
+    let shaped = text.split('.').all(|label| {
+        let label = label.strip_prefix('_').unwrap_or(label);
+        framed(label, lower_or_digit, |b| lower_or_digit(b) || b == b'-' || b == b'_')
+    });
+    let mut wrong = Vec::new();
+    if text.len() > 253 {
+        wrong.push(too_long(253));
+    }
+    if !shaped {
+        wrong.push(pattern(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+            &format!("{part}(\\.{part})*"),
+            &["example.com"],
+        ));
+    }
+    wrong
+}
+
+/// A subdomain whose first label is `*`.
+pub fn wildcard_subdomain(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 253 {
+        wrong.push(too_long(253));
+    }
+    if !text.strip_prefix("*.").is_some_and(subdomain_shaped) {
+        wrong.push(pattern(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+            &format!("\\*\\.{LABEL}(\\.{LABEL})*"),
+            &["*.example.com"],
+        ));
+    }
+    wrong
+}
+
+/// A label of RFC 1035: starts with a letter.
+pub fn dns_1035_label(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 63 {
+        wrong.push(too_long(63));
+    }
+    if !(label_shaped(text) && text.starts_with(|c: char| c.is_ascii_lowercase())) {
+        wrong.push(pattern(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+            "[a-z]([-a-z0-9]*[a-z0-9])?",
+            &["my-name", "abc-123"],
+        ));
+    }
+    wrong
+}
+
+/// A key of a label, perhaps with a DNS prefix: `example.com/MyName`.
+pub fn qualified_name(text: &str) -> Vec<String> {
+    let message = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+    let examples = &["MyName", "my.name", "123-abc"];
+    let mut wrong = Vec::new();
+    let parts: Vec<&str> = text.split('/').collect();
+    let name = match parts.as_slice() {
+        [name] => name,
+        [prefix, name] => {
+            if prefix.is_empty() {
+                wrong.push("prefix part must be non-empty".to_string());
+            } else {
+                // The length of a prefix is told in bytes.
+                let told = |m: String| format!("prefix part {}", m.replace("253 characters", "253 bytes"));
+                wrong.extend(dns_subdomain(prefix).into_iter().map(told));
+            }
+            name
+        }
+        _ => {
+            return vec![format!(
+                "a valid label key {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+                pattern(message, QUALIFIED, examples)
+            )];
+        }
+    };
+    if name.is_empty() {
+        wrong.push("name part must be non-empty".to_string());
+    } else if name.len() > 63 {
+        wrong.push(format!("name part {}", too_many_bytes(63)));
+    }
+    if !qualified_shaped(name) {
+        wrong.push(format!("name part {}", pattern(message, QUALIFIED, examples)));
+    }
+    wrong
+}
+
+/// A label's value.
+pub fn label_value(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 63 {
+        wrong.push(too_many_bytes(63));
+    }
+    if !text.is_empty() && !qualified_shaped(text) {
+        wrong.push(pattern(
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+            &format!("({QUALIFIED})?"),
+            &["MyValue", "my_value", "12345"],
+        ));
+    }
+    wrong
+}
+
+/// A key of a ConfigMap's or Secret's data.
+pub fn config_key(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 253 {
+        wrong.push(too_long(253));
+    }
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        wrong.push(pattern(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+            "[-._a-zA-Z0-9]+",
+            &["key.name", "KEY_NAME", "key-name"],
+        ));
+    }
+    match text {
+        "." => wrong.push("must not be '.'".into()),
+        ".." => wrong.push("must not be '..'".into()),
+        _ if text.starts_with("..") => wrong.push("must not start with '..'".into()),
+        _ => {}
+    }
+    wrong
+}
+
+/// The name of an environment variable: printable ASCII without `=`.
+pub fn env_name(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.is_empty() {
+        wrong.push("environment variable name must be non-empty".to_string());
+    }
+    if !text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'=') {
+        wrong.push(
+            "a valid environment variable name must consist only of printable ASCII characters other than '='"
+                .to_string(),
+        );
+    }
+    wrong
+}
+
+/// The name of an HTTP header.
+pub fn http_header(text: &str) -> Vec<String> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Vec::new();
+    }
+    vec![pattern(
+        "a valid HTTP header must consist of alphanumeric characters or '-'",
+        "[-A-Za-z0-9]+",
+        &["X-Header-Name"],
+    )]
+}
+
+/// The name of a port: an IANA service name.
+pub fn port_name(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 15 {
+        wrong.push(too_long(15));
+    }
+    if text.is_empty() || !text.bytes().all(|b| lower_or_digit(b) || b == b'-') {
+        wrong.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_string());
+    }
+    if !text.bytes().any(|b| b.is_ascii_lowercase()) {
+        wrong.push("must contain at least one letter (a-z)".to_string());
+    }
+    if text.contains("--") {
+        wrong.push("must not contain consecutive hyphens".to_string());
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        wrong.push("must not begin or end with a hyphen".to_string());
+    }
+    wrong
+}
+
+/// The number of a port.
+pub fn port_number(port: i64) -> Vec<String> {
+    if (1..=65535).contains(&port) { Vec::new() } else { vec![between(1, 65535)] }
+}
+
+/// A percentage as text.
+pub fn percent(text: &str) -> Vec<String> {
+    let digits = text.strip_suffix('%').unwrap_or_default();
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Vec::new();
+    }
+    vec![pattern(
+        "a valid percent string must be a numeric string followed by an ending '%'",
+        "[0-9]+%",
+        &["1%", "93%"],
+    )]
+}
+
+/// A name that may stand in a URL as one segment.
+pub fn path_segment(name: &str, prefix: bool) -> Vec<String> {
+    if !prefix && (name == "." || name == "..") {
+        return vec![format!("may not be '{name}'")];
+    }
+    ["/", "%"].iter().filter(|c| name.contains(**c)).map(|c| format!("may not contain '{c}'")).collect()
+}
+
+/// A prefix may end in a dash.
+fn masked(name: &str, prefix: bool) -> String {
+    if prefix && name.len() > 1 && name.ends_with('-') && name.is_char_boundary(name.len() - 2) {
+        return format!("{}a", &name[..name.len() - 2]);
+    }
+    name.to_string()
+}
+
+/// Names that are a [`dns_subdomain`].
+pub fn subdomain(name: &str, prefix: bool) -> Vec<String> {
+    dns_subdomain(&masked(name, prefix))
+}
+
+/// Names that are a [`dns_label`].
+pub fn label(name: &str, prefix: bool) -> Vec<String> {
+    dns_label(&masked(name, prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_accept_and_refuse_as_upstream() {
+        type Check = fn(&str) -> Vec<String>;
+        let rows: &[(Check, &str, &str)] = &[
+            (dns_label, "a-1", ""),
+            (dns_label, "a.b", "must not contain dots"),
+            (
+                dns_label,
+                "A",
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name', or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+            ),
+            (
+                dns_subdomain,
+                "-a",
+                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+            ),
+            (qualified_name, "example.com/Name_1", ""),
+            (qualified_name, "/x", "prefix part must be non-empty"),
+            (label_value, "", ""),
+            (config_key, "a_b.c-D", ""),
+            (config_key, "..data", "must not start with '..'"),
+            (env_name, "MY VAR", ""),
+            (port_name, "http-1", ""),
+            (port_name, "123", "must contain at least one letter (a-z)"),
+            (percent, "25%", ""),
+            (wildcard_subdomain, "*.example.com", ""),
+            (dns_1035_label, "a1", ""),
+        ];
+        for (check, text, want) in rows {
+            assert_eq!(check(text).join("; "), *want, "{text}");
+        }
+        assert_eq!(subdomain("web-", true), Vec::<String>::new());
+        assert_eq!(path_segment("a/b", false), vec!["may not contain '/'"]);
+        assert!(path_segment("system:node", false).is_empty());
+    }
+}
