@@ -1,0 +1,215 @@
+//! Service-account tokens: the signature, the times, the audience, and that what they die with still lives.
+
+use crate::token::{Claims, ISSUER, Reference, TokenError, TokenSigner};
+use corten_api::authentication::v1::UserInfo;
+use corten_api::core::v1::{Node, Pod, Secret, ServiceAccount};
+use corten_api::meta::v1::ObjectMeta;
+use corten_api::{Items, Kind};
+use corten_rt::Timestamp;
+use corten_semantics::{Lookup, identity};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Tokens whose signature is known to be good are kept, so that most requests verify none.
+const KEPT: usize = 4096;
+/// Seconds by which clocks may differ, as upstream's.
+const LEEWAY: i64 = 60;
+
+/// A token that is good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenAccepted {
+    /// Whose it is.
+    pub user: UserInfo,
+    /// Those of the audiences asked for that the token is for.
+    pub audiences: Vec<String>,
+}
+
+/// Why a service account's token is not good, worded as upstream's TokenReview says it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// Key, signature or claims are wrong.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// It has ended.
+    #[error("service account token has expired")]
+    Expired,
+    /// It has not begun.
+    #[error("service account token is not valid yet")]
+    NotYet,
+    /// It claims to be made later than now.
+    #[error("service account token is issued in the future")]
+    FromTheFuture,
+    /// It is for others.
+    #[error("token audiences {have:?} is invalid for the target audiences {want:?}")]
+    Audience { have: Vec<String>, want: Vec<String> },
+    /// The service account does not exist.
+    #[error("serviceaccounts \"{0}\" not found")]
+    NoAccount(String),
+    /// The service account or what the token is bound to was made anew.
+    #[error("{kind} UID ({found}) does not match {claim} ({claimed})")]
+    OtherUid { kind: &'static str, claim: &'static str, found: String, claimed: String },
+    /// The service account is being deleted.
+    #[error("service account {0} has been deleted")]
+    Deleted(String),
+    /// What the token is bound to is gone.
+    #[error("service account token has been invalidated")]
+    Invalidated,
+}
+
+/// Accepts the tokens that a [`TokenSigner`] gave out.
+pub struct ServiceAccountTokens {
+    signer: Arc<TokenSigner>,
+    verified: Mutex<HashMap<Box<str>, Arc<Claims>>>,
+}
+
+impl ServiceAccountTokens {
+    /// Accepts what `signer` signed.
+    pub fn new(signer: Arc<TokenSigner>) -> Self {
+        ServiceAccountTokens { signer, verified: Mutex::default() }
+    }
+
+    /// Whose token this is; `None` if it is no service account's of this cluster.
+    ///
+    /// # Errors
+    /// When it is one, but not good.
+    pub fn authenticate(
+        &self,
+        token: &str,
+        audiences: &[String],
+        objects: &dyn Lookup,
+        now: Timestamp,
+    ) -> Result<Option<TokenAccepted>, TokenRefused> {
+        let claims = match self.claims(token) {
+            Ok(claims) => claims,
+            Err(TokenError::Foreign) => return Ok(None),
+            Err(why) => return Err(why.into()),
+        };
+        let matched = match_audiences(&claims.audiences, audiences)?;
+        check_times(&claims, now.as_second())?;
+        check_objects(&claims, objects, now.as_second())?;
+        Ok(Some(TokenAccepted { user: user(&claims), audiences: matched }))
+    }
+
+    fn claims(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
+        if let Some(claims) = self.verified.lock().get(token) {
+            return Ok(Arc::clone(claims));
+        }
+        let claims = Arc::new(self.signer.verify(token)?);
+        let mut verified = self.verified.lock();
+        if verified.len() >= KEPT {
+            verified.clear();
+        }
+        verified.insert(token.into(), Arc::clone(&claims));
+        Ok(claims)
+    }
+}
+
+fn match_audiences(have: &[String], want: &[String]) -> Result<Vec<String>, TokenRefused> {
+    let this_server = [ISSUER.to_string()];
+    // A token without audience is for this server, and so is a request without.
+    let have = if have.is_empty() { &this_server[..] } else { have };
+    let want = if want.is_empty() { &this_server[..] } else { want };
+    let both: Vec<String> = have.iter().filter(|a| want.contains(a)).cloned().collect();
+    if both.is_empty() {
+        return Err(TokenRefused::Audience { have: have.to_vec(), want: want.to_vec() });
+    }
+    Ok(both)
+}
+
+fn check_times(claims: &Claims, now: i64) -> Result<(), TokenRefused> {
+    // A token that never ends was not made here.
+    let Some(expires) = claims.expires else { return Err(TokenRefused::Expired) };
+    if claims.not_before.is_some_and(|t| now.saturating_add(LEEWAY) < t) {
+        return Err(TokenRefused::NotYet);
+    }
+    if now.saturating_sub(LEEWAY) > expires {
+        return Err(TokenRefused::Expired);
+    }
+    if claims.issued.is_some_and(|t| now.saturating_add(LEEWAY) < t) {
+        return Err(TokenRefused::FromTheFuture);
+    }
+    Ok(())
+}
+
+fn check_objects(claims: &Claims, objects: &dyn Lookup, now: i64) -> Result<(), TokenRefused> {
+    let subject = &claims.subject;
+    let (namespace, account) = (subject.namespace.as_str(), &subject.serviceaccount);
+    let Some(found) = objects.get::<ServiceAccount>(namespace, &account.name) else {
+        return Err(TokenRefused::NoAccount(account.name.clone()));
+    };
+    same_uid("service account", "claim", &found.metadata, account)?;
+    if is_gone(&found.metadata, now) {
+        return Err(TokenRefused::Deleted(format!("{namespace}/{}", account.name)));
+    }
+    if let Some(secret) = &subject.secret {
+        bound::<Secret>(objects, namespace, secret, ("secret", "service account secret ref claim"), now)?;
+    }
+    match (&subject.pod, &subject.node) {
+        // The node of a pod's token only says where the pod ran.
+        (Some(pod), _) => {
+            bound::<Pod>(objects, namespace, pod, ("pod", "service account pod ref claim"), now)
+        }
+        (None, Some(node)) => {
+            bound::<Node>(objects, "", node, ("node", "service account node ref claim"), now)
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+fn bound<K: Kind>(
+    objects: &dyn Lookup,
+    namespace: &str,
+    claimed: &Reference,
+    (kind, claim): (&'static str, &'static str),
+    now: i64,
+) -> Result<(), TokenRefused> {
+    let Some(found) = objects.get::<K>(namespace, &claimed.name) else {
+        return Err(TokenRefused::Invalidated);
+    };
+    same_uid(kind, claim, found.meta(), claimed)?;
+    if is_gone(found.meta(), now) { Err(TokenRefused::Invalidated) } else { Ok(()) }
+}
+
+fn same_uid(
+    kind: &'static str,
+    claim: &'static str,
+    found: &ObjectMeta,
+    claimed: &Reference,
+) -> Result<(), TokenRefused> {
+    if found.uid == claimed.uid {
+        return Ok(());
+    }
+    let (found, claimed) = (found.uid.clone(), claimed.uid.clone());
+    Err(TokenRefused::OtherUid { kind, claim, found, claimed })
+}
+
+/// Whether the object's grace has passed, clocks allowed for.
+fn is_gone(meta: &ObjectMeta, now: i64) -> bool {
+    meta.deletion_timestamp.is_some_and(|t| t.seconds() < now.saturating_sub(LEEWAY))
+}
+
+fn user(claims: &Claims) -> UserInfo {
+    let subject = &claims.subject;
+    let mut extra = BTreeMap::new();
+    let mut say = |key: &str, value: String| {
+        if !value.is_empty() {
+            extra.insert(format!("authentication.kubernetes.io/{key}"), Items(vec![value]));
+        }
+    };
+    if !claims.id.is_empty() {
+        say("credential-id", format!("JTI={}", claims.id));
+    }
+    for (kind, reference) in [("pod", &subject.pod), ("node", &subject.node)] {
+        if let Some(reference) = reference {
+            say(&format!("{kind}-name"), reference.name.clone());
+            say(&format!("{kind}-uid"), reference.uid.clone());
+        }
+    }
+    UserInfo {
+        username: identity::service_account_user(&subject.namespace, &subject.serviceaccount.name),
+        uid: subject.serviceaccount.uid.clone(),
+        groups: identity::service_account_groups(&subject.namespace),
+        extra,
+    }
+}

@@ -1,0 +1,263 @@
+//! Service-account tokens: JWTs signed with ES256 (upstream's `pkg/serviceaccount`, KEP-1205, KEP-4193).
+
+use crate::pki::PkiError;
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use corten_rt::Timestamp;
+use corten_semantics::identity;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use rcgen::{KeyPair, PublicKeyData};
+use serde::{Deserialize, Serialize};
+
+/// Who issues tokens, and for whom they are when nothing else is said.
+pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+/// The life in seconds of the token that admission mounts into pods.
+pub const MOUNTED_TOKEN_SECONDS: i64 = 3607;
+
+/// A name with the UID it had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The object's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The object's UID.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+}
+
+/// Whose token it is, and what it dies with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The service account's namespace.
+    #[serde(default)]
+    pub namespace: String,
+    /// The node the pod runs on, or the node the token is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Reference>,
+    /// The pod the token is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Reference>,
+    /// The secret the token is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Reference>,
+    /// The service account.
+    #[serde(default)]
+    pub serviceaccount: Reference,
+}
+
+/// One audience or several: a JWT may say either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Audiences {
+    Many(Vec<String>),
+    One(String),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Payload {
+    aud: Option<Audiences>,
+    exp: Option<i64>,
+    iat: Option<i64>,
+    iss: String,
+    #[serde(default)]
+    jti: String,
+    #[serde(rename = "kubernetes.io", default)]
+    kubernetes: Subject,
+    nbf: Option<i64>,
+    #[serde(default)]
+    sub: String,
+}
+
+/// What a token with a good signature says. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// For whom the token is.
+    pub audiences: Vec<String>,
+    /// The token's own identifier.
+    pub id: String,
+    /// Whose it is.
+    pub subject: Subject,
+    /// When it ends.
+    pub expires: Option<i64>,
+    /// When it begins.
+    pub not_before: Option<i64>,
+    /// When it was made.
+    pub issued: Option<i64>,
+}
+
+/// A new token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Why a text is no token of this cluster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not a JWT of this issuer; another authenticator may know it.
+    #[error("not a service account token of this cluster")]
+    Foreign,
+    /// A key this cluster does not have.
+    #[error("invalid signature, no keys found")]
+    UnknownKey,
+    /// Forged or damaged.
+    #[error("invalid signature")]
+    Signature,
+    /// The claims cannot be read.
+    #[error("service account token claims could not be validated due to unexpected validation error")]
+    Malformed,
+    /// Signing failed.
+    #[error("signing the token failed")]
+    Signing,
+}
+
+/// Signs tokens and checks its own signature.
+pub struct TokenSigner {
+    issuer: String,
+    key_id: String,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    point: Vec<u8>,
+    validation: Validation,
+}
+
+impl TokenSigner {
+    /// A signer with a P-256 key.
+    ///
+    /// # Errors
+    /// When the key is of another kind.
+    pub fn new(issuer: &str, key: &KeyPair) -> Result<Self, PkiError> {
+        if key.algorithm() != &rcgen::PKCS_ECDSA_P256_SHA256 {
+            return Err(PkiError::Malformed("the key that signs tokens must be ECDSA P-256".into()));
+        }
+        let key_id = digest::digest(&digest::SHA256, &key.subject_public_key_info());
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.required_spec_claims.clear();
+        validation.set_issuer(&[issuer]);
+        // Times are judged by our own clock, audiences by the request.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        Ok(TokenSigner {
+            issuer: issuer.into(),
+            key_id: URL_SAFE_NO_PAD.encode(key_id.as_ref()),
+            signing: EncodingKey::from_ec_der(key.serialized_der()),
+            verifying: DecodingKey::from_ec_der(key.public_key_raw()),
+            point: key.public_key_raw().to_vec(),
+            validation,
+        })
+    }
+
+    /// A token for `subject`, good for `seconds` from now.
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn issue(
+        &self,
+        subject: Subject,
+        audiences: Vec<String>,
+        seconds: i64,
+        now: Timestamp,
+    ) -> Result<Issued, TokenError> {
+        let expires = now.as_second().saturating_add(seconds);
+        let payload = Payload {
+            aud: Some(Audiences::Many(audiences)),
+            exp: Some(expires),
+            iat: Some(now.as_second()),
+            iss: self.issuer.clone(),
+            jti: random_uuid()?,
+            sub: identity::service_account_user(&subject.namespace, &subject.serviceaccount.name),
+            kubernetes: subject,
+            nbf: Some(now.as_second()),
+        };
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = None;
+        header.kid = Some(self.key_id.clone());
+        let token =
+            jsonwebtoken::encode(&header, &payload, &self.signing).map_err(|_| TokenError::Signing)?;
+        let expires = Timestamp::from_second(expires).map_err(|_| TokenError::Signing)?;
+        Ok(Issued { token, expires })
+    }
+
+    /// Checks issuer and signature and reads the claims; times, audience and objects are still to be judged.
+    ///
+    /// # Errors
+    /// [`TokenError::Foreign`] if another authenticator may know the token; the others refuse it.
+    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        if self.unverified_issuer(token).as_deref() != Some(self.issuer.as_str()) {
+            return Err(TokenError::Foreign);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Foreign)?;
+        if header.kid.as_deref().is_some_and(|kid| kid != self.key_id) {
+            return Err(TokenError::UnknownKey);
+        }
+        let payload = jsonwebtoken::decode::<Payload>(token, &self.verifying, &self.validation)
+            .map_err(|e| match e.kind() {
+                jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Malformed,
+                _ => TokenError::Signature,
+            })?
+            .claims;
+        Ok(Claims {
+            audiences: match payload.aud {
+                Some(Audiences::Many(list)) => list,
+                Some(Audiences::One(one)) => vec![one],
+                None => Vec::new(),
+            },
+            id: payload.jti,
+            subject: payload.kubernetes,
+            expires: payload.exp,
+            not_before: payload.nbf,
+            issued: payload.iat,
+        })
+    }
+
+    fn unverified_issuer(&self, token: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct IssuerOnly {
+            iss: String,
+        }
+        let mut parts = token.split('.');
+        let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        serde_json::from_slice::<IssuerOnly>(&bytes).ok().map(|p| p.iss)
+    }
+
+    /// The public keys as `/openid/v1/jwks` shows them; JSON.
+    pub fn key_set(&self) -> String {
+        // An uncompressed point: 4, then 32 bytes each of x and y.
+        let (x, y) = self.point.get(1..).unwrap_or_default().split_at(self.point.len().saturating_sub(1) / 2);
+        serde_json::json!({"keys": [{
+            "use": "sig", "kty": "EC", "kid": self.key_id, "crv": "P-256", "alg": "ES256",
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        }]})
+        .to_string()
+    }
+
+    /// What `/.well-known/openid-configuration` shows; JSON.
+    pub fn discovery(&self) -> String {
+        serde_json::json!({
+            "issuer": self.issuer,
+            "jwks_uri": format!("{}/openid/v1/jwks", self.issuer),
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        })
+        .to_string()
+    }
+}
+
+fn random_uuid() -> Result<String, TokenError> {
+    let mut b = [0u8; 16];
+    aws_lc_rs::rand::fill(&mut b).map_err(|_| TokenError::Signing)?;
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+    let hex: String = b.iter().map(|x| format!("{x:02x}")).collect();
+    Ok(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
+}
