@@ -8,11 +8,13 @@
 
 pub mod cgroups;
 mod cidr;
+pub mod conntrack;
 mod error;
 pub mod interfaces;
 pub mod mounts;
 mod netlink;
 pub mod netns;
+pub mod nft;
 
 pub use cidr::{Cidr, InvalidCidr, address_bytes, address_from_bytes};
 pub use error::{Error, Result};
