@@ -1,3 +1,16 @@
-//! Interpreters over the schema: JSON, YAML, protobuf, patches, tables, OpenAPI
+//! Interpreters over the schema of `corten-api`: JSON, YAML, protobuf, lists and watch frames, patches,
+//! tables, OpenAPI. Each format is one walk over [`corten_api::Reflect`] and its [`corten_api::Schema`], so a
+//! new kind or field needs nothing here. This crate is pure: bytes in, objects out, and back; no input or
+//! output.
+//!
+//! Texts that clients see (errors, findings of strict reading) are upstream's.
 
+mod error;
+pub mod json;
+mod locate;
 pub mod patch;
+mod problems;
+mod quote;
+
+pub use error::DecodeError;
+pub use problems::Problems;

@@ -1,0 +1,18 @@
+//! JSON as upstream reads and writes it: what `sigs.k8s.io/json` refuses, in its words, and Go's order and
+//! omission of fields.
+
+mod decode;
+mod encode;
+mod leaf;
+mod path;
+pub(crate) mod reader;
+mod stored;
+pub(crate) mod text;
+pub(crate) mod time;
+mod type_meta;
+
+pub use decode::{decode, decode_struct};
+pub use encode::{encode, encode_into, encode_struct, encode_value};
+pub(crate) use encode::{write_list_type_meta, write_type_meta};
+pub use stored::{encode_stored, splice_resource_version};
+pub use type_meta::{TypeMeta, type_meta};
