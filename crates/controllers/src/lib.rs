@@ -1,1 +1,31 @@
-//! The controllers, one file each, and the shell that runs them
+//! The controllers: each drives one part of the cluster's state towards what its objects ask for. One file
+//! per controller, exporting what wakes it and a `reconcile`; the decision in each is a pure plan, tested
+//! by tables. [`shell`] runs them: a queue of keys, workers, retries with back-off.
+//!
+//! Controllers talk to the API through `client` alone.
+
+mod adoption;
+mod context;
+mod deployment;
+mod endpoint_slice;
+mod endpoints;
+mod expectations;
+mod garbage_collector;
+mod list;
+mod namespace;
+mod node_ipam;
+mod node_lifecycle;
+mod pod_control;
+mod pod_gc;
+mod ranking;
+mod replica_set;
+mod replicas;
+mod replication;
+mod root_ca;
+mod service_account;
+mod service_pods;
+mod shell;
+mod taint_eviction;
+
+pub use context::{Context, Settings};
+pub use shell::start;

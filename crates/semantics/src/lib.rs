@@ -8,7 +8,9 @@ pub mod identity;
 mod lookup;
 pub mod owner;
 pub mod pod;
+pub mod pod_references;
 pub mod status;
+pub mod taint;
 
 pub use lookup::Lookup;
 pub use status::{ApiError, ApiResult};

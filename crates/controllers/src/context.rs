@@ -1,0 +1,48 @@
+//! What every controller is given.
+
+use corten_client::{Client, EventRecorder, Informers};
+use corten_rt::Clock;
+use std::time::Duration;
+
+/// The means of a controller. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    pub client: Client,
+    pub informers: Informers,
+    pub clock: Clock,
+    pub settings: Settings,
+}
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cluster's CA certificate in PEM, published in every namespace.
+    pub root_ca: String,
+    /// How long a node may be silent before it counts as unreachable (upstream: 40 s).
+    pub node_monitor_grace: Duration,
+    /// The range that nodes' pod ranges are cut from, `10.244.0.0/16`; empty to assign none.
+    pub cluster_cidr: String,
+    /// The length of a node's prefix.
+    pub node_prefix: u8,
+    /// How many ended pods are kept (upstream: 12,500).
+    pub terminated_pods: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            root_ca: String::new(),
+            node_monitor_grace: Duration::from_secs(40),
+            cluster_cidr: "10.244.0.0/16".into(),
+            node_prefix: 24,
+            terminated_pods: 12_500,
+        }
+    }
+}
+
+impl Context {
+    /// A recorder in the name of `component`.
+    pub fn events(&self, component: &str) -> EventRecorder {
+        EventRecorder::start(self.client.clone(), component, "", self.clock, self.informers.tasks())
+    }
+}

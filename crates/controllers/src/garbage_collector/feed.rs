@@ -1,0 +1,139 @@
+//! Feeds the graph: one watch per kind.
+
+use super::graph::Graph;
+use corten_api::builtin::KINDS;
+use corten_api::{KindInfo, Object};
+use corten_client::{Client, Event, Key, Target, WatchOptions, WorkQueue};
+use corten_rt::{Backoff, Stop, Tasks};
+use corten_semantics::ApiResult;
+use futures::StreamExt;
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The watches of all kinds that can own or be owned.
+pub struct Feeds {
+    queue: Arc<Mutex<Option<WorkQueue<Key>>>>,
+    /// UIDs that were to be looked at before there was a queue.
+    early: Arc<Mutex<BTreeSet<String>>>,
+    left: watch::Sender<usize>,
+}
+
+impl Default for Feeds {
+    fn default() -> Self {
+        Feeds { queue: Arc::default(), early: Arc::default(), left: watch::Sender::new(usize::MAX) }
+    }
+}
+
+/// Every kind that can be watched and deleted, each store once. Events come and go by the thousand and own
+/// nothing.
+fn followed() -> Vec<&'static KindInfo> {
+    let mut seen = BTreeSet::new();
+    let usual = |k: &KindInfo| !k.plural.is_empty() && (k.verbs.is_empty() || k.verbs.starts_with('-'));
+    KINDS.iter().copied().filter(|k| usual(k) && k.kind != "Event" && seen.insert(k.storage)).collect()
+}
+
+impl Feeds {
+    /// Starts the watches as tasks.
+    pub fn start(&self, client: &Client, graph: &Arc<Mutex<Graph>>, tasks: &Tasks) {
+        let kinds = followed();
+        self.left.send_replace(kinds.len());
+        for kind in kinds {
+            let feed = Feed {
+                kind,
+                client: client.clone(),
+                graph: graph.clone(),
+                queue: self.queue.clone(),
+                early: self.early.clone(),
+                left: self.left.clone(),
+            };
+            let stop = tasks.stop().clone();
+            tasks.spawn("garbage-collector feed", feed.follow(stop));
+        }
+    }
+
+    /// From now on UIDs go into `queue`.
+    pub fn connect(&self, queue: &WorkQueue<Key>) {
+        *self.queue.lock() = Some(queue.clone());
+        let early = std::mem::take(&mut *self.early.lock());
+        early.iter().for_each(|uid| queue.add(Key::new("", uid)));
+    }
+
+    /// Waits until every kind has given its first snapshot.
+    pub async fn synced(&self) {
+        let _ = self.left.subscribe().wait_for(|left| *left == 0).await;
+    }
+}
+
+struct Feed {
+    kind: &'static KindInfo,
+    client: Client,
+    graph: Arc<Mutex<Graph>>,
+    queue: Arc<Mutex<Option<WorkQueue<Key>>>>,
+    early: Arc<Mutex<BTreeSet<String>>>,
+    left: watch::Sender<usize>,
+}
+
+impl Feed {
+    async fn follow(self, stop: Stop) {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+        let mut first = true;
+        while !stop.is_stopped() {
+            let outcome = stop.run(self.follow_once(&mut first, &mut backoff)).await;
+            if let Some(Err(error)) = outcome {
+                tracing::debug!(kind = ?self.kind, %error, "watch ended, starting again");
+            }
+            stop.run(corten_rt::sleep(backoff.step())).await;
+        }
+    }
+
+    async fn follow_once(&self, first: &mut bool, backoff: &mut Backoff) -> ApiResult<()> {
+        let target = Target { kind: self.kind, namespace: None, name: String::new(), subresource: "" };
+        let options = WatchOptions { initial_events: true, ..WatchOptions::default() };
+        let mut events = self.client.transport().watch(target, options).await?;
+        let mut present = Some(BTreeSet::new());
+        while let Some(event) = events.next().await {
+            match event? {
+                Event::Added(o) | Event::Modified(o) => {
+                    if let Some(present) = &mut present {
+                        present.insert(o.meta().uid.clone());
+                    }
+                    self.put(&*o);
+                }
+                Event::Deleted(o) => {
+                    let wake = self.graph.lock().remove(&o.meta().uid);
+                    self.wake(wake);
+                }
+                Event::Bookmark { initial_end: true, .. } => {
+                    backoff.reset();
+                    if let Some(present) = present.take() {
+                        let gone = self.graph.lock().missing(self.kind, &present);
+                        for uid in gone {
+                            let wake = self.graph.lock().remove(&uid);
+                            self.wake(wake);
+                        }
+                    }
+                    if std::mem::take(first) {
+                        self.left.send_modify(|left| *left -= 1);
+                    }
+                }
+                Event::Bookmark { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, object: &dyn Object) {
+        let wake = self.graph.lock().put(object);
+        self.wake(wake);
+    }
+
+    fn wake(&self, uids: Vec<String>) {
+        match &*self.queue.lock() {
+            Some(queue) => uids.iter().for_each(|uid| queue.add(Key::new("", uid))),
+            None => self.early.lock().extend(uids),
+        }
+    }
+}
