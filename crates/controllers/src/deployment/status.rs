@@ -37,7 +37,8 @@ pub fn status(
         ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
     };
     set(&mut status.conditions, "Available", value, reason, message.into(), now);
-    let again = progress(deployment, &mut status, new, now);
+    // A paused deployment makes no progress and misses no deadline.
+    let again = if deployment.spec.paused { None } else { progress(deployment, &mut status, new, now) };
     match sets.iter().flat_map(|s| &s.status.conditions).find(|c| c.type_ == "ReplicaFailure") {
         Some(c) => {
             set(&mut status.conditions, "ReplicaFailure", &c.status, &c.reason, c.message.clone(), now)
@@ -76,7 +77,7 @@ fn progress(
         set(&mut status.conditions, "Progressing", "True", "NewReplicaSetAvailable", message, now);
         return None;
     }
-    if deployment.spec.paused || (done && status.updated_replicas == status.replicas) {
+    if done && status.updated_replicas == status.replicas {
         return None;
     }
     let moved = status.updated_replicas > old.updated_replicas
