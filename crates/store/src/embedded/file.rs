@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable};
+use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, TableError};
 
 use super::directory::Directory;
 use super::format::{FORMAT, FORMAT_KEY, Head, LOG, META, VERSIONS, corrupted};
@@ -62,8 +62,8 @@ impl StoreFile {
         let head = after_unclean_end(stored, used);
         if head != stored {
             tracing::info!(revision = head.revision, "the store continues after an unclean end");
+            write_head(&database, &head, self.options.quick_repair)?;
         }
-        write_head(&database, &head, self.options.quick_repair)?;
         *place = Some(database);
         Ok(head)
     }
@@ -129,30 +129,31 @@ fn begin(database: &Database, quick_repair: bool) -> Result<redb::WriteTransacti
     Ok(txn)
 }
 
+/// Makes the tables of a new file; refuses a file of a newer program.
 fn check_format(database: &Database) -> Result<()> {
-    let txn = begin(database, false)?;
-    let found = {
-        let mut meta = txn.open_table(META).map_err(redb::Error::from)?;
-        let stored = meta.get(FORMAT_KEY).map_err(redb::Error::from)?.map(|v| v.value().to_vec());
-        match stored {
-            Some(stored) => stored,
-            None => {
-                meta.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice()).map_err(redb::Error::from)?;
-                FORMAT.to_le_bytes().to_vec()
-            }
-        }
+    let stored = match database.begin_read().map_err(redb::Error::from)?.open_table(META) {
+        Ok(meta) => meta.get(FORMAT_KEY).map_err(redb::Error::from)?.map(|v| v.value().to_vec()),
+        Err(TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(redb::Error::from(error).into()),
     };
-    let found = found.try_into().map(u64::from_le_bytes).map_err(|_| corrupted("the format is no number"))?;
-    if found > FORMAT {
-        return Err(Error::Open(format!(
-            "the data was written in format {found}, and this program knows formats up to {FORMAT}; \
-             use the newer program, or restore a backup made by this one"
-        )));
+    let Some(stored) = stored else { return Ok(create_tables(database)?) };
+    let found =
+        stored.try_into().map(u64::from_le_bytes).map_err(|_| corrupted("the format is no number"))?;
+    if found <= FORMAT {
+        return Ok(());
     }
-    txn.open_table(VERSIONS).map_err(redb::Error::from)?;
-    txn.open_table(LOG).map_err(redb::Error::from)?;
-    txn.commit().map_err(redb::Error::from)?;
-    Ok(())
+    Err(Error::Open(format!(
+        "the data was written in format {found}, and this program knows formats up to {FORMAT}; \
+         use the newer program, or restore a backup made by this one"
+    )))
+}
+
+fn create_tables(database: &Database) -> Result<(), redb::Error> {
+    let txn = database.begin_write()?;
+    txn.open_table(META)?.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
+    txn.open_table(VERSIONS)?;
+    txn.open_table(LOG)?;
+    Ok(txn.commit()?)
 }
 
 fn read_head(database: &Database) -> Result<Head> {

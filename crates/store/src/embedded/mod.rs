@@ -53,6 +53,9 @@ impl Default for EmbeddedOptions {
             cache_bytes: 4 << 20,
             flush_interval: Duration::from_secs(30),
             shrink_above_bytes: 16 << 20,
+            // Measured by examples/store_bench.rs: with it, 1 writer does 614 durable writes/s instead of 894
+            // (unoptimized build), and opening after a crash takes 0.8 s instead of 2.0 s for 257 MiB. Every
+            // write would pay for what is rare, and short at the sizes of one machine's cluster.
             quick_repair: false,
         }
     }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{AccessGuard, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::format::{Head, LOG, META, VERSIONS, decode_version};
 use crate::{Batch, Error, Event, Got, ListOptions, Page, Record, Result, Revision};
 
 /// The versions of all keys, in a snapshot or in a write under way.
 type Versions = ReadOnlyTable<(&'static str, u64), &'static [u8]>;
+
+/// A version as it lies in the file: its key and revision, and its stored form.
+type Stored<'a> = (AccessGuard<'a, (&'static str, u64)>, AccessGuard<'a, &'static [u8]>);
 
 /// How much of history one step of a watch reads.
 const STEP_ENTRIES: usize = 2048;
@@ -96,7 +99,7 @@ fn list(versions: &Versions, prefix: &str, options: &ListOptions, at: Revision) 
     let limit = if options.limit == 0 { usize::MAX } else { options.limit };
     let start = options.start.as_str().max(prefix);
     let mut records = Vec::new();
-    let mut newest: Option<(redb::AccessGuard<(&str, u64)>, redb::AccessGuard<&[u8]>)> = None;
+    let mut newest: Option<Stored> = None;
     // The versions of one key follow each other, oldest first: the last one that is not too new shows.
     for entry in versions.range((start, 0)..)? {
         let (place, stored) = entry?;
@@ -122,9 +125,7 @@ fn list(versions: &Versions, prefix: &str, options: &ListOptions, at: Revision) 
     Ok(Page { records, revision: at, more })
 }
 
-fn decode(
-    (place, stored): (redb::AccessGuard<(&str, u64)>, redb::AccessGuard<&[u8]>),
-) -> Result<Option<Record>, redb::Error> {
+fn decode((place, stored): Stored) -> Result<Option<Record>, redb::Error> {
     let (key, revision) = place.value();
     decode_version(key, revision, stored.value())
 }

@@ -318,7 +318,12 @@ fn apply(commit: &WriteTransaction, head: Head, txns: &[Txn]) -> Result<Applied,
         let before = applied.events.len();
         for op in &txn.ops {
             let place = (now + 1, (applied.events.len() - before) as u32);
-            applied.events.extend(tables.change(op, place, &mut applied.head)?);
+            let compared = txn.compares.iter().position(|c| c.key == *op.key());
+            let previous = match compared {
+                Some(i) => current[i].clone(),
+                None => tables.current(op.key())?,
+            };
+            applied.events.extend(tables.change(op, place, previous, &mut applied.head)?);
         }
         if applied.events.len() > before {
             applied.head.revision = now + 1;
@@ -344,15 +349,16 @@ impl Tables<'_> {
         compares.iter().map(|compare| self.current(&compare.key)).collect()
     }
 
-    /// Does `op` at `place` (revision, number within the transaction); its event if it changed anything.
+    /// Does `op` over `previous` at `place` (revision, number within the transaction); its event if it
+    /// changed anything.
     fn change(
         &mut self,
         op: &Op,
         place: (Revision, u32),
+        previous: Option<Record>,
         head: &mut Head,
     ) -> Result<Option<Event>, redb::Error> {
         let (key, revision) = (op.key(), place.0);
-        let previous = self.current(key)?;
         let current = match op {
             Op::Put(key, value) => Some(Record::put(key.clone(), value.clone(), revision, previous.as_ref())),
             Op::Delete(_) if previous.is_none() => return Ok(None),
