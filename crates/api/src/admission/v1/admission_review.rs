@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::Raw;
 use crate::authentication::v1::UserInfo;
-use crate::meta::v1::Status;
+use crate::meta::v1::{GroupVersionKind, GroupVersionResource, Status};
 use std::collections::BTreeMap;
 
 #[derive(Api, Clone, Debug, Default, PartialEq)]
@@ -20,15 +20,15 @@ pub struct AdmissionRequest {
     #[api(tag = 1, required)]
     pub uid: String,
     #[api(tag = 2, required)]
-    pub kind: String,
+    pub kind: GroupVersionKind,
     #[api(tag = 3, required)]
-    pub resource: String,
+    pub resource: GroupVersionResource,
     #[api(tag = 4, omitempty)]
     pub sub_resource: String,
     #[api(tag = 13)]
-    pub request_kind: Option<String>,
+    pub request_kind: Option<Box<GroupVersionKind>>,
     #[api(tag = 14)]
-    pub request_resource: Option<String>,
+    pub request_resource: Option<Box<GroupVersionResource>>,
     #[api(tag = 15, omitempty)]
     pub request_sub_resource: String,
     #[api(tag = 5, omitempty)]

@@ -1,5 +1,5 @@
 use crate::Api;
-use crate::meta::v1::ObjectMeta;
+use crate::meta::v1::{GroupVersionKind, ObjectMeta};
 
 #[derive(Api, Clone, Debug, Default, PartialEq)]
 #[api(package = "apidiscovery.v2")]
@@ -28,7 +28,7 @@ pub struct APIResourceDiscovery {
     #[api(tag = 1, required)]
     pub resource: String,
     #[api(tag = 2)]
-    pub response_kind: Option<String>,
+    pub response_kind: Option<Box<GroupVersionKind>>,
     #[api(tag = 3, required)]
     pub scope: String,
     #[api(tag = 4, required)]
@@ -49,9 +49,9 @@ pub struct APISubresourceDiscovery {
     #[api(tag = 1, required)]
     pub subresource: String,
     #[api(tag = 2)]
-    pub response_kind: Option<String>,
+    pub response_kind: Option<Box<GroupVersionKind>>,
     #[api(tag = 3, omitempty, list = "map", keys = "group,version,kind")]
-    pub accepted_types: Vec<String>,
+    pub accepted_types: Vec<GroupVersionKind>,
     #[api(tag = 4, required, list = "set")]
     pub verbs: Vec<String>,
 }

@@ -1,6 +1,7 @@
 mod condition;
 mod discovery;
 mod field_selector_requirement;
+mod group_version_kind;
 mod label_selector;
 mod object_meta;
 mod options;
@@ -9,10 +10,12 @@ mod partial_object_metadata_list;
 mod root_paths;
 mod status;
 mod table;
+mod watch_event;
 
 pub use condition::*;
 pub use discovery::*;
 pub use field_selector_requirement::*;
+pub use group_version_kind::*;
 pub use label_selector::*;
 pub use object_meta::*;
 pub use options::*;
@@ -21,3 +24,4 @@ pub use partial_object_metadata_list::*;
 pub use root_paths::*;
 pub use status::*;
 pub use table::*;
+pub use watch_event::*;

@@ -3,6 +3,7 @@ use crate::Api;
 
 #[derive(Api, Clone, Debug, Default, PartialEq)]
 #[api(package = "meta.v1")]
+#[kind(group = "meta.k8s.io", version = "v1")]
 pub struct PartialObjectMetadata {
     #[api(tag = 1, omitempty)]
     pub metadata: ObjectMeta,

@@ -4,6 +4,7 @@ use crate::Raw;
 
 #[derive(Api, Clone, Debug, Default, PartialEq)]
 #[api(package = "meta.v1")]
+#[kind(group = "meta.k8s.io", version = "v1", bare)]
 pub struct Table {
     #[api(omitempty)]
     pub metadata: ListMeta,

@@ -43,7 +43,7 @@ pub struct PodDisruptionBudgetStatus {
     #[api(tag = 1, omitempty)]
     pub observed_generation: i64,
     #[api(tag = 2, omitempty)]
-    pub disrupted_pods: BTreeMap<String, Time>,
+    pub disrupted_pods: BTreeMap<String, Option<Time>>,
     #[api(tag = 3, required)]
     pub disruptions_allowed: i32,
     #[api(tag = 4, required)]
