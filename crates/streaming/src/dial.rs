@@ -10,7 +10,6 @@ use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SE
 use http::header::{HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use std::time::Duration;
@@ -98,28 +97,55 @@ where
 {
     let key = STANDARD.encode(random::bytes16());
     let request = request(uri, headers, protocol, &key)?;
+    match exchange(io, request, tasks).await? {
+        Exchange::Upgraded(response, io) => check(&response, protocol, &key).map(|()| io),
+        Exchange::Answered(response) => Err(DialError::Refused {
+            status: response.status(),
+            message: String::from_utf8_lossy(response.body()).trim().to_owned(),
+        }),
+    }
+}
+
+/// What became of a request for an upgrade.
+#[derive(Debug)]
+pub enum Exchange {
+    /// The 101 response, and the connection to speak on.
+    Upgraded(Response<()>, Connected),
+    /// Any other response, with (the beginning of) its text.
+    Answered(Response<Bytes>),
+}
+
+/// Sends a request for an upgrade as it is and returns the answer as it is: for a proxy, which gives the answer
+/// to its own client and then joins the two connections with [`crate::copy_both`]. The request needs its `Host`
+/// header and a path for its URI.
+///
+/// # Errors
+/// [`DialError::Http`].
+pub async fn exchange<T>(io: T, request: Request<()>, tasks: &Tasks) -> Result<Exchange, DialError>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await?;
     tasks.spawn_until_stopped("upgrading connection", async move {
         if let Err(e) = connection.with_upgrades().await {
             tracing::debug!(error = %e, "connection to be upgraded ended");
         }
     });
-    let response = sender.send_request(request).await?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(refusal(response).await);
+    let response = sender.send_request(request.map(|()| Empty::<Bytes>::new())).await?;
+    let (parts, body) = response.into_parts();
+    if parts.status != StatusCode::SWITCHING_PROTOCOLS {
+        let text =
+            Limited::new(body, MAX_REFUSAL).collect().await.map_or(Bytes::new(), |body| body.to_bytes());
+        return Ok(Exchange::Answered(Response::from_parts(parts, text)));
     }
-    check(&response, protocol, &key)?;
-    Ok(TokioIo::new(hyper::upgrade::on(response).await?))
+    let mut response = Response::from_parts(parts, ());
+    let upgraded = hyper::upgrade::on(&mut response).await?;
+    Ok(Exchange::Upgraded(response, TokioIo::new(upgraded)))
 }
 
-fn request(
-    uri: &Uri,
-    headers: HeaderMap,
-    protocol: Protocol,
-    key: &str,
-) -> Result<Request<Empty<Bytes>>, DialError> {
+fn request(uri: &Uri, headers: HeaderMap, protocol: Protocol, key: &str) -> Result<Request<()>, DialError> {
     let bad = |_| DialError::Url(uri.to_string());
-    let mut request = Request::new(Empty::new());
+    let mut request = Request::new(());
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     *request.uri_mut() = target.parse().map_err(|_| DialError::Url(uri.to_string()))?;
     *request.headers_mut() = headers;
@@ -142,16 +168,7 @@ fn request(
     Ok(request)
 }
 
-async fn refusal(response: Response<Incoming>) -> DialError {
-    let status = response.status();
-    let message = match Limited::new(response.into_body(), MAX_REFUSAL).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).trim().to_owned(),
-        Err(_) => String::new(),
-    };
-    DialError::Refused { status, message }
-}
-
-fn check(response: &Response<Incoming>, protocol: Protocol, key: &str) -> Result<(), DialError> {
+fn check(response: &Response<()>, protocol: Protocol, key: &str) -> Result<(), DialError> {
     let header =
         |name| response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or("");
     let (agreed, sound) = match protocol.transport {

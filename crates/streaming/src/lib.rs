@@ -19,7 +19,7 @@ pub mod upgrade;
 pub mod websocket;
 
 pub use copy::copy_both;
-pub use dial::{Connected, DialError, dial, upgrade as dial_over};
+pub use dial::{Connected, DialError, Exchange, dial, exchange, upgrade as dial_over};
 pub use pipe::{Gone, MAX_CHUNK, PipeReader, PipeWriter, pipe};
 pub use protocol::{
     EXEC_SPDY_V4, EXEC_WEBSOCKET_V4, EXEC_WEBSOCKET_V5, FORWARD_SPDY, FORWARD_TUNNEL, Protocol, Transport,
