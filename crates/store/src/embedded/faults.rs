@@ -106,7 +106,8 @@ async fn fails_and_recovers(break_it: impl Fn(&EmbeddedStore, &Faults), mend_it:
         }
         let mut seen = 0;
         let end = loop {
-            match watch.next().await {
+            let next = corten_rt::timeout(Duration::from_secs(10), watch.next()).await;
+            match next.expect("the watch ends with the failure") {
                 Ok(batch) => seen += batch.events.len(),
                 Err(end) => break end,
             }
