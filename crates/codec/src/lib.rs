@@ -5,12 +5,15 @@
 //!
 //! Texts that clients see (errors, findings of strict reading) are upstream's.
 
+mod budget;
 mod error;
 pub mod json;
 mod locate;
 pub mod patch;
 mod problems;
+pub mod protobuf;
 mod quote;
 
+use budget::Budget;
 pub use error::DecodeError;
 pub use problems::Problems;

@@ -3,7 +3,7 @@
 
 use corten_api::builtin::KINDS;
 use corten_api::{KindInfo, Object};
-use corten_codec::{Problems, json};
+use corten_codec::{Problems, json, protobuf};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -65,6 +65,45 @@ fn json_keeps_its_meaning() {
     println!("{} kinds as JSON", with_fixture.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(with_fixture.len() >= 60, "only {} kinds have fixtures", with_fixture.len());
+}
+
+#[test]
+fn protobuf_is_the_same_object_and_the_same_bytes() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for info in KINDS {
+        let (Some(text), Some(bytes)) = (of_kind(info, "json"), of_kind(info, "pb")) else { continue };
+        count += 1;
+        let from_text = from_json(info, &text).unwrap_or_else(|e| panic!("{e}"));
+        let mut object = (info.new.expect("kinds have objects"))();
+        let envelope = protobuf::open(&bytes).expect("an envelope");
+        assert_eq!(
+            (&*envelope.type_meta.kind, &*envelope.type_meta.api_version),
+            (info.kind, &*info.api_version())
+        );
+        if let Err(e) = protobuf::decode(&bytes, &mut *object) {
+            wrong.push(format!("{info:?}: {e}"));
+            continue;
+        }
+        let (got, want) = (value(&json::encode(&*object)), value(&json::encode(&*from_text)));
+        if got != want {
+            wrong.push(format!("{info:?}: read {}", difference("", &want, &got)));
+        }
+        let written = protobuf::encode(&*object);
+        if written != bytes {
+            let at = written.iter().zip(&bytes).position(|(a, b)| a != b).unwrap_or(0);
+            wrong.push(format!(
+                "{info:?}: wrote {} bytes, not {}, other from byte {at:#x}",
+                written.len(),
+                bytes.len()
+            ));
+        }
+        if protobuf::encode(&*from_text) != bytes {
+            wrong.push(format!("{info:?}: the object read from JSON is written otherwise"));
+        }
+    }
+    println!("{count} kinds as protobuf");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Where two values differ first.

@@ -4,13 +4,13 @@ use super::path::{Path, Step};
 use super::reader::{Reader, Token, too_deep};
 use super::time::Layout;
 use crate::locate::{Place, locate};
-use crate::{DecodeError, Problems};
+use crate::{Budget, DecodeError, Problems};
 use corten_api::{Edit, Form, List, Map, MicroTime, Object, Reflect, Struct, Time, Type};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// How deep typed values may nest. Only schemas of custom resources contain themselves; they stay far below.
-const MAX_TYPED_DEPTH: usize = 400;
+const MAX_TYPED_DEPTH: usize = 200;
 
 /// Fills `object` from JSON. Unknown and duplicate fields go to `problems`; `apiVersion` and `kind` are passed
 /// over, see [`type_meta`](super::type_meta). Errors carry upstream's text.
@@ -34,8 +34,15 @@ pub fn decode_struct(bytes: &[u8], to: &mut dyn Struct, problems: &mut Problems)
 
 fn decode_text(text: &str, to: &mut dyn Struct, problems: &mut Problems) -> Result<(), DecodeError> {
     let strict = problems.looks();
-    let mut decoder =
-        Decoder { reader: Reader::new(text), path: Path::default(), problems, strict, saved: None, depth: 0 };
+    let mut decoder = Decoder {
+        reader: Reader::new(text),
+        path: Path::default(),
+        problems,
+        strict,
+        saved: None,
+        depth: 0,
+        budget: Budget::for_input(text.len()),
+    };
     let token = decoder.reader.peek()?;
     if token == Token::Null {
         decoder.reader.null()?;
@@ -55,6 +62,7 @@ pub(super) struct Decoder<'a, 'p> {
     /// The first value that did not fit; reading goes on behind it, for a fault in the text is worse.
     saved: Option<DecodeError>,
     depth: usize,
+    budget: Budget,
 }
 
 impl<'a> Decoder<'a, '_> {
@@ -223,7 +231,9 @@ impl<'a> Decoder<'a, '_> {
         let mut at = 0;
         while self.reader.item(&mut first)? {
             self.path.0.push(Step::Index(at));
-            self.value(to.push(), of)?;
+            let item = to.push();
+            self.budget.take(size_of_val(item))?;
+            self.value(item, of)?;
             self.path.0.pop();
             at += 1;
         }

@@ -14,5 +14,6 @@ mod type_meta;
 pub use decode::{decode, decode_struct};
 pub use encode::{encode, encode_into, encode_struct, encode_value};
 pub(crate) use encode::{write_list_type_meta, write_type_meta};
+pub(crate) use leaf::compact;
 pub use stored::{encode_stored, splice_resource_version};
 pub use type_meta::{TypeMeta, type_meta};
