@@ -8,11 +8,13 @@
 mod budget;
 mod error;
 pub mod json;
+pub mod list;
 mod locate;
 pub mod patch;
 mod problems;
 pub mod protobuf;
 mod quote;
+pub mod watch;
 
 use budget::Budget;
 pub use error::DecodeError;

@@ -33,24 +33,25 @@ pub fn decode_struct(bytes: &[u8], to: &mut dyn Struct, problems: &mut Problems)
 }
 
 fn decode_text(text: &str, to: &mut dyn Struct, problems: &mut Problems) -> Result<(), DecodeError> {
-    let strict = problems.looks();
-    let mut decoder = Decoder {
-        reader: Reader::new(text),
-        path: Path::default(),
-        problems,
-        strict,
-        saved: None,
-        depth: 0,
-        budget: Budget::for_input(text.len()),
-    };
-    let token = decoder.reader.peek()?;
-    if token == Token::Null {
-        decoder.reader.null()?;
-    } else {
-        decoder.struct_of(token, to)?;
-    }
-    decoder.reader.end()?;
-    decoder.saved.map_or(Ok(()), Err)
+    let mut decoder = Decoder::new(text, problems);
+    decoder.whole(to)?;
+    decoder.finish()
+}
+
+/// Takes one item of a list; it is handed the struct that the item fills.
+pub(crate) type ReadItem<'r> = dyn FnMut(&mut dyn Struct) -> Result<(), DecodeError> + 'r;
+
+/// Walks through a list: fills `meta`, and calls `each` for every item.
+pub(crate) fn decode_list(
+    bytes: &[u8],
+    meta: &mut dyn Struct,
+    problems: &mut Problems,
+    each: &mut dyn FnMut(&mut ReadItem<'_>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut decoder = Decoder::new(&text, problems);
+    decoder.list_of_objects(meta, each)?;
+    decoder.finish()
 }
 
 /// One reading in progress.
@@ -65,7 +66,86 @@ pub(super) struct Decoder<'a, 'p> {
     budget: Budget,
 }
 
-impl<'a> Decoder<'a, '_> {
+impl<'a, 'p> Decoder<'a, 'p> {
+    fn new(text: &'a str, problems: &'p mut Problems) -> Self {
+        Decoder {
+            reader: Reader::new(text),
+            path: Path::default(),
+            strict: problems.looks(),
+            problems,
+            saved: None,
+            depth: 0,
+            budget: Budget::for_input(text.len()),
+        }
+    }
+
+    /// A struct that may be `null`.
+    fn whole(&mut self, to: &mut dyn Struct) -> Result<(), DecodeError> {
+        match self.reader.peek()? {
+            Token::Null => self.reader.null(),
+            token => self.struct_of(token, to),
+        }
+    }
+
+    fn finish(mut self) -> Result<(), DecodeError> {
+        self.reader.end()?;
+        self.saved.map_or(Ok(()), Err)
+    }
+
+    fn list_of_objects(
+        &mut self,
+        meta: &mut dyn Struct,
+        each: &mut dyn FnMut(&mut ReadItem<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let token = self.reader.peek()?;
+        if token != Token::Object {
+            return self.mismatch(token, "v1.List");
+        }
+        self.reader.open();
+        let mut first = true;
+        while let Some(key) = self.reader.key(&mut first)? {
+            match (&*key, self.reader.peek()?) {
+                ("metadata", _) => {
+                    self.path.0.push(Step::Field("List", "metadata"));
+                    self.whole(meta)?;
+                    self.path.0.pop();
+                }
+                ("items", Token::Array) => {
+                    self.path.0.push(Step::Field("List", "items"));
+                    self.objects(each)?;
+                    self.path.0.pop();
+                }
+                ("items", token) if token != Token::Null => self.mismatch(token, "[]v1.Object")?,
+                ("apiVersion" | "kind" | "items", _) => drop(self.reader.skip()?),
+                _ => {
+                    if self.strict {
+                        self.problems.unknown(&self.path.strict(&key));
+                    }
+                    self.reader.skip()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn objects(
+        &mut self,
+        each: &mut dyn FnMut(&mut ReadItem<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.reader.open();
+        let (mut first, mut at) = (true, 0);
+        while self.reader.item(&mut first)? {
+            self.path.0.push(Step::Index(at));
+            each(&mut |object| {
+                self.budget.take(size_of_val(object))?;
+                self.whole(object)
+            })?;
+            self.path.0.pop();
+            at += 1;
+        }
+        Ok(())
+    }
+
     /// Keeps the first error.
     pub(super) fn save(&mut self, error: DecodeError) {
         self.saved.get_or_insert(error);

@@ -31,17 +31,8 @@ pub fn encode_value(out: &mut Vec<u8>, value: View<'_>) {
 
 /// Appends `"kind":...,"apiVersion":...` of a kind.
 pub(crate) fn write_type_meta(out: &mut Vec<u8>, info: &KindInfo) {
-    write_kind(out, info.kind, info);
-}
-
-/// The same for the list of the kind.
-pub(crate) fn write_list_type_meta(out: &mut Vec<u8>, info: &KindInfo) {
-    write_kind(out, &format!("{}List", info.kind), info);
-}
-
-fn write_kind(out: &mut Vec<u8>, kind: &str, info: &KindInfo) {
     out.extend_from_slice(b"\"kind\":\"");
-    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(info.kind.as_bytes());
     out.extend_from_slice(b"\",\"apiVersion\":\"");
     if !info.group.is_empty() {
         out.extend_from_slice(info.group.as_bytes());

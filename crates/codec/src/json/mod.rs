@@ -11,9 +11,10 @@ pub(crate) mod text;
 pub(crate) mod time;
 mod type_meta;
 
+pub(crate) use decode::decode_list;
 pub use decode::{decode, decode_struct};
+pub(crate) use encode::write_type_meta;
 pub use encode::{encode, encode_into, encode_struct, encode_value};
-pub(crate) use encode::{write_list_type_meta, write_type_meta};
 pub(crate) use leaf::compact;
 pub use stored::{encode_stored, splice_resource_version};
 pub use type_meta::{TypeMeta, type_meta};

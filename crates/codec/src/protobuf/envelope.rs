@@ -53,13 +53,23 @@ fn type_meta(message: &[u8]) -> Result<TypeMeta<'_>, DecodeError> {
 }
 
 /// Appends an envelope whose message `fill` appends.
-pub(crate) fn put(out: &mut Vec<u8>, api_version: &str, kind: &str, fill: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn put(out: &mut Vec<u8>, api_version: &str, kind: &str, fill: impl FnOnce(&mut Vec<u8>)) {
+    start(out, api_version, kind);
+    put_message(out, 2, fill);
+    finish(out);
+}
+
+/// Appends what comes before the message.
+pub(crate) fn start(out: &mut Vec<u8>, api_version: &str, kind: &str) {
     out.extend_from_slice(MAGIC);
     put_message(out, 1, |out| {
         put_bytes(out, 1, api_version.as_bytes());
         put_bytes(out, 2, kind.as_bytes());
     });
-    put_message(out, 2, fill);
+}
+
+/// Appends what comes behind it.
+pub(crate) fn finish(out: &mut Vec<u8>) {
     put_bytes(out, 3, b"");
     put_bytes(out, 4, b"");
 }

@@ -8,8 +8,8 @@ mod write;
 use crate::DecodeError;
 use corten_api::{Object, Struct};
 
-pub(crate) use envelope::put as put_envelope;
 pub use envelope::{Envelope, MAGIC, close, open};
+pub(crate) use envelope::{finish as close_envelope, start as open_envelope};
 
 /// An object in its envelope, as answers and stored bytes are.
 pub fn encode(object: &dyn Object) -> Vec<u8> {

@@ -2,14 +2,14 @@
 
 use crate::DecodeError;
 
-pub(super) const VARINT: u8 = 0;
-pub(super) const FIXED64: u8 = 1;
-pub(super) const BYTES: u8 = 2;
+pub(crate) const VARINT: u8 = 0;
+pub(crate) const FIXED64: u8 = 1;
+pub(crate) const BYTES: u8 = 2;
 const START_GROUP: u8 = 3;
 const END_GROUP: u8 = 4;
 const FIXED32: u8 = 5;
 
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -17,11 +17,11 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-pub(super) fn put_tag(out: &mut Vec<u8>, tag: u32, wire: u8) {
+pub(crate) fn put_tag(out: &mut Vec<u8>, tag: u32, wire: u8) {
     put_varint(out, u64::from(tag) << 3 | u64::from(wire));
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
     put_tag(out, tag, BYTES);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -29,7 +29,7 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
 
 /// Writes a field whose content `fill` appends. The length is put in front afterwards: one byte is kept for
 /// it, and the content moves when it needs more.
-pub(super) fn put_message(out: &mut Vec<u8>, tag: u32, fill: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_message(out: &mut Vec<u8>, tag: u32, fill: impl FnOnce(&mut Vec<u8>)) {
     put_tag(out, tag, BYTES);
     let start = out.len();
     out.push(0);
@@ -46,7 +46,7 @@ pub(super) fn put_message(out: &mut Vec<u8>, tag: u32, fill: impl FnOnce(&mut Ve
 
 /// What a field holds on the wire.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'a [u8]),
@@ -55,7 +55,7 @@ pub(super) enum Value<'a> {
 }
 
 /// The fields of one message.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
 
@@ -147,7 +147,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-pub(super) fn fault(text: String) -> DecodeError {
+pub(crate) fn fault(text: String) -> DecodeError {
     DecodeError::Syntax(text)
 }
 
