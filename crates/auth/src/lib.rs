@@ -5,12 +5,17 @@
 //! server or waits for anything.
 
 pub mod authenticate;
+pub mod authorize;
 pub mod bootstrap_token;
 pub mod csr;
+mod impersonate;
 pub mod kubeconfig;
 pub mod pki;
+pub mod policy;
 pub mod tls;
 pub mod token;
 
 pub use authenticate::Authenticator;
+pub use authorize::{Attributes, Authorizer, Decision};
+pub use impersonate::{Impersonation, ImpersonationCheck};
 pub use pki::Pki;
