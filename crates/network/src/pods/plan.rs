@@ -44,6 +44,9 @@ pub(super) fn node(config: &PodNetworkConfig) -> Vec<Change> {
             out.push(sysctl("ipv4.ip_forward", "1"));
             // A node port must answer on 127.0.0.1 too; the rules keep strangers from that address.
             out.push(sysctl("ipv4.conf.all.route_localnet", "1"));
+            // A redirect would use up what the kernel allows for telling a pod that nobody listens. Both
+            // settings count; other interfaces keep theirs.
+            out.push(sysctl("ipv4.conf.all.send_redirects", "0"));
             out.push(sysctl(format!("ipv4.conf.{}.send_redirects", bridge.replace('.', "/")), "0"));
         }
         out.push(Change::AddAddress(bridge.clone(), Cidr::new(*gateway, range.prefix)));

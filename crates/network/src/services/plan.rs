@@ -278,18 +278,17 @@ fn elements(frontend: &Frontend, action: &Action) -> Vec<((Family, Map, Key), Da
     out
 }
 
-/// A number for each backend that is its own as long as it stays, apart from the numbers of slots.
+/// A number for each backend that is its own as long as it stays.
 fn identifiers(backends: &[SocketAddr]) -> Vec<(u32, &SocketAddr)> {
-    const APART: u32 = 1 << 31;
     let mut taken: HashMap<u32, &SocketAddr> = HashMap::new();
     let mut sorted: Vec<&SocketAddr> = backends.iter().collect();
     sorted.sort();
     for backend in sorted {
         let text = backend.to_string();
         let hash = text.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-        let mut id = hash | APART;
+        let mut id = hash;
         while taken.contains_key(&id) {
-            id = id.wrapping_add(1) | APART;
+            id = id.wrapping_add(1);
         }
         taken.insert(id, backend);
     }
@@ -443,7 +442,6 @@ mod tests {
         assert_eq!(all.values().collect::<HashSet<_>>().len(), 3);
         for (id, backend) in identifiers(&b) {
             assert_eq!(all[backend], id);
-            assert!(id >= 1 << 31);
         }
     }
 }

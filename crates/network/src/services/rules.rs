@@ -5,7 +5,8 @@
 //! many backends as there are. That chain draws a number, and `endpoints` has the backend for destination
 //! and number. A sticky chain first asks `affinity` which backend the client had; there, backends go by
 //! identifiers of their own (`slots` leads from the drawn number to them), so that the others of a shrinking
-//! Service keep their clients.
+//! Service keep their clients. (nft(8) 1.0.6 cannot list a sticky chain: it trips over a key that has a map's
+//! value in it. The kernel has no such trouble.)
 
 use std::time::Duration;
 

@@ -181,7 +181,7 @@ fn add_rule(table: &Table, chain: &str, rule: &[Expr]) -> Message {
     m.nest(4, |m| {
         for expr in rule {
             m.nest(LIST_ELEM, |m| {
-                m.text(1, name(expr)).nest(2, |m| encode_expr(m, expr));
+                m.text(1, name(expr)).nest(2, |m| encode_expr(m, expr, table.family));
             });
         }
     });
@@ -222,7 +222,7 @@ fn value(m: &mut Message, kind: u16, bytes: &[u8]) {
     });
 }
 
-fn encode_expr(m: &mut Message, expr: &Expr) {
+fn encode_expr(m: &mut Message, expr: &Expr, family: Family) {
     match expr {
         Expr::Payload { base, offset, length, into } => {
             let base = match base {
@@ -278,12 +278,12 @@ fn encode_expr(m: &mut Message, expr: &Expr) {
         Expr::Verdict(verdict) => {
             m.be32(1, VERDICT_REGISTER).nest(2, |m| encode_verdict(m, verdict));
         }
-        _ => encode_action(m, expr),
+        _ => encode_action(m, expr, family),
     }
 }
 
 /// The expressions that do something to the packet or to a set.
-fn encode_action(m: &mut Message, expr: &Expr) {
+fn encode_action(m: &mut Message, expr: &Expr, table: Family) {
     match expr {
         Expr::Dnat { family, address, port } => {
             m.be32(1, libc::NFT_NAT_DNAT as u32).be32(2, u32::from(family.number()));
@@ -298,8 +298,9 @@ fn encode_action(m: &mut Message, expr: &Expr) {
                 m.be32(1, libc::NFT_REJECT_TCP_RST as u32);
             }
             Rejection::PortUnreachable => {
-                m.be32(1, libc::NFT_REJECT_ICMPX_UNREACH as u32);
-                m.bytes(2, &[libc::NFT_REJECT_ICMPX_PORT_UNREACH as u8]);
+                // The code's number in ICMP, and in ICMP of version 6.
+                let code = if table == Family::V6 { 4 } else { 3 };
+                m.be32(1, libc::NFT_REJECT_ICMP_UNREACH as u32).bytes(2, &[code]);
             }
         },
         Expr::Dynset { how, set, key, data, timeout } => {

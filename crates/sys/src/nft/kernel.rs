@@ -179,7 +179,11 @@ mod tests {
     fn shown(ns: &NetNs) -> Option<String> {
         let output = ns.run(|| std::process::Command::new("nft").args(["list", "ruleset"]).output());
         let output = output.expect("namespace").ok()?;
-        Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+        Some(format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ))
     }
 
     #[test]
