@@ -1,8 +1,12 @@
 //! Columns of a `Table` and the cells in them.
 
+use corten_api::core::v1::Container;
+use corten_api::meta::v1::LabelSelector;
+use corten_api::selector::Selector;
 use corten_api::{Object, Time};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// One column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,40 @@ pub fn duration(seconds: i64) -> String {
 pub(crate) fn or_none(text: impl Into<String>) -> String {
     let text = text.into();
     if text.is_empty() { "<none>".into() } else { text }
+}
+
+/// A row of cells.
+macro_rules! row {
+    ($($cell:expr),* $(,)?) => { vec![$(serde_json::Value::from($cell)),*] };
+}
+pub(crate) use row;
+
+/// Names and images of containers, each joined by commas.
+pub(crate) fn containers(list: &[Container]) -> (String, String) {
+    let join = |part: fn(&Container) -> &str| list.iter().map(part).collect::<Vec<_>>().join(",");
+    (join(|c| &c.name), join(|c| &c.image))
+}
+
+/// A selector as text; `<none>` when it selects everything or nothing.
+pub(crate) fn selector(selector: Option<&LabelSelector>) -> String {
+    match Selector::from_label_selector(selector) {
+        Ok(s) => or_none(s.to_string()),
+        Err(_) => "<error>".into(),
+    }
+}
+
+/// Labels as `a=b,c=d`.
+pub(crate) fn labels(labels: &BTreeMap<String, String>) -> String {
+    or_none(labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","))
+}
+
+/// The first three of a list, and how many more there are.
+pub(crate) fn first_three(list: &[String]) -> String {
+    match list.len() {
+        0 => "<unset>".into(),
+        1..=3 => list.join(","),
+        n => format!("{} + {} more...", list[..3].join(","), n - 3),
+    }
 }
 
 #[cfg(test)]

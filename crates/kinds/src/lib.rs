@@ -5,13 +5,29 @@
 //!
 //! A kind with behaviour lives in `<group>/<kind>.rs` and stands in the list of `table.rs`.
 
+pub mod admissionregistration;
+pub mod apiextensions;
+pub mod apps;
+pub mod autoscaling;
+pub mod batch;
+pub mod certificates;
 pub mod columns;
+pub mod coordination;
+pub mod core;
+pub mod discovery;
+pub mod events;
 mod lifecycle;
 pub mod metadata;
 pub mod names;
+pub mod networking;
 mod plain;
+pub mod policy;
+pub mod rbac;
 mod reflection;
 mod rules;
+pub mod scheduling;
+pub mod selectors;
+pub mod storage;
 mod strategy;
 mod table;
 

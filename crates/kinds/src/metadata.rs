@@ -142,6 +142,11 @@ impl Debug for Shown {
     }
 }
 
+/// A list of texts as JSON, for a message.
+pub(crate) fn strings(list: &[String]) -> Shown {
+    Shown(serde_json::Value::from(list).to_string())
+}
+
 fn owner_json(owner: &OwnerReference) -> serde_json::Value {
     let mut out = serde_json::Map::new();
     for (key, value) in [

@@ -305,6 +305,11 @@ pub fn subdomain(name: &str, prefix: bool) -> Vec<String> {
     dns_subdomain(&masked(name, prefix))
 }
 
+/// Names of services: a [`dns_1035_label`].
+pub fn service(name: &str, prefix: bool) -> Vec<String> {
+    dns_1035_label(&masked(name, prefix))
+}
+
 /// Names that are a [`dns_label`].
 pub fn label(name: &str, prefix: bool) -> Vec<String> {
     dns_label(&masked(name, prefix))

@@ -1,11 +1,14 @@
 //! The plain, ordered list of kinds that differ from the usual.
 
-use crate::names;
 use crate::plain::Plain;
 use crate::rules::{Rules, StatusMetadata};
 use crate::strategy::Strategy;
+use crate::{
+    admissionregistration as admission, apiextensions, apps, autoscaling, batch, certificates, coordination,
+    core, discovery, events, networking, policy, rbac, scheduling, storage,
+};
+use corten_api as api;
 use corten_api::{Kind, KindInfo};
-use corten_api::{admissionregistration, core, flowcontrol, networking, node, rbac, resource, storage};
 use corten_semantics::{ApiError, ApiResult};
 
 struct Row {
@@ -17,46 +20,77 @@ const fn row<K: Kind>(strategy: &'static dyn Strategy) -> Row {
     Row { kind: K::INFO, strategy }
 }
 
-/// The usual rules of core kinds, whose finalizers are checked more strictly.
-const CORE: Rules = Rules { standard_finalizers: true, ..Rules::USUAL };
-/// RBAC allows any name that fits in a URL.
-const RBAC: Rules = Rules { name: names::path_segment, create_on_update: true, ..Rules::USUAL };
-/// Kinds that count generations and want a resource version.
-const COUNTED_CONDITIONAL: Rules = Rules { unconditional_update: false, ..Rules::COUNTED };
-/// Kinds that want a resource version.
-const CONDITIONAL: Rules = Rules { unconditional_update: false, ..Rules::USUAL };
 /// Kinds whose status updates touch nothing else.
 const STATUS_ALONE: Rules = Rules { status_metadata: StatusMetadata::Kept, ..Rules::USUAL };
-const FLOW: Rules =
-    Rules { create_on_update: true, status_metadata: StatusMetadata::Kept, ..COUNTED_CONDITIONAL };
+/// Kinds that count generations and whose status updates touch nothing else.
+const FLOW: Rules = Rules { generation: true, ..STATUS_ALONE };
+const RUNTIME_CLASS: Rules = Rules { create_on_update: true, unconditional_update: false, ..Rules::USUAL };
 
 static ROWS: &[Row] = &[
-    row::<core::v1::LimitRange>(&Plain(Rules { create_on_update: true, ..CORE })),
-    row::<core::v1::PodTemplate>(&Plain(Rules { generation: true, ..CORE })),
-    row::<core::v1::ResourceQuota>(&Plain(CORE)),
-    row::<networking::v1::IngressClass>(&Plain(Rules::COUNTED)),
-    row::<networking::v1::ServiceCIDR>(&Plain(STATUS_ALONE)),
-    row::<rbac::v1::ClusterRole>(&Plain(RBAC)),
-    row::<rbac::v1::ClusterRoleBinding>(&Plain(RBAC)),
-    row::<rbac::v1::Role>(&Plain(RBAC)),
-    row::<rbac::v1::RoleBinding>(&Plain(RBAC)),
-    row::<storage::v1::CSIDriver>(&Plain(COUNTED_CONDITIONAL)),
-    row::<storage::v1::CSINode>(&Plain(CONDITIONAL)),
-    row::<storage::v1::CSIStorageCapacity>(&Plain(CONDITIONAL)),
-    row::<storage::v1::VolumeAttachment>(&Plain(Rules { unconditional_update: false, ..STATUS_ALONE })),
-    row::<node::v1::RuntimeClass>(&Plain(Rules { create_on_update: true, ..CONDITIONAL })),
-    row::<admissionregistration::v1::MutatingWebhookConfiguration>(&Plain(COUNTED_CONDITIONAL)),
-    row::<admissionregistration::v1::ValidatingAdmissionPolicy>(&Plain(Rules {
-        status_metadata: StatusMetadata::Kept,
-        ..COUNTED_CONDITIONAL
-    })),
-    row::<admissionregistration::v1::ValidatingAdmissionPolicyBinding>(&Plain(COUNTED_CONDITIONAL)),
-    row::<admissionregistration::v1::ValidatingWebhookConfiguration>(&Plain(COUNTED_CONDITIONAL)),
-    row::<flowcontrol::v1::FlowSchema>(&Plain(FLOW)),
-    row::<flowcontrol::v1::PriorityLevelConfiguration>(&Plain(FLOW)),
-    row::<resource::v1::DeviceClass>(&Plain(Rules::COUNTED)),
-    row::<resource::v1::ResourceClaim>(&Plain(STATUS_ALONE)),
-    row::<resource::v1::ResourceSlice>(&Plain(Rules::COUNTED)),
+    row::<api::core::v1::ConfigMap>(&core::ConfigMapStrategy),
+    row::<api::core::v1::Endpoints>(&core::EndpointsStrategy),
+    row::<api::core::v1::Event>(&core::EventStrategy),
+    row::<api::core::v1::LimitRange>(&core::LimitRangeStrategy),
+    row::<api::core::v1::Namespace>(&core::NamespaceStrategy),
+    row::<api::core::v1::Node>(&core::NodeStrategy),
+    row::<api::core::v1::PersistentVolume>(&core::PersistentVolumeStrategy),
+    row::<api::core::v1::PersistentVolumeClaim>(&core::PersistentVolumeClaimStrategy),
+    row::<api::core::v1::Pod>(&core::PodStrategy),
+    row::<api::core::v1::PodTemplate>(&core::PodTemplateStrategy),
+    row::<api::core::v1::ReplicationController>(&core::ReplicationControllerStrategy),
+    row::<api::core::v1::ResourceQuota>(&core::ResourceQuotaStrategy),
+    row::<api::core::v1::Secret>(&core::SecretStrategy),
+    row::<api::core::v1::Service>(&core::ServiceStrategy),
+    row::<api::core::v1::ServiceAccount>(&core::ServiceAccountStrategy),
+    row::<api::apps::v1::ControllerRevision>(&apps::ControllerRevisionStrategy),
+    row::<api::apps::v1::DaemonSet>(&apps::DaemonSetStrategy),
+    row::<api::apps::v1::Deployment>(&apps::DeploymentStrategy),
+    row::<api::apps::v1::ReplicaSet>(&apps::ReplicaSetStrategy),
+    row::<api::apps::v1::StatefulSet>(&apps::StatefulSetStrategy),
+    row::<api::batch::v1::CronJob>(&batch::CronJobStrategy),
+    row::<api::batch::v1::Job>(&batch::JobStrategy),
+    row::<api::autoscaling::v1::HorizontalPodAutoscaler>(&autoscaling::HorizontalPodAutoscalerV1Strategy),
+    row::<api::autoscaling::v2::HorizontalPodAutoscaler>(&autoscaling::HorizontalPodAutoscalerStrategy),
+    row::<api::networking::v1::IPAddress>(&networking::IPAddressStrategy),
+    row::<api::networking::v1::Ingress>(&networking::IngressStrategy),
+    row::<api::networking::v1::IngressClass>(&networking::IngressClassStrategy),
+    row::<api::networking::v1::NetworkPolicy>(&networking::NetworkPolicyStrategy),
+    row::<api::networking::v1::ServiceCIDR>(&networking::ServiceCIDRStrategy),
+    row::<api::policy::v1::PodDisruptionBudget>(&policy::PodDisruptionBudgetStrategy),
+    row::<api::rbac::v1::ClusterRole>(&rbac::ClusterRoleStrategy),
+    row::<api::rbac::v1::ClusterRoleBinding>(&rbac::ClusterRoleBindingStrategy),
+    row::<api::rbac::v1::Role>(&rbac::RoleStrategy),
+    row::<api::rbac::v1::RoleBinding>(&rbac::RoleBindingStrategy),
+    row::<api::storage::v1::CSIDriver>(&storage::CSIDriverStrategy),
+    row::<api::storage::v1::CSINode>(&storage::CSINodeStrategy),
+    row::<api::storage::v1::CSIStorageCapacity>(&storage::CSIStorageCapacityStrategy),
+    row::<api::storage::v1::StorageClass>(&storage::StorageClassStrategy),
+    row::<api::storage::v1::VolumeAttachment>(&storage::VolumeAttachmentStrategy),
+    row::<api::storage::v1::VolumeAttributesClass>(&storage::VolumeAttributesClassStrategy),
+    row::<api::scheduling::v1::PriorityClass>(&scheduling::PriorityClassStrategy),
+    row::<api::coordination::v1::Lease>(&coordination::LeaseStrategy),
+    row::<api::discovery::v1::EndpointSlice>(&discovery::EndpointSliceStrategy),
+    row::<api::events::v1::Event>(&events::EventStrategy),
+    row::<api::node::v1::RuntimeClass>(&Plain(RUNTIME_CLASS)),
+    row::<api::certificates::v1::CertificateSigningRequest>(&certificates::CertificateSigningRequestStrategy),
+    row::<api::admissionregistration::v1::MutatingWebhookConfiguration>(
+        &admission::MutatingWebhookConfigurationStrategy,
+    ),
+    row::<api::admissionregistration::v1::ValidatingAdmissionPolicy>(
+        &admission::ValidatingAdmissionPolicyStrategy,
+    ),
+    row::<api::admissionregistration::v1::ValidatingAdmissionPolicyBinding>(
+        &admission::ValidatingAdmissionPolicyBindingStrategy,
+    ),
+    row::<api::admissionregistration::v1::ValidatingWebhookConfiguration>(
+        &admission::ValidatingWebhookConfigurationStrategy,
+    ),
+    row::<api::flowcontrol::v1::FlowSchema>(&Plain(FLOW)),
+    row::<api::flowcontrol::v1::PriorityLevelConfiguration>(&Plain(FLOW)),
+    row::<api::resource::v1::DeviceClass>(&Plain(Rules::COUNTED)),
+    row::<api::resource::v1::ResourceClaim>(&Plain(STATUS_ALONE)),
+    row::<api::resource::v1::ResourceSlice>(&Plain(Rules::COUNTED)),
+    row::<api::apiextensions::v1::CustomResourceDefinition>(&apiextensions::CustomResourceDefinitionStrategy),
 ];
 
 static USUAL: Plain = Plain(Rules::USUAL);
@@ -106,7 +140,7 @@ mod tests {
 
     #[test]
     fn unknown_field_labels_are_refused() {
-        let error = check_field_label(core::v1::LimitRange::INFO, "spec.x").expect_err("unknown");
+        let error = check_field_label(api::core::v1::LimitRange::INFO, "spec.x").expect_err("unknown");
         assert_eq!(
             (error.code(), error.to_string().as_str()),
             (400, "\"spec.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")

@@ -1,0 +1,11 @@
+//! The group `admissionregistration.k8s.io`.
+
+mod policies;
+mod webhooks;
+
+pub use policies::{ValidatingAdmissionPolicyBindingStrategy, ValidatingAdmissionPolicyStrategy};
+pub use webhooks::{MutatingWebhookConfigurationStrategy, ValidatingWebhookConfigurationStrategy};
+
+use crate::rules::Rules;
+
+const RULES: Rules = Rules { unconditional_update: false, ..Rules::COUNTED };

@@ -1,0 +1,85 @@
+//! DaemonSets.
+
+use crate::columns::{self, AGE, Column, NAME, row};
+use crate::core::pod::defaults::{self, number, text};
+use crate::reflection;
+use crate::rules::Rules;
+use crate::strategy::KindStrategy;
+use corten_api::apps::v1::{DaemonSet, DaemonSetStatus};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// DaemonSets.
+pub struct DaemonSetStrategy;
+
+/// Counts changes of the template, as old clients expect.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+impl KindStrategy for DaemonSetStrategy {
+    type Kind = DaemonSet;
+    const RULES: Rules = Rules::COUNTED;
+    const COLUMNS: &'static [Column] = &[
+        NAME,
+        Column::number("Desired"),
+        Column::number("Current"),
+        Column::number("Ready"),
+        Column::number("Up-to-date"),
+        Column::number("Available"),
+        Column::text("Node Selector"),
+        AGE,
+        Column::text("Containers").wide(),
+        Column::text("Images").wide(),
+        Column::text("Selector").wide(),
+    ];
+
+    fn default(&self, set: &mut DaemonSet) {
+        let update = &mut set.spec.update_strategy;
+        text(&mut update.type_, "RollingUpdate");
+        if update.type_ == "RollingUpdate" {
+            let rolling = update.rolling_update.get_or_insert_default();
+            number(&mut rolling.max_unavailable, 1);
+            number(&mut rolling.max_surge, 0);
+        }
+        set.spec.revision_history_limit.get_or_insert(10);
+        defaults::template(&mut set.spec.template);
+    }
+
+    fn prepare_create(&self, set: &mut DaemonSet) {
+        set.status = DaemonSetStatus::default();
+        set.metadata.generation = 1;
+        let generation = template_generation(set).max(1);
+        set.metadata.annotations.insert(TEMPLATE_GENERATION.into(), generation.to_string());
+    }
+
+    fn prepare_update(&self, new: &mut DaemonSet, old: &DaemonSet) {
+        new.status = old.status.clone();
+        let changed = !reflection::equal(&new.spec.template, &old.spec.template);
+        let generation = template_generation(old) + i64::from(changed);
+        new.metadata.annotations.insert(TEMPLATE_GENERATION.into(), generation.to_string());
+        if !reflection::equal(&new.spec, &old.spec) {
+            new.metadata.generation = old.metadata.generation + 1;
+        }
+    }
+
+    fn row(&self, set: &DaemonSet, now: Timestamp) -> Vec<Value> {
+        let (spec, status) = (&set.spec.template.spec, &set.status);
+        let (names, images) = columns::containers(&spec.containers);
+        row![
+            set.metadata.name.as_str(),
+            status.desired_number_scheduled,
+            status.current_number_scheduled,
+            status.number_ready,
+            status.updated_number_scheduled,
+            status.number_available,
+            columns::labels(&spec.node_selector),
+            columns::age(set.metadata.creation_timestamp, now),
+            names,
+            images,
+            columns::selector(set.spec.selector.as_deref()),
+        ]
+    }
+}
+
+fn template_generation(set: &DaemonSet) -> i64 {
+    set.metadata.annotations.get(TEMPLATE_GENERATION).and_then(|n| n.parse().ok()).unwrap_or(0)
+}

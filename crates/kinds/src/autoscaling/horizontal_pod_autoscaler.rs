@@ -1,0 +1,182 @@
+//! HorizontalPodAutoscalers, in both versions.
+
+use crate::columns::{self, AGE, Column, NAME, row};
+use crate::core::pod::defaults::text;
+use crate::strategy::KindStrategy;
+use corten_api::Quantity;
+use corten_api::autoscaling::v1;
+use corten_api::autoscaling::v2::{
+    HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget,
+    MetricValueStatus, ResourceMetricSource,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// HorizontalPodAutoscalers of `autoscaling/v2`.
+pub struct HorizontalPodAutoscalerStrategy;
+
+/// HorizontalPodAutoscalers of `autoscaling/v1`.
+pub struct HorizontalPodAutoscalerV1Strategy;
+
+const COLUMNS: &[Column] = &[
+    NAME,
+    Column::text("Reference"),
+    Column::text("Targets"),
+    Column::text("MinPods"),
+    Column::text("MaxPods"),
+    Column::text("Replicas"),
+    AGE,
+];
+
+impl KindStrategy for HorizontalPodAutoscalerV1Strategy {
+    type Kind = v1::HorizontalPodAutoscaler;
+    const COLUMNS: &'static [Column] = COLUMNS;
+
+    fn default(&self, hpa: &mut v1::HorizontalPodAutoscaler) {
+        hpa.spec.min_replicas.get_or_insert(1);
+    }
+
+    fn row(&self, hpa: &v1::HorizontalPodAutoscaler, now: Timestamp) -> Vec<Value> {
+        let percent = |n: Option<i32>, none: &str| n.map_or(none.to_string(), |n| format!("{n}%"));
+        let current = percent(hpa.status.current_cpu_utilization_percentage, "<unknown>");
+        let target = percent(hpa.spec.target_cpu_utilization_percentage, "80%");
+        row![
+            hpa.metadata.name.as_str(),
+            format!("{}/{}", hpa.spec.scale_target_ref.kind, hpa.spec.scale_target_ref.name),
+            format!("cpu: {current}/{target}"),
+            hpa.spec.min_replicas.map_or("<unset>".to_string(), |n| n.to_string()),
+            hpa.spec.max_replicas,
+            hpa.status.current_replicas,
+            columns::age(hpa.metadata.creation_timestamp, now),
+        ]
+    }
+}
+
+impl KindStrategy for HorizontalPodAutoscalerStrategy {
+    type Kind = HorizontalPodAutoscaler;
+    const COLUMNS: &'static [Column] = COLUMNS;
+
+    fn default(&self, hpa: &mut HorizontalPodAutoscaler) {
+        let spec = &mut hpa.spec;
+        spec.min_replicas.get_or_insert(1);
+        if spec.metrics.is_empty() {
+            spec.metrics.push(usual_metric());
+        }
+        if let Some(behavior) = &mut spec.behavior {
+            fill_rules(behavior.scale_up.get_or_insert_default(), Some(0), &[("Pods", 4), ("Percent", 100)]);
+            fill_rules(behavior.scale_down.get_or_insert_default(), None, &[("Percent", 100)]);
+        }
+    }
+
+    fn row(&self, hpa: &HorizontalPodAutoscaler, now: Timestamp) -> Vec<Value> {
+        row![
+            hpa.metadata.name.as_str(),
+            format!("{}/{}", hpa.spec.scale_target_ref.kind, hpa.spec.scale_target_ref.name),
+            metrics(&hpa.spec.metrics, &hpa.status.current_metrics),
+            hpa.spec.min_replicas.map_or("<unset>".to_string(), |n| n.to_string()),
+            hpa.spec.max_replicas,
+            hpa.status.current_replicas,
+            columns::age(hpa.metadata.creation_timestamp, now),
+        ]
+    }
+}
+
+/// 80 % of the cpu asked for.
+fn usual_metric() -> MetricSpec {
+    MetricSpec {
+        type_: "Resource".into(),
+        resource: Some(Box::new(ResourceMetricSource {
+            name: "cpu".into(),
+            target: MetricTarget {
+                type_: "Utilization".into(),
+                average_utilization: Some(80),
+                ..MetricTarget::default()
+            },
+        })),
+        ..MetricSpec::default()
+    }
+}
+
+fn fill_rules(rules: &mut HPAScalingRules, window: Option<i32>, policies: &[(&str, i32)]) {
+    if rules.stabilization_window_seconds.is_none() {
+        rules.stabilization_window_seconds = window;
+    }
+    text(rules.select_policy.get_or_insert_default(), "Max");
+    if rules.policies.is_empty() {
+        let policy = |(type_, value): &(&str, i32)| HPAScalingPolicy {
+            type_: type_.to_string(),
+            value: *value,
+            period_seconds: 15,
+        };
+        rules.policies = policies.iter().map(policy).collect();
+    }
+}
+
+fn metrics(specs: &[MetricSpec], statuses: &[MetricStatus]) -> String {
+    if specs.is_empty() {
+        return "<none>".into();
+    }
+    let shown: Vec<String> =
+        specs.iter().take(2).enumerate().map(|(i, spec)| metric(spec, statuses.get(i))).collect();
+    match specs.len() {
+        0..=2 => shown.join(", "),
+        n => format!("{} + {} more...", shown.join(", "), n - 2),
+    }
+}
+
+fn metric(spec: &MetricSpec, status: Option<&MetricStatus>) -> String {
+    if let Some(source) = &spec.resource {
+        let current = status.and_then(|s| s.resource.as_ref()).map(|r| &r.current);
+        return format!("{}: {}", source.name, resource(&source.target, current));
+    }
+    if let Some(source) = &spec.container_resource {
+        let current = status.and_then(|s| s.container_resource.as_ref()).map(|r| &r.current);
+        return format!("{}: {}", source.name, resource(&source.target, current));
+    }
+    if let Some(source) = &spec.pods {
+        let current = status.and_then(|s| s.pods.as_ref()).and_then(|p| p.current.average_value);
+        return format!("{}/{}", amount(current), amount(source.target.average_value));
+    }
+    let (target, current) = match (&spec.object, &spec.external) {
+        (Some(source), _) => (&source.target, status.and_then(|s| s.object.as_ref()).map(|o| &o.current)),
+        (None, Some(source)) => {
+            (&source.target, status.and_then(|s| s.external.as_ref()).map(|e| &e.current))
+        }
+        (None, None) => return "<unknown type>".into(),
+    };
+    match target.average_value {
+        Some(wanted) => format!("{}/{wanted} (avg)", amount(current.and_then(|c| c.average_value))),
+        None => format!("{}/{}", amount(current.and_then(|c| c.value)), amount(target.value)),
+    }
+}
+
+fn amount(value: Option<Quantity>) -> String {
+    value.map_or("<unknown>".into(), |v| v.to_string())
+}
+
+fn resource(target: &MetricTarget, current: Option<&MetricValueStatus>) -> String {
+    if let Some(wanted) = target.average_value {
+        return format!("{}/{wanted}", amount(current.and_then(|c| c.average_value)));
+    }
+    let percent = |n: Option<i32>, none: &str| n.map_or(none.to_string(), |n| format!("{n}%"));
+    let now = percent(current.and_then(|c| c.average_utilization), "<unknown>");
+    format!("{now}/{}", percent(target.average_utilization, "<auto>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_autoscaler_watches_the_cpu_unless_told_otherwise() {
+        let mut hpa = HorizontalPodAutoscaler::default();
+        hpa.spec.behavior = Some(Box::default());
+        KindStrategy::default(&HorizontalPodAutoscalerStrategy, &mut hpa);
+        assert_eq!(metrics(&hpa.spec.metrics, &[]), "cpu: <unknown>/80%");
+        let behavior = hpa.spec.behavior.as_deref().expect("behavior");
+        let up = behavior.scale_up.as_deref().expect("up");
+        assert_eq!((up.stabilization_window_seconds, up.policies.len()), (Some(0), 2));
+        let down = behavior.scale_down.as_deref().expect("down");
+        assert_eq!((down.stabilization_window_seconds, down.policies[0].value), (None, 100));
+    }
+}

@@ -1,0 +1,5 @@
+//! The group `autoscaling`.
+
+mod horizontal_pod_autoscaler;
+
+pub use horizontal_pod_autoscaler::{HorizontalPodAutoscalerStrategy, HorizontalPodAutoscalerV1Strategy};

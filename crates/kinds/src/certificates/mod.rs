@@ -1,0 +1,5 @@
+//! The group `certificates.k8s.io`.
+
+mod certificate_signing_request;
+
+pub use certificate_signing_request::CertificateSigningRequestStrategy;

@@ -1,0 +1,5 @@
+//! The group `coordination.k8s.io`.
+
+mod lease;
+
+pub use lease::LeaseStrategy;

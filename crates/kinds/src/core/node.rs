@@ -1,0 +1,114 @@
+//! Nodes.
+
+use super::CORE;
+use super::pod::defaults::amounts;
+use crate::columns::{self, AGE, Column, NAME, or_none, row};
+use crate::rules::Rules;
+use crate::strategy::KindStrategy;
+use corten_api::core::v1::Node;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// Nodes.
+pub struct NodeStrategy;
+
+impl KindStrategy for NodeStrategy {
+    type Kind = Node;
+    const RULES: Rules = CORE;
+    const COLUMNS: &'static [Column] = &[
+        NAME,
+        Column::text("Status"),
+        Column::text("Roles"),
+        AGE,
+        Column::text("Version"),
+        Column::text("Internal-IP").wide(),
+        Column::text("External-IP").wide(),
+        Column::text("OS-Image").wide(),
+        Column::text("Kernel-Version").wide(),
+        Column::text("Container-Runtime").wide(),
+    ];
+    const FIELD_LABELS: &'static [&'static str] = &["spec.unschedulable"];
+
+    fn default(&self, node: &mut Node) {
+        let status = &mut node.status;
+        if status.allocatable.is_empty() {
+            status.allocatable.clone_from(&status.capacity);
+        }
+        amounts(&mut status.capacity);
+        amounts(&mut status.allocatable);
+        let spec = &mut node.spec;
+        match spec.pod_cidrs.first() {
+            None if !spec.pod_cidr.is_empty() => spec.pod_cidrs = vec![spec.pod_cidr.clone()],
+            Some(first) if spec.pod_cidr.is_empty() => spec.pod_cidr = first.clone(),
+            _ => {}
+        }
+    }
+
+    /// A node registers with its status.
+    fn prepare_create(&self, _node: &mut Node) {}
+
+    fn row(&self, node: &Node, now: Timestamp) -> Vec<Value> {
+        let info = &node.status.node_info;
+        let known = |text: &str| if text.is_empty() { "<unknown>".to_string() } else { text.to_string() };
+        row![
+            node.metadata.name.as_str(),
+            state(node),
+            roles(node),
+            columns::age(node.metadata.creation_timestamp, now),
+            info.kubelet_version.as_str(),
+            address(node, "InternalIP"),
+            address(node, "ExternalIP"),
+            known(&info.os_image),
+            known(&info.kernel_version),
+            known(&info.container_runtime_version),
+        ]
+    }
+
+    fn selectable_field<'a>(&self, node: &'a Node, _label: &str) -> Cow<'a, str> {
+        if node.spec.unschedulable { "true".into() } else { "false".into() }
+    }
+}
+
+fn state(node: &Node) -> String {
+    let ready = node.status.conditions.iter().rfind(|c| c.type_ == "Ready");
+    let state = ready.map_or("Unknown", |c| if c.status == "True" { "Ready" } else { "NotReady" });
+    if node.spec.unschedulable { format!("{state},SchedulingDisabled") } else { state.to_string() }
+}
+
+fn roles(node: &Node) -> String {
+    let role = |(key, value): (&String, &String)| match key.strip_prefix("node-role.kubernetes.io/") {
+        Some(role) if !role.is_empty() => Some(role.to_string()),
+        None if key == "kubernetes.io/role" && !value.is_empty() => Some(value.clone()),
+        _ => None,
+    };
+    let roles: BTreeSet<String> = node.metadata.labels.iter().filter_map(role).collect();
+    or_none(roles.into_iter().collect::<Vec<_>>().join(","))
+}
+
+fn address(node: &Node, type_: &str) -> String {
+    let found = node.status.addresses.iter().find(|a| a.type_ == type_);
+    or_none(found.map_or("", |a| &a.address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::core::v1::NodeCondition;
+
+    #[test]
+    fn a_row_tells_state_and_roles() {
+        let mut node = Node::default();
+        node.metadata.labels.insert("node-role.kubernetes.io/control-plane".into(), String::new());
+        let cell = |n: &Node, i: usize| KindStrategy::row(&NodeStrategy, n, Timestamp::UNIX_EPOCH)[i].clone();
+        assert_eq!((cell(&node, 1), cell(&node, 2)), ("Unknown".into(), "control-plane".into()));
+        node.status.conditions.push(NodeCondition {
+            type_: "Ready".into(),
+            status: "True".into(),
+            ..Default::default()
+        });
+        node.spec.unschedulable = true;
+        assert_eq!(cell(&node, 1), "Ready,SchedulingDisabled");
+    }
+}

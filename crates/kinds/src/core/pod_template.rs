@@ -1,0 +1,34 @@
+//! PodTemplates.
+
+use super::CORE;
+use super::pod::defaults;
+use crate::columns::{self, Column, NAME, row};
+use crate::rules::Rules;
+use crate::strategy::KindStrategy;
+use corten_api::core::v1::PodTemplate;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// PodTemplates.
+pub struct PodTemplateStrategy;
+
+impl KindStrategy for PodTemplateStrategy {
+    type Kind = PodTemplate;
+    const RULES: Rules = Rules { generation: true, ..CORE };
+    const COLUMNS: &'static [Column] =
+        &[NAME, Column::text("Containers"), Column::text("Images"), Column::text("Pod Labels")];
+
+    fn default(&self, template: &mut PodTemplate) {
+        defaults::template(&mut template.template);
+    }
+
+    fn row(&self, template: &PodTemplate, _now: Timestamp) -> Vec<Value> {
+        let (names, images) = columns::containers(&template.template.spec.containers);
+        row![
+            template.metadata.name.as_str(),
+            names,
+            images,
+            columns::labels(&template.template.metadata.labels)
+        ]
+    }
+}

@@ -1,0 +1,92 @@
+//! ReplicationControllers.
+
+use super::CORE;
+use super::pod::defaults;
+use crate::apps::scale_of;
+use crate::columns::{self, AGE, Column, NAME, row};
+use crate::rules::Rules;
+use crate::strategy::KindStrategy;
+use corten_api::autoscaling::v1::Scale;
+use corten_api::core::v1::ReplicationController;
+use corten_api::selector::Selector;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// ReplicationControllers.
+pub struct ReplicationControllerStrategy;
+
+impl KindStrategy for ReplicationControllerStrategy {
+    type Kind = ReplicationController;
+    const RULES: Rules = Rules { generation: true, ..CORE };
+    const COLUMNS: &'static [Column] = &[
+        NAME,
+        Column::number("Desired"),
+        Column::number("Current"),
+        Column::number("Ready"),
+        AGE,
+        Column::text("Containers").wide(),
+        Column::text("Images").wide(),
+        Column::text("Selector").wide(),
+    ];
+    const FIELD_LABELS: &'static [&'static str] = &["status.replicas"];
+
+    fn default(&self, rc: &mut ReplicationController) {
+        rc.spec.replicas.get_or_insert(1);
+        let Some(template) = &mut rc.spec.template else { return };
+        defaults::template(template);
+        if rc.spec.selector.is_empty() {
+            rc.spec.selector.clone_from(&template.metadata.labels);
+        }
+        if rc.metadata.labels.is_empty() {
+            rc.metadata.labels.clone_from(&template.metadata.labels);
+        }
+    }
+
+    fn row(&self, rc: &ReplicationController, now: Timestamp) -> Vec<Value> {
+        let containers = rc.spec.template.as_ref().map_or(&[][..], |t| &t.spec.containers);
+        let (names, images) = columns::containers(containers);
+        row![
+            rc.metadata.name.as_str(),
+            rc.spec.replicas.unwrap_or(0),
+            rc.status.replicas,
+            rc.status.ready_replicas,
+            columns::age(rc.metadata.creation_timestamp, now),
+            names,
+            images,
+            columns::labels(&rc.spec.selector),
+        ]
+    }
+
+    fn selectable_field<'a>(&self, rc: &'a ReplicationController, _label: &str) -> Cow<'a, str> {
+        rc.status.replicas.to_string().into()
+    }
+
+    fn scale(&self, rc: &ReplicationController) -> Option<Scale> {
+        let selector = Selector::from_map(&rc.spec.selector).to_string();
+        Some(scale_of(&rc.metadata, rc.spec.replicas, rc.status.replicas, selector))
+    }
+
+    fn set_replicas(&self, rc: &mut ReplicationController, replicas: i32) {
+        rc.spec.replicas = Some(replicas);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::core::v1::PodTemplateSpec;
+
+    #[test]
+    fn selector_and_labels_come_from_the_template() {
+        let mut rc = ReplicationController::default();
+        let mut template = PodTemplateSpec::default();
+        template.metadata.labels.insert("app".into(), "web".into());
+        rc.spec.template = Some(Box::new(template));
+        KindStrategy::default(&ReplicationControllerStrategy, &mut rc);
+        assert_eq!((rc.spec.selector["app"].as_str(), rc.metadata.labels["app"].as_str()), ("web", "web"));
+        assert_eq!(rc.spec.replicas, Some(1));
+        let scale = KindStrategy::scale(&ReplicationControllerStrategy, &rc).expect("scale");
+        assert_eq!((scale.spec.replicas, scale.status.selector.as_str()), (1, "app=web"));
+    }
+}

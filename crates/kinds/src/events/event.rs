@@ -1,0 +1,117 @@
+//! Events, and how they are the core group's events.
+
+use crate::columns::Column;
+use crate::core::{self, CORE};
+use crate::rules::Rules;
+use crate::strategy::KindStrategy;
+use corten_api::core::v1 as core_v1;
+use corten_api::events::v1::{Event, EventSeries};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// Events of `events.k8s.io`.
+pub struct EventStrategy;
+
+impl KindStrategy for EventStrategy {
+    type Kind = Event;
+    const RULES: Rules = Rules { create_on_update: true, ..CORE };
+    const COLUMNS: &'static [Column] = core::EVENT_COLUMNS;
+    const FIELD_LABELS: &'static [&'static str] = &[
+        "regarding.kind",
+        "regarding.namespace",
+        "regarding.name",
+        "regarding.uid",
+        "regarding.apiVersion",
+        "regarding.resourceVersion",
+        "regarding.fieldPath",
+        "reason",
+        "reportingController",
+        "type",
+    ];
+
+    fn row(&self, event: &Event, now: Timestamp) -> Vec<Value> {
+        KindStrategy::row(&core::EventStrategy, &to_core(event), now)
+    }
+
+    fn selectable_field<'a>(&self, event: &'a Event, label: &str) -> Cow<'a, str> {
+        let about = &event.regarding;
+        let field = match label {
+            "regarding.kind" => &about.kind,
+            "regarding.namespace" => &about.namespace,
+            "regarding.name" => &about.name,
+            "regarding.uid" => &about.uid,
+            "regarding.apiVersion" => &about.api_version,
+            "regarding.resourceVersion" => &about.resource_version,
+            "regarding.fieldPath" => &about.field_path,
+            "reason" => &event.reason,
+            "reportingController" => &event.reporting_controller,
+            "type" => &event.type_,
+            _ => return "".into(),
+        };
+        field.as_str().into()
+    }
+}
+
+/// The same event in the core group, in which both are stored.
+pub fn to_core(event: &Event) -> core_v1::Event {
+    let e = event.clone();
+    core_v1::Event {
+        metadata: e.metadata,
+        involved_object: e.regarding,
+        reason: e.reason,
+        message: e.note,
+        source: e.deprecated_source,
+        first_timestamp: e.deprecated_first_timestamp,
+        last_timestamp: e.deprecated_last_timestamp,
+        count: e.deprecated_count,
+        type_: e.type_,
+        event_time: e.event_time,
+        series: e.series.map(|s| {
+            Box::new(core_v1::EventSeries { count: s.count, last_observed_time: s.last_observed_time })
+        }),
+        action: e.action,
+        related: e.related,
+        reporting_component: e.reporting_controller,
+        reporting_instance: e.reporting_instance,
+    }
+}
+
+/// The same event in `events.k8s.io`.
+pub fn from_core(event: &core_v1::Event) -> Event {
+    let e = event.clone();
+    Event {
+        metadata: e.metadata,
+        regarding: e.involved_object,
+        reason: e.reason,
+        note: e.message,
+        deprecated_source: e.source,
+        deprecated_first_timestamp: e.first_timestamp,
+        deprecated_last_timestamp: e.last_timestamp,
+        deprecated_count: e.count,
+        type_: e.type_,
+        event_time: e.event_time,
+        series: e
+            .series
+            .map(|s| Box::new(EventSeries { count: s.count, last_observed_time: s.last_observed_time })),
+        action: e.action,
+        related: e.related,
+        reporting_controller: e.reporting_component,
+        reporting_instance: e.reporting_instance,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let mut event = Event { note: "hello".into(), reason: "Test".into(), ..Event::default() };
+        event.regarding.name = "web".into();
+        event.series = Some(Box::new(EventSeries { count: 2, ..EventSeries::default() }));
+        let core = to_core(&event);
+        assert_eq!((core.message.as_str(), core.involved_object.name.as_str()), ("hello", "web"));
+        assert_eq!(from_core(&core), event);
+    }
+}

@@ -1,0 +1,124 @@
+//! CSIDrivers, CSINodes, CSIStorageCapacities and VolumeAttachments.
+
+use crate::columns::{self, AGE, Column, NAME, or_none, row};
+use crate::reflection;
+use crate::rules::{Rules, StatusMetadata};
+use crate::strategy::KindStrategy;
+use corten_api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment};
+use jiff::Timestamp;
+use serde_json::Value;
+
+const RULES: Rules = Rules { unconditional_update: false, ..Rules::USUAL };
+
+/// CSIDrivers.
+pub struct CSIDriverStrategy;
+
+impl KindStrategy for CSIDriverStrategy {
+    type Kind = CSIDriver;
+    const RULES: Rules = RULES;
+    const COLUMNS: &'static [Column] = &[
+        NAME,
+        Column { type_: "boolean", ..Column::text("AttachRequired") },
+        Column { type_: "boolean", ..Column::text("PodInfoOnMount") },
+        Column { type_: "boolean", ..Column::text("StorageCapacity") },
+        Column::text("TokenRequests"),
+        Column { type_: "boolean", ..Column::text("RequiresRepublish") },
+        Column::text("Modes"),
+        AGE,
+    ];
+
+    fn default(&self, driver: &mut CSIDriver) {
+        let spec = &mut driver.spec;
+        spec.attach_required.get_or_insert(true);
+        spec.pod_info_on_mount.get_or_insert(false);
+        spec.storage_capacity.get_or_insert(false);
+        spec.fs_group_policy.get_or_insert_with(|| "ReadWriteOnceWithFSType".into());
+        if spec.volume_lifecycle_modes.is_empty() {
+            spec.volume_lifecycle_modes.push("Persistent".into());
+        }
+        spec.requires_republish.get_or_insert(false);
+        spec.se_linux_mount.get_or_insert(false);
+    }
+
+    fn prepare_update(&self, new: &mut CSIDriver, old: &CSIDriver) {
+        if !reflection::equal(&new.spec, &old.spec) {
+            new.metadata.generation = old.metadata.generation + 1;
+        }
+    }
+
+    fn row(&self, driver: &CSIDriver, now: Timestamp) -> Vec<Value> {
+        let spec = &driver.spec;
+        let audiences: Vec<&str> = spec.token_requests.iter().map(|t| t.audience.as_str()).collect();
+        row![
+            driver.metadata.name.as_str(),
+            spec.attach_required.unwrap_or(true),
+            spec.pod_info_on_mount.unwrap_or(false),
+            spec.storage_capacity.unwrap_or(false),
+            if audiences.is_empty() { "<unset>".to_string() } else { audiences.join(",") },
+            spec.requires_republish.unwrap_or(false),
+            or_none(spec.volume_lifecycle_modes.join(",")),
+            columns::age(driver.metadata.creation_timestamp, now),
+        ]
+    }
+}
+
+/// CSINodes.
+pub struct CSINodeStrategy;
+
+impl KindStrategy for CSINodeStrategy {
+    type Kind = CSINode;
+    const RULES: Rules = RULES;
+    const COLUMNS: &'static [Column] = &[NAME, Column::number("Drivers"), AGE];
+
+    fn row(&self, node: &CSINode, now: Timestamp) -> Vec<Value> {
+        row![
+            node.metadata.name.as_str(),
+            node.spec.drivers.len(),
+            columns::age(node.metadata.creation_timestamp, now)
+        ]
+    }
+}
+
+/// CSIStorageCapacities.
+pub struct CSIStorageCapacityStrategy;
+
+impl KindStrategy for CSIStorageCapacityStrategy {
+    type Kind = CSIStorageCapacity;
+    const RULES: Rules = RULES;
+    const COLUMNS: &'static [Column] = &[NAME, Column::text("StorageClassName"), Column::text("Capacity")];
+
+    fn row(&self, capacity: &CSIStorageCapacity, _now: Timestamp) -> Vec<Value> {
+        row![
+            capacity.metadata.name.as_str(),
+            capacity.storage_class_name.as_str(),
+            capacity.capacity.map_or("<unset>".into(), |c| c.to_string()),
+        ]
+    }
+}
+
+/// VolumeAttachments.
+pub struct VolumeAttachmentStrategy;
+
+impl KindStrategy for VolumeAttachmentStrategy {
+    type Kind = VolumeAttachment;
+    const RULES: Rules = Rules { status_metadata: StatusMetadata::Kept, ..RULES };
+    const COLUMNS: &'static [Column] = &[
+        NAME,
+        Column { format: "name", ..Column::text("Attacher") },
+        Column::text("PV"),
+        Column::text("Node"),
+        Column { type_: "boolean", ..Column::text("Attached") },
+        AGE,
+    ];
+
+    fn row(&self, attachment: &VolumeAttachment, now: Timestamp) -> Vec<Value> {
+        row![
+            attachment.metadata.name.as_str(),
+            attachment.spec.attacher.as_str(),
+            attachment.spec.source.persistent_volume_name.as_deref().unwrap_or_default(),
+            attachment.spec.node_name.as_str(),
+            attachment.status.attached,
+            columns::age(attachment.metadata.creation_timestamp, now),
+        ]
+    }
+}

@@ -1,0 +1,7 @@
+//! The group `storage.k8s.io`.
+
+mod csi;
+mod storage_class;
+
+pub use csi::{CSIDriverStrategy, CSINodeStrategy, CSIStorageCapacityStrategy, VolumeAttachmentStrategy};
+pub use storage_class::{StorageClassStrategy, VolumeAttributesClassStrategy};
