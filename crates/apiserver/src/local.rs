@@ -4,33 +4,134 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use corten_api::Object;
 use corten_api::authentication::v1::UserInfo;
-use corten_client::transport::{Answer, Call, Target, Transport, WatchOptions, WatchStream};
-use corten_semantics::{ApiError, ApiResult};
+use corten_client::transport as client;
+use corten_client::transport::{Answer, Call, ObjectList, Target, Transport, WatchStream};
+use corten_semantics::ApiResult;
+use futures::StreamExt;
 
 use crate::Registry;
+use crate::cache::{Entry, WatchEvent};
+use crate::registry::{
+    Body, DeleteOptions, FieldValidation, GetOptions, List, ListOptions, Reply, RequestContext, WatchOptions,
+    WriteOptions,
+};
 
 /// Calls on a registry under one identity.
 pub struct LocalTransport {
     registry: Arc<Registry>,
-    user: Arc<UserInfo>,
+    ctx: RequestContext,
 }
 
 impl LocalTransport {
     /// Calls as `user`.
     pub fn new(registry: Arc<Registry>, user: UserInfo) -> Self {
-        LocalTransport { registry, user: Arc::new(user) }
+        LocalTransport { registry, ctx: RequestContext { user: Arc::new(user) } }
     }
 }
 
 #[async_trait]
 impl Transport for LocalTransport {
-    async fn call(&self, _target: Target, _call: Call) -> ApiResult<Answer> {
-        let _ = (&self.registry, &self.user);
-        Err(ApiError::unavailable("the registry is not ready"))
+    async fn call(&self, target: Target, call: Call) -> ApiResult<Answer> {
+        let (registry, ctx) = (&self.registry, &self.ctx);
+        match call {
+            Call::Get => {
+                let entry = registry.get(ctx, &target, &GetOptions::default()).await?;
+                Ok(Answer::Object(entry.object()))
+            }
+            Call::List(o) => Ok(listed(registry.list(ctx, &target, &list_options(o)).await?)),
+            Call::Create(object, o) => {
+                answer(registry.create(ctx, &target, owned(object), &write_options(o)).await?)
+            }
+            Call::Update(object, o) => {
+                answer(registry.update(ctx, &target, owned(object), &write_options(o)).await?)
+            }
+            Call::Patch(kind, patch, o) => {
+                answer(registry.patch(ctx, &target, (kind, &patch), &write_options(o)).await?)
+            }
+            Call::Delete(o) => answer(registry.delete(ctx, &target, &delete_options(o)).await?),
+            Call::DeleteCollection(l, o) => {
+                registry.delete_collection(ctx, &target, &list_options(l), &delete_options(o)).await?;
+                Ok(Answer::Done)
+            }
+        }
     }
 
-    async fn watch(&self, _target: Target, _options: WatchOptions) -> ApiResult<WatchStream> {
-        Err(ApiError::unavailable("the registry is not ready"))
+    async fn watch(&self, target: Target, options: client::WatchOptions) -> ApiResult<WatchStream> {
+        let initial = options.initial_events;
+        let options = WatchOptions {
+            label_selector: options.label_selector,
+            field_selector: options.field_selector,
+            resource_version: options.resource_version,
+            resource_version_match: if initial { "NotOlderThan".into() } else { String::new() },
+            send_initial_events: initial.then_some(true),
+            allow_bookmarks: true,
+            timeout: None,
+        };
+        let watch = self.registry.watch(&self.ctx, &target, &options).await?;
+        Ok(watch.map(event).boxed())
+    }
+}
+
+fn owned(object: Arc<dyn Object>) -> Box<dyn Object> {
+    object.clone_object()
+}
+
+fn answer(reply: Reply) -> ApiResult<Answer> {
+    Ok(match reply.body {
+        Body::Object(entry) => Answer::Object(entry.object()),
+        Body::Status(_) => Answer::Done,
+    })
+}
+
+fn listed(list: List) -> Answer {
+    Answer::List(ObjectList {
+        items: list.items.iter().map(|e| e.object()).collect(),
+        resource_version: list.revision.to_string(),
+        continue_: list.continue_,
+    })
+}
+
+fn event(event: WatchEvent) -> ApiResult<client::Event> {
+    let object = |e: Arc<Entry>| e.object();
+    match event {
+        WatchEvent::Added(e) => Ok(client::Event::Added(object(e))),
+        WatchEvent::Modified(e) => Ok(client::Event::Modified(object(e))),
+        WatchEvent::Deleted(e) => Ok(client::Event::Deleted(object(e))),
+        WatchEvent::Bookmark { revision, initial_end } => {
+            Ok(client::Event::Bookmark { resource_version: revision.to_string(), initial_end })
+        }
+        WatchEvent::Error(error) => Err(error),
+    }
+}
+
+fn list_options(o: client::ListOptions) -> ListOptions {
+    ListOptions {
+        label_selector: o.label_selector,
+        field_selector: o.field_selector,
+        limit: o.limit,
+        continue_: o.continue_,
+        resource_version: o.resource_version,
+        resource_version_match: String::new(),
+    }
+}
+
+fn write_options(o: client::WriteOptions) -> WriteOptions {
+    WriteOptions {
+        dry_run: o.dry_run,
+        field_manager: o.field_manager,
+        field_validation: FieldValidation::Ignore,
+        force: o.force,
+    }
+}
+
+fn delete_options(o: client::DeleteOptions) -> DeleteOptions {
+    DeleteOptions {
+        dry_run: o.dry_run,
+        grace_period_seconds: o.grace_period_seconds,
+        preconditions: o.preconditions,
+        propagation_policy: o.propagation_policy,
+        orphan_dependents: None,
     }
 }

@@ -6,37 +6,90 @@ use bytes::Bytes;
 use corten_api::{KindInfo, Object};
 use corten_store::Revision;
 
+use super::form;
+
 /// An object as the cache holds it, or as a write without a record (dry run, scale) answers it. Every form
 /// is made once, on first use, and shared.
 #[derive(Debug)]
 pub struct Entry {
     kind: &'static KindInfo,
+    key: Arc<str>,
     revision: Revision,
     json: OnceLock<Bytes>,
     object: OnceLock<Arc<dyn Object>>,
     protobuf: OnceLock<Bytes>,
     row: OnceLock<Bytes>,
+    /// The same object in another version of its kind.
+    converted: OnceLock<Arc<Entry>>,
 }
 
 impl Entry {
-    /// An entry of an object that is in no store.
-    pub fn made(object: Arc<dyn Object>) -> Arc<Self> {
-        let revision = object.meta().resource_version.parse().unwrap_or(0);
-        let entry = Entry {
-            kind: object.info(),
+    fn empty(kind: &'static KindInfo, key: Arc<str>, revision: Revision) -> Self {
+        Entry {
+            kind,
+            key,
             revision,
             json: OnceLock::new(),
             object: OnceLock::new(),
             protobuf: OnceLock::new(),
             row: OnceLock::new(),
-        };
+            converted: OnceLock::new(),
+        }
+    }
+
+    /// An entry of an object that is in no store.
+    pub fn made(object: Arc<dyn Object>) -> Arc<Self> {
+        let revision = object.meta().resource_version.parse().unwrap_or(0);
+        Self::of(Arc::from(""), revision, object)
+    }
+
+    fn of(key: Arc<str>, revision: Revision, object: Arc<dyn Object>) -> Arc<Self> {
+        let entry = Entry::empty(object.info(), key, revision);
         let _ = entry.object.set(object);
         Arc::new(entry)
+    }
+
+    /// An entry of a record's value, and of the object that was encoded into it when that is at hand.
+    pub(crate) fn stored(
+        kind: &'static KindInfo,
+        key: Arc<str>,
+        revision: Revision,
+        value: &Bytes,
+        object: Option<Box<dyn Object>>,
+    ) -> Arc<Self> {
+        let entry = Entry::empty(kind, key, revision);
+        let _ = entry.json.set(form::with_revision(value, revision));
+        if let Some(mut object) = object {
+            object.meta_mut().resource_version = revision.to_string();
+            let _ = entry.object.set(Arc::from(object));
+        }
+        Arc::new(entry)
+    }
+
+    /// The same object with the revision of its deletion.
+    pub(crate) fn deleted_at(&self, revision: Revision) -> Arc<Self> {
+        let mut object = self.object().clone_object();
+        object.meta_mut().resource_version = revision.to_string();
+        Self::of(self.key.clone(), revision, Arc::from(object))
+    }
+
+    /// The same object as `convert` makes it for another version; called at most once per entry.
+    pub(crate) fn converted(
+        self: &Arc<Self>,
+        convert: impl FnOnce(&dyn Object) -> Arc<dyn Object>,
+    ) -> Arc<Self> {
+        let make = || Self::of(self.key.clone(), self.revision, convert(&*self.object()));
+        self.converted.get_or_init(make).clone()
     }
 
     /// The kind (and version) that the forms are of.
     pub fn kind(&self) -> &'static KindInfo {
         self.kind
+    }
+
+    /// The key in the store; empty for what is in no store.
+    pub fn key(&self) -> &Arc<str> {
+        &self.key
     }
 
     /// The object's `resourceVersion` as a number; 0 when it has none.
@@ -46,12 +99,16 @@ impl Entry {
 
     /// The object as JSON, with its `resourceVersion`, without a line's end.
     pub fn json(&self) -> Bytes {
-        self.json.get().cloned().unwrap_or_default()
+        self.json.get_or_init(|| form::encode(&*self.object())).clone()
     }
 
     /// The typed object, shared with everyone in the process.
     pub fn object(&self) -> Arc<dyn Object> {
-        self.object.get_or_init(|| Arc::new(corten_api::core::v1::ConfigMap::default())).clone()
+        let make = || {
+            let json = self.json.get().cloned().unwrap_or_default();
+            Arc::from(form::decode_or_blank(self.kind, &self.key, &json))
+        };
+        self.object.get_or_init(make).clone()
     }
 
     /// The object as protobuf (with upstream's envelope); `encode` is called at most once per entry.
@@ -62,5 +119,10 @@ impl Entry {
     /// The cells of the object's table row as a JSON array; `make` is called at most once per entry.
     pub fn row(&self, make: impl FnOnce(&dyn Object) -> Bytes) -> Bytes {
         self.row.get_or_init(|| make(&*self.object())).clone()
+    }
+
+    /// Bytes that the entry keeps alive, near enough for bounds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.key.len() + self.json.get().map_or(0, Bytes::len)
     }
 }

@@ -1,7 +1,108 @@
-//! The watch cache: what the store holds, once per process, ready to be read and watched.
+//! The watch cache: what the store holds, once per process, ready to be read and watched. One task follows
+//! the store ([`feed`]); each [`Resource`](resource::Resource) keeps its objects in a persistent map, so
+//! that a snapshot costs nothing, and its latest changes in a ring, over which watches are cursors.
 
 mod entry;
+mod feed;
+pub(crate) mod form;
+mod freshness;
+mod list;
+mod resource;
+mod ring;
+mod selection;
+mod token;
 mod watch;
 
+use std::sync::Arc;
+
+use corten_api::{KindInfo, Object};
+use corten_rt::{Stop, Tasks};
+use corten_semantics::Lookup;
+use corten_store::{Revision, Store};
+use tokio::sync::watch as signal;
+
 pub use entry::Entry;
+pub(crate) use feed::{Pending, ROOT};
+pub(crate) use freshness::store_failed;
+pub(crate) use list::{ListPlan, Match};
+pub(crate) use resource::Resource;
+pub(crate) use selection::Selection;
+pub(crate) use watch::{Start, WatchPlan};
 pub use watch::{Watch, WatchEvent};
+
+/// All resources' caches.
+pub(crate) struct WatchCache {
+    store: Arc<dyn Store>,
+    resources: feed::Resources,
+    /// Every change up to this revision is in the cache.
+    applied: signal::Sender<Revision>,
+    /// Objects on their way into the store.
+    pub pending: Pending,
+    stop: Stop,
+}
+
+/// The part of the storage keys that a kind's objects share.
+pub(crate) fn prefix_of(kind: &KindInfo) -> String {
+    format!("{ROOT}{}/", kind.storage)
+}
+
+impl WatchCache {
+    /// Loads what the store holds of `kinds` (one per storage path) and follows it by a task of `tasks`.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        kinds: &[&'static KindInfo],
+        tasks: &Tasks,
+    ) -> Result<Arc<Self>, corten_store::Error> {
+        let resources: feed::Resources = kinds
+            .iter()
+            .map(|kind| (prefix_of(kind), Arc::new(Resource::new(kind, prefix_of(kind)))))
+            .collect();
+        let (revision, records) = feed::read_all(&*store).await?;
+        let watch = store.watch(ROOT, revision).await?;
+        feed::load(&resources, revision, records);
+        let cache = Arc::new(WatchCache {
+            store,
+            resources,
+            applied: signal::Sender::new(revision),
+            pending: Pending::default(),
+            stop: tasks.stop().clone(),
+        });
+        tasks.spawn_until_stopped("watch cache", feed::follow(cache.clone(), watch));
+        Ok(cache)
+    }
+
+    /// The cache of a kind's resource, whatever the version.
+    pub fn resource(&self, kind: &KindInfo) -> Option<&Arc<Resource>> {
+        self.resources.get(&prefix_of(kind))
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The revision up to which the cache knows everything.
+    pub fn revision(&self) -> Revision {
+        *self.applied.borrow()
+    }
+}
+
+impl Lookup for WatchCache {
+    fn object(&self, kind: &'static KindInfo, namespace: &str, name: &str) -> Option<Arc<dyn Object>> {
+        let resource = self.resource(kind)?;
+        let key = match namespace {
+            "" => format!("{}{name}", resource.prefix),
+            _ => format!("{}{namespace}/{name}", resource.prefix),
+        };
+        Some(resource.get(&key)?.object())
+    }
+
+    fn objects(&self, kind: &'static KindInfo, namespace: &str) -> Vec<Arc<dyn Object>> {
+        let Some(resource) = self.resource(kind) else { return Vec::new() };
+        let prefix = match namespace {
+            "" => resource.prefix.clone(),
+            _ => format!("{}{namespace}/", resource.prefix),
+        };
+        resource.snapshot().range(&prefix, "").map(|e| e.object()).collect()
+    }
+}

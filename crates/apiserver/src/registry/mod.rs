@@ -1,17 +1,35 @@
-//! The verbs on objects.
+//! The verbs on objects, from the kinds' declarations and strategies. A write runs: defaults, mutating
+//! admission, defaults, the strategy's preparation and validation, validating admission, transaction; and
+//! its result is in the watch cache before it is answered. Dry runs do all but the transaction.
 
+mod admit;
+mod collection;
+mod commit;
+mod convert;
+mod create;
+mod delete;
+mod deletion;
+mod modify;
 mod options;
+mod patch;
+mod place;
+mod read;
+mod services;
+mod subresource;
+mod update;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use corten_api::{KindInfo, Object};
+use corten_api::KindInfo;
 use corten_rt::{Clock, Tasks};
-use corten_semantics::{ApiError, ApiResult};
+use corten_semantics::{ApiError, ApiResult, Lookup};
 use corten_store::Store;
+use tokio::sync::Semaphore;
 
-use crate::cache::{Entry, Watch};
+use crate::cache::WatchCache;
 pub use options::*;
+use services::Allocator;
 
 /// How a registry is set up.
 #[derive(Clone, Debug)]
@@ -36,106 +54,54 @@ impl Default for Config {
     }
 }
 
-/// All objects, and what may be done to them. Authorization happens before.
-pub struct Registry {}
+/// How many transactions may be on their way at once; more wait.
+const TRANSACTIONS: usize = 1024;
 
-fn later<T>() -> ApiResult<T> {
-    Err(ApiError::unavailable("the registry is not ready"))
+/// All objects, and what may be done to them. Authorization happens before.
+pub struct Registry {
+    config: Config,
+    kinds: Vec<&'static KindInfo>,
+    cache: Arc<WatchCache>,
+    services: Allocator,
+    transactions: Semaphore,
 }
 
 impl Registry {
     /// Loads the cache from the store and keeps it up to date by a task of `tasks`.
-    pub async fn open(_store: Arc<dyn Store>, _config: Config, _tasks: &Tasks) -> ApiResult<Arc<Self>> {
-        Ok(Arc::new(Registry {}))
+    pub async fn open(store: Arc<dyn Store>, config: Config, tasks: &Tasks) -> ApiResult<Arc<Self>> {
+        let kinds: Vec<_> =
+            corten_api::builtin::KINDS.iter().copied().filter(|k| !k.plural.is_empty()).collect();
+        let stored: Vec<_> =
+            kinds.iter().copied().filter(|k| place::is_stored(k) && place::stored_as(k) == *k).collect();
+        let cache = WatchCache::open(store, &stored, tasks).await.map_err(ApiError::internal)?;
+        let services = Allocator::new(&config.service_cidr, config.node_ports)?;
+        services.restore(&*cache);
+        let transactions = Semaphore::new(TRANSACTIONS);
+        Ok(Arc::new(Registry { config, kinds, cache, services, transactions }))
     }
 
     /// Every kind that is served, in the order of discovery.
     pub fn kinds(&self) -> Vec<&'static KindInfo> {
-        corten_api::builtin::KINDS.iter().copied().filter(|k| !k.plural.is_empty()).collect()
+        self.kinds.clone()
     }
 
     /// The kind served at `/apis/GROUP/VERSION/.../PLURAL` (an empty group for `/api`).
     pub fn kind(&self, group: &str, version: &str, plural: &str) -> Option<&'static KindInfo> {
-        self.kinds().into_iter().find(|k| (k.group, k.version, k.plural) == (group, version, plural))
+        self.kinds.iter().copied().find(|k| (k.group, k.version, k.plural) == (group, version, plural))
     }
 
-    /// Reads one object, or its `scale`.
-    pub async fn get(
-        &self,
-        _ctx: &RequestContext,
-        _target: &Target,
-        _o: &GetOptions,
-    ) -> ApiResult<Arc<Entry>> {
-        later()
+    /// Current objects, for authenticators, authorizers and admission.
+    pub fn lookup(&self) -> Arc<dyn Lookup> {
+        self.cache.clone()
     }
 
-    /// Lists a collection.
-    pub async fn list(&self, _ctx: &RequestContext, _target: &Target, _o: &ListOptions) -> ApiResult<List> {
-        later()
+    /// The store below.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        self.cache.store()
     }
 
-    /// Watches a collection, or one object when the target has a name.
-    pub async fn watch(
-        &self,
-        _ctx: &RequestContext,
-        _target: &Target,
-        _o: &WatchOptions,
-    ) -> ApiResult<Watch> {
-        later()
-    }
-
-    /// Creates an object (the target's name is empty), or posts to a subresource of one: `binding`,
-    /// `eviction`, `token`.
-    pub async fn create(
-        &self,
-        _ctx: &RequestContext,
-        _target: &Target,
-        _object: Box<dyn Object>,
-        _o: &WriteOptions,
-    ) -> ApiResult<Reply> {
-        later()
-    }
-
-    /// Replaces an object, its `status`, `scale` or other subresource.
-    pub async fn update(
-        &self,
-        _ctx: &RequestContext,
-        _target: &Target,
-        _object: Box<dyn Object>,
-        _o: &WriteOptions,
-    ) -> ApiResult<Reply> {
-        later()
-    }
-
-    /// Patches an object or a subresource; the patch is JSON (or YAML for apply).
-    pub async fn patch(
-        &self,
-        _ctx: &RequestContext,
-        _target: &Target,
-        _patch: (PatchType, &[u8]),
-        _o: &WriteOptions,
-    ) -> ApiResult<Reply> {
-        later()
-    }
-
-    /// Deletes an object, or asks it to end.
-    pub async fn delete(
-        &self,
-        _ctx: &RequestContext,
-        _target: &Target,
-        _o: &DeleteOptions,
-    ) -> ApiResult<Reply> {
-        later()
-    }
-
-    /// Deletes what a list selects; answers with what was deleted.
-    pub async fn delete_collection(
-        &self,
-        _ctx: &RequestContext,
-        _target: &Target,
-        _list: &ListOptions,
-        _o: &DeleteOptions,
-    ) -> ApiResult<List> {
-        later()
+    /// The clock that stamps objects.
+    pub fn clock(&self) -> Clock {
+        self.config.clock
     }
 }

@@ -1,0 +1,165 @@
+//! How the cache follows the store: one load, then one watch for the whole process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use corten_api::Object;
+use corten_rt::{Backoff, sleep};
+use corten_store::{Batch, Error, Event, ListOptions, Record, Revision, Store, Watch};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::resource::Resource;
+use super::{Entry, WatchCache};
+
+/// All that is cached lies below this key.
+pub(crate) const ROOT: &str = "/registry/";
+/// Records read at once while loading.
+const PAGE: usize = 2000;
+
+/// Objects about to be committed, by key: their entries need not decode what was encoded a moment ago.
+#[derive(Default)]
+pub(crate) struct Pending(Mutex<HashMap<Arc<str>, (Bytes, Box<dyn Object>)>>);
+
+impl Pending {
+    /// Announces that `value` is `object`.
+    pub fn announce(&self, key: Arc<str>, value: Bytes, object: Box<dyn Object>) {
+        self.0.lock().insert(key, (value, object));
+    }
+
+    /// Takes the announcement back, after a failed transaction.
+    pub fn forget(&self, key: &str) {
+        self.0.lock().remove(key);
+    }
+
+    fn take(&self, key: &str, value: &Bytes) -> Option<Box<dyn Object>> {
+        let (announced, object) = self.0.lock().remove(key)?;
+        (announced == *value).then_some(object)
+    }
+}
+
+/// Resources by prefix.
+pub(crate) type Resources = BTreeMap<String, Arc<Resource>>;
+
+/// The resource whose prefix `key` begins with.
+pub(crate) fn resource_of<'a>(resources: &'a Resources, key: &str) -> Option<&'a Arc<Resource>> {
+    let (prefix, resource) =
+        resources.range::<str, _>((Bound::Unbounded, Bound::Included(key))).next_back()?;
+    key.starts_with(prefix.as_str()).then_some(resource)
+}
+
+/// Everything below [`ROOT`] at one revision.
+pub(crate) async fn read_all(store: &dyn Store) -> Result<(Revision, Vec<Record>), Error> {
+    let mut records = Vec::new();
+    let mut options = ListOptions { limit: PAGE, ..ListOptions::default() };
+    loop {
+        let page = store.list(ROOT, options.clone()).await?;
+        records.extend(page.records);
+        options.at = Some(page.revision);
+        match records.last() {
+            Some(last) if page.more => options.start = format!("{}\0", last.key),
+            _ => return Ok((page.revision, records)),
+        }
+    }
+}
+
+/// Fills empty resources.
+pub(crate) fn load(resources: &Resources, revision: Revision, records: Vec<Record>) {
+    let mut found: BTreeMap<&str, Vec<Arc<Entry>>> = BTreeMap::new();
+    for record in records {
+        if let Some(resource) = resource_of(resources, &record.key) {
+            let Record { key, value, mod_revision, .. } = record;
+            let entry = Entry::stored(resource.kind, key, mod_revision, &value, None);
+            found.entry(&resource.prefix).or_default().push(entry);
+        }
+    }
+    for (prefix, resource) in resources {
+        resource.load(revision, found.remove(prefix.as_str()).unwrap_or_default());
+    }
+}
+
+/// Follows the store from `watch` on until it is closed.
+pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch) {
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+    loop {
+        match watch.next().await {
+            Ok(batch) => {
+                apply(&cache, batch);
+                backoff.reset();
+            }
+            Err(Error::Closed) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the watch cache reads the store anew");
+                watch = loop {
+                    match reload(&cache).await {
+                        Ok(watch) => break watch,
+                        Err(Error::Closed) => return,
+                        Err(error) => tracing::warn!(%error, "the store cannot be read"),
+                    }
+                    sleep(backoff.step()).await;
+                };
+            }
+        }
+    }
+}
+
+type Changes = Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>;
+
+fn apply(cache: &WatchCache, batch: Batch) {
+    let mut changes: BTreeMap<&str, (&Arc<Resource>, Changes)> = BTreeMap::new();
+    for Event { revision, key, current, .. } in batch.events {
+        let Some(resource) = resource_of(&cache.resources, &key) else { continue };
+        let entry = current.map(|Record { value, mod_revision, .. }| {
+            let object = cache.pending.take(&key, &value);
+            Entry::stored(resource.kind, key.clone(), mod_revision, &value, object)
+        });
+        let of = changes.entry(&resource.prefix).or_insert_with(|| (resource, Vec::new()));
+        of.1.push((revision, key, entry));
+    }
+    for (resource, changes) in changes.into_values() {
+        resource.apply(changes);
+    }
+    advance(&cache.applied, batch.revision);
+}
+
+fn advance(applied: &watch::Sender<Revision>, revision: Revision) {
+    applied.send_if_modified(|now| {
+        let newer = revision > *now;
+        *now = revision.max(*now);
+        newer
+    });
+}
+
+/// Reads everything again and turns the differences into changes, so that watchers go on.
+async fn reload(cache: &WatchCache) -> Result<Watch, Error> {
+    let (revision, records) = read_all(&*cache.store).await?;
+    let watch = cache.store.watch(ROOT, revision).await?;
+    let mut fresh: BTreeMap<Arc<str>, Record> = records.into_iter().map(|r| (r.key.clone(), r)).collect();
+    for resource in cache.resources.values() {
+        let snapshot = resource.snapshot();
+        let mut changes: Changes = Vec::new();
+        for old in snapshot.range(&resource.prefix, "") {
+            match fresh.remove(old.key()) {
+                None => changes.push((revision, old.key().clone(), None)),
+                Some(r) if r.mod_revision == old.revision() => {}
+                Some(r) => changes.push(changed(resource, r)),
+            }
+        }
+        let created: Vec<Arc<str>> =
+            fresh.keys().filter(|k| k.starts_with(&resource.prefix)).cloned().collect();
+        changes.extend(created.iter().filter_map(|k| fresh.remove(k)).map(|r| changed(resource, r)));
+        changes.sort_by_key(|(revision, ..)| *revision);
+        resource.apply(changes);
+    }
+    advance(&cache.applied, revision);
+    Ok(watch)
+}
+
+fn changed(resource: &Resource, record: Record) -> (Revision, Arc<str>, Option<Arc<Entry>>) {
+    let Record { key, value, mod_revision, .. } = record;
+    let entry = Entry::stored(resource.kind, key.clone(), mod_revision, &value, None);
+    (mod_revision, key, Some(entry))
+}

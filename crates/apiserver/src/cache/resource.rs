@@ -1,0 +1,218 @@
+//! The cache of one resource: the objects in order of their keys, indexes, and the ring of changes.
+
+use std::collections::VecDeque;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use corten_api::{KindInfo, core};
+use corten_rt::Instant;
+use corten_store::Revision;
+use imbl::{OrdMap, OrdSet};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use super::ring::{Change, Limits, Ring};
+use super::{Entry, Selection};
+
+/// The state of one resource as of a revision. Cheap to clone; clones do not change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    /// The last change; the snapshot shows every later revision up to the next change, too.
+    pub revision: Revision,
+    objects: OrdMap<Arc<str>, Arc<Entry>>,
+    /// Pods only: their keys by the node they are bound to.
+    by_node: OrdMap<Arc<str>, OrdSet<Arc<str>>>,
+}
+
+impl Snapshot {
+    /// The object at `key`.
+    pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
+        self.objects.get(key)
+    }
+
+    /// The objects whose keys begin with `prefix`, from `start` on (itself included), in order of keys.
+    pub fn range<'a>(&'a self, prefix: &'a str, start: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> + 'a {
+        let from = start.max(prefix);
+        self.objects
+            .range::<_, str>((Bound::Included(from), Bound::Unbounded))
+            .take_while(move |(key, _)| key.starts_with(prefix))
+            .map(|(_, entry)| entry)
+    }
+
+    /// The pods bound to `node`, in order of keys.
+    pub fn on_node<'a>(&'a self, node: &str) -> impl Iterator<Item = &'a Arc<Entry>> + 'a {
+        self.by_node.get(node).into_iter().flatten().filter_map(|key| self.objects.get(key))
+    }
+
+    /// The selected objects, in order of keys.
+    pub fn selected(&self, selection: &Selection) -> Vec<Arc<Entry>> {
+        let matching = |e: &&Arc<Entry>| selection.matches(e);
+        match (selection.key(), selection.node()) {
+            (Some(key), _) => self.get(key).filter(matching).into_iter().cloned().collect(),
+            (None, Some(node)) => self.on_node(node).filter(matching).cloned().collect(),
+            (None, None) => self.range(&selection.prefix, "").filter(matching).cloned().collect(),
+        }
+    }
+
+    /// Puts `current` (or nothing) at `key`; the entry that stood there.
+    fn put(&mut self, key: &Arc<str>, current: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
+        let previous = match &current {
+            Some(entry) => self.objects.insert(key.clone(), entry.clone()),
+            None => self.objects.remove(key),
+        };
+        for (entry, adds) in [(&previous, false), (&current, true)] {
+            let Some(entry) = entry else { continue };
+            if entry.kind() == <core::v1::Pod as corten_api::Kind>::INFO {
+                self.index_pod(key, entry, adds);
+            }
+        }
+        previous
+    }
+
+    fn index_pod(&mut self, key: &Arc<str>, entry: &Entry, adds: bool) {
+        let object = entry.object();
+        let Some(pod) = object.downcast_ref::<core::v1::Pod>() else { return };
+        if !pod.spec.node_name.is_empty() {
+            index(&mut self.by_node, &pod.spec.node_name, key, adds);
+        }
+    }
+}
+
+fn index(map: &mut OrdMap<Arc<str>, OrdSet<Arc<str>>>, value: &str, key: &Arc<str>, adds: bool) {
+    if adds {
+        map.entry(Arc::from(value)).or_default().insert(key.clone());
+    } else if let Some(keys) = map.get_mut(value) {
+        keys.remove(key);
+        if keys.is_empty() {
+            map.remove(value);
+        }
+    }
+}
+
+/// A snapshot that a paged list goes on with.
+#[derive(Debug)]
+struct Held {
+    revision: Revision,
+    until: Instant,
+    snapshot: Snapshot,
+}
+
+/// How many paged lists, and for how long, keep their first page's snapshot.
+const HELD: usize = 16;
+const HELD_FOR: Duration = Duration::from_secs(60);
+
+/// One resource's cache.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    /// The kind that is stored.
+    pub kind: &'static KindInfo,
+    /// `/registry/pods/`.
+    pub prefix: String,
+    state: RwLock<State>,
+    held: Mutex<VecDeque<Held>>,
+    /// Tells all watchers of the resource that the ring has grown.
+    grown: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    snapshot: Snapshot,
+    ring: Ring,
+}
+
+impl Resource {
+    pub fn new(kind: &'static KindInfo, prefix: String) -> Self {
+        let state = State { snapshot: Snapshot::default(), ring: Ring::new(0, Limits::default()) };
+        Resource {
+            kind,
+            prefix,
+            state: RwLock::new(state),
+            held: Mutex::default(),
+            grown: watch::Sender::new(0),
+        }
+    }
+
+    /// Starts from the objects that the store held at `revision`.
+    pub fn load(&self, revision: Revision, entries: Vec<Arc<Entry>>) {
+        let mut snapshot = Snapshot { revision, ..Snapshot::default() };
+        for entry in entries {
+            snapshot.put(&entry.key().clone(), Some(entry));
+        }
+        *self.state.write() = State { snapshot, ring: Ring::new(revision, Limits::default()) };
+    }
+
+    /// Takes changes in order of revision, all at once for readers.
+    pub fn apply(&self, changes: Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>) {
+        let now = Instant::now();
+        let end = {
+            let mut state = self.state.write();
+            for (revision, key, current) in changes {
+                let previous = state.snapshot.put(&key, current.clone());
+                state.snapshot.revision = revision;
+                if current.is_some() || previous.is_some() {
+                    state.ring.push(now, Change::new(revision, current, previous));
+                }
+            }
+            state.ring.end()
+        };
+        self.held.lock().retain(|h| h.until > now);
+        self.grown.send_replace(end);
+    }
+
+    /// The state now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.state.read().snapshot.clone()
+    }
+
+    /// The object at `key` now.
+    pub fn get(&self, key: &str) -> Option<Arc<Entry>> {
+        self.state.read().snapshot.get(key).cloned()
+    }
+
+    /// The state as of `revision`, when it is at hand.
+    pub fn snapshot_at(&self, revision: Revision) -> Option<Snapshot> {
+        let now = self.snapshot();
+        if now.revision <= revision {
+            return Some(now);
+        }
+        let held = self.held.lock();
+        held.iter()
+            .find(|h| h.snapshot.revision <= revision && revision <= h.revision)
+            .map(|h| h.snapshot.clone())
+    }
+
+    /// Keeps the snapshot shown at `revision` for the list's next pages.
+    pub fn hold(&self, revision: Revision, snapshot: Snapshot) {
+        let until = Instant::now() + HELD_FOR;
+        let mut held = self.held.lock();
+        held.retain(|h| h.revision != revision);
+        if held.len() == HELD {
+            held.pop_front();
+        }
+        held.push_back(Held { revision, until, snapshot });
+    }
+
+    /// The state now and the ring's end that belongs to it.
+    pub fn snapshot_and_end(&self) -> (Snapshot, u64) {
+        let state = self.state.read();
+        (state.snapshot.clone(), state.ring.end())
+    }
+
+    /// The number of the first change after `revision`, or the oldest revision that could be asked for.
+    pub fn changes_after(&self, revision: Revision) -> Result<u64, Revision> {
+        let state = self.state.read();
+        state.ring.after(revision).ok_or_else(|| state.ring.floor())
+    }
+
+    /// Up to `most` changes from number `from` on, or the oldest revision that could be asked for.
+    pub fn read(&self, from: u64, most: usize) -> Result<Vec<Arc<Change>>, Revision> {
+        let state = self.state.read();
+        state.ring.read(from, most).ok_or_else(|| state.ring.floor())
+    }
+
+    /// Wakes when the ring grows.
+    pub fn grown(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+}

@@ -1,0 +1,129 @@
+//! Deleting objects.
+
+use std::sync::Arc;
+
+use corten_api::core::v1::Namespace;
+use corten_api::meta::v1::{Status, StatusDetails};
+use corten_api::{Object, Time};
+use corten_semantics::ApiResult;
+
+use super::admit::{Admission, Operation};
+use super::commit::Change;
+use super::deletion::{self, Deletion};
+use super::place::Place;
+use super::{Body, DeleteOptions, Registry, Reply, RequestContext, Target};
+use crate::cache::Entry;
+
+/// How often a deletion is tried anew when others write at the same time.
+const ATTEMPTS: usize = 20;
+
+/// Kinds whose deletion answers with the object even when it is gone.
+const ANSWERED_WITH_OBJECT: &[&str] = &[
+    "pods",
+    "podtemplates",
+    "persistentvolumes",
+    "persistentvolumeclaims",
+    "resourcequotas",
+    "serviceaccounts",
+    "services",
+    "storageclasses",
+    "volumeattachments",
+    "csinodes",
+    "csidrivers",
+    "csistoragecapacities",
+];
+
+impl Registry {
+    /// Deletes an object, or asks it to end.
+    pub async fn delete(&self, ctx: &RequestContext, target: &Target, o: &DeleteOptions) -> ApiResult<Reply> {
+        let place = self.place_of_object(target)?;
+        deletion::check_options(o)?;
+        self.delete_at(ctx, &place, o).await
+    }
+
+    pub(crate) async fn delete_at(
+        &self,
+        ctx: &RequestContext,
+        place: &Place,
+        o: &DeleteOptions,
+    ) -> ApiResult<Reply> {
+        let admission =
+            Admission { ctx, place, subresource: "", operation: Operation::Delete, dry_run: o.dry_run };
+        let mut current = self.current(place).await?;
+        for _ in 0..ATTEMPTS {
+            let entry = current.ok_or_else(|| place.not_found())?;
+            let object = entry.object();
+            deletion::check_preconditions(place.kind, &*object, o)?;
+            self.validate(&admission, None, Some(&*object)).await?;
+            if let Some(reply) = self.try_delete(place, &entry, &*object, o).await? {
+                return Ok(reply);
+            }
+            current = place.resource.get(&place.key());
+        }
+        Err(place.modified())
+    }
+
+    /// `None` when somebody else was faster.
+    async fn try_delete(
+        &self,
+        place: &Place,
+        entry: &Arc<Entry>,
+        object: &dyn Object,
+        o: &DeleteOptions,
+    ) -> ApiResult<Option<Reply>> {
+        let now = self.config.clock.now();
+        let plan = match object.downcast_ref::<Namespace>() {
+            Some(namespace) => plan_namespace(namespace, Time::new(now)),
+            None => deletion::plan(place.strategy, object, o, now),
+        };
+        let answer = |entry| Some(Reply::object(self.in_version(entry, place.kind)));
+        match plan {
+            Deletion::Pending => Ok(answer(entry.clone())),
+            Deletion::Mark(marked) if o.dry_run => Ok(answer(Entry::made(marked.into()))),
+            Deletion::Mark(marked) => {
+                let value = self.encode(&*marked);
+                let made = self.commit(place, entry.revision(), Change::Put(marked, value)).await?;
+                Ok(made.and_then(|(_, entry)| entry).and_then(answer))
+            }
+            Deletion::Remove if o.dry_run => Ok(Some(self.gone(place, entry))),
+            Deletion::Remove => {
+                let committed = self.commit(place, entry.revision(), Change::Delete).await?;
+                Ok(committed.map(|_| {
+                    self.services.release(object);
+                    self.gone(place, entry)
+                }))
+            }
+        }
+    }
+
+    fn gone(&self, place: &Place, entry: &Arc<Entry>) -> Reply {
+        if ANSWERED_WITH_OBJECT.contains(&place.kind.plural) {
+            return Reply::object(self.in_version(entry.clone(), place.kind));
+        }
+        let details = StatusDetails {
+            name: place.name.clone(),
+            group: place.kind.group.into(),
+            kind: place.kind.plural.into(),
+            uid: entry.object().meta().uid.clone(),
+            ..StatusDetails::default()
+        };
+        let status =
+            Status { status: "Success".into(), details: Some(Box::new(details)), ..Status::default() };
+        Reply { code: 200, body: Body::Status(Box::new(status)), warnings: Vec::new() }
+    }
+}
+
+/// A namespace first terminates; it goes when its own and its metadata's finalizers are done.
+fn plan_namespace(namespace: &Namespace, now: Time) -> Deletion {
+    if namespace.metadata.deletion_timestamp.is_none() {
+        let mut marked = namespace.clone();
+        marked.metadata.deletion_timestamp = Some(now);
+        marked.status.phase = "Terminating".into();
+        return Deletion::Mark(Box::new(marked));
+    }
+    if namespace.spec.finalizers.is_empty() && namespace.metadata.finalizers.is_empty() {
+        Deletion::Remove
+    } else {
+        Deletion::Pending
+    }
+}

@@ -1,0 +1,162 @@
+//! Changing an object that exists: the way that update, patch, status and the other subresources share.
+
+use std::sync::Arc;
+
+use corten_api::{Kind, Object, core};
+use corten_semantics::field::FieldError;
+use corten_semantics::{ApiError, ApiResult};
+
+use super::admit::{Admission, Operation};
+use super::commit::Change;
+use super::place::Place;
+use super::{Registry, Reply, RequestContext};
+use crate::cache::{Entry, form};
+
+/// How often a change is tried anew when others write at the same time.
+const ATTEMPTS: usize = 20;
+
+/// Who changes what, beside the change itself.
+pub(crate) struct Modification<'a> {
+    pub ctx: &'a RequestContext,
+    pub place: &'a Place,
+    pub subresource: &'static str,
+    pub dry_run: bool,
+    /// How often to try.
+    pub attempts: usize,
+}
+
+impl<'a> Modification<'a> {
+    pub fn new(ctx: &'a RequestContext, place: &'a Place, subresource: &'static str, dry_run: bool) -> Self {
+        Modification { ctx, place, subresource, dry_run, attempts: ATTEMPTS }
+    }
+}
+
+/// How one attempt ended.
+enum Attempt {
+    Done(Reply),
+    /// Somebody else was faster.
+    Lost,
+}
+
+impl Registry {
+    /// Makes the object what `propose` makes of it, once or as often as others interfere. The proposal's
+    /// `resourceVersion`, when set, must be the current one.
+    pub(crate) async fn modify(
+        &self,
+        m: &Modification<'_>,
+        mut propose: impl FnMut(&Arc<Entry>) -> ApiResult<Box<dyn Object>> + Send,
+    ) -> ApiResult<Reply> {
+        let mut current = self.current(m.place).await?;
+        for _ in 0..m.attempts {
+            let entry = current.ok_or_else(|| m.place.not_found())?;
+            let proposed = propose(&entry)?;
+            match self.attempt(m, &entry, proposed).await? {
+                Attempt::Done(reply) => return Ok(reply),
+                Attempt::Lost => current = m.place.resource.get(&m.place.key()),
+            }
+        }
+        Err(m.place.modified())
+    }
+
+    async fn attempt(
+        &self,
+        m: &Modification<'_>,
+        entry: &Arc<Entry>,
+        mut new: Box<dyn Object>,
+    ) -> ApiResult<Attempt> {
+        let place = m.place;
+        let old = entry.object();
+        fit(&mut *new, &*old, place)?;
+        let admission = Admission {
+            ctx: m.ctx,
+            place,
+            subresource: m.subresource,
+            operation: Operation::Update,
+            dry_run: m.dry_run,
+        };
+        place.strategy.default(&mut *new);
+        self.mutate(&admission, &mut new, Some(&*old)).await?;
+        place.strategy.default(&mut *new);
+        corten_kinds::before_update(place.strategy, m.subresource, &mut *new, &*old)?;
+        let reservation = self.services.reserve(&mut *new, Some(&*old))?;
+        self.validate(&admission, Some(&*new), Some(&*old)).await?;
+        let warnings = place.strategy.warnings(&*new, Some(&*old));
+        let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
+        if m.dry_run {
+            return Ok(Attempt::Done(reply(Entry::made(new.into()))));
+        }
+        if goes_with_this_update(&*new, &*old) {
+            let gone = self.commit(place, entry.revision(), Change::Delete).await?;
+            return Ok(match gone {
+                Some((revision, _)) => {
+                    self.services.release(&*old);
+                    new.meta_mut().resource_version = revision.to_string();
+                    Attempt::Done(reply(Entry::made(new.into())))
+                }
+                None => Attempt::Lost,
+            });
+        }
+        let value = self.encode(&*new);
+        if form::with_revision(&value, entry.revision()) == entry.json() {
+            return Ok(Attempt::Done(reply(entry.clone())));
+        }
+        match self.commit(place, entry.revision(), Change::Put(new, value)).await? {
+            Some((_, Some(entry))) => {
+                reservation.keep();
+                Ok(Attempt::Done(reply(entry)))
+            }
+            _ => Ok(Attempt::Lost),
+        }
+    }
+}
+
+/// Completes the proposal's metadata from the current object, and refuses what is meant for another one.
+fn fit(new: &mut dyn Object, old: &dyn Object, place: &Place) -> ApiResult<()> {
+    let (meta, was) = (new.meta_mut(), old.meta());
+    if !meta.uid.is_empty() && meta.uid != was.uid {
+        let why = format!(
+            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+            meta.uid, was.uid
+        );
+        return Err(ApiError::conflict(place.kind, &place.name, &why));
+    }
+    match meta.resource_version.as_str() {
+        "" | "0" if !place.strategy.rules().unconditional_update => return Err(version_missing(place)),
+        "" | "0" => {}
+        version if version != was.resource_version => return Err(place.modified()),
+        _ => {}
+    }
+    meta.resource_version.clone_from(&was.resource_version);
+    if meta.name.is_empty() {
+        meta.name.clone_from(&was.name);
+    }
+    if meta.namespace.is_empty() {
+        meta.namespace.clone_from(&was.namespace);
+    }
+    if meta.managed_fields.is_empty() {
+        meta.managed_fields.clone_from(&was.managed_fields);
+    }
+    Ok(())
+}
+
+fn version_missing(place: &Place) -> ApiError {
+    let mut error = FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update");
+    error.value = "0x0".into();
+    ApiError::invalid(place.kind.group, place.kind.kind, &place.name, &[error])
+}
+
+/// Whether the update takes away the last thing that kept a deleted object.
+fn goes_with_this_update(new: &dyn Object, old: &dyn Object) -> bool {
+    let was = old.meta();
+    if was.deletion_timestamp.is_none() || !new.meta().finalizers.is_empty() {
+        return false;
+    }
+    match new.downcast_ref::<core::v1::Namespace>() {
+        Some(namespace) => namespace.spec.finalizers.is_empty(),
+        None => {
+            let graceful = old.info() == core::v1::Pod::INFO;
+            was.deletion_grace_period_seconds == Some(0)
+                || (!graceful && was.deletion_grace_period_seconds.is_none())
+        }
+    }
+}

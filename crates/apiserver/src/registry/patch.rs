@@ -1,0 +1,108 @@
+//! Patching: the patch is applied to the current object as JSON, and goes on as an update.
+
+use std::sync::Arc;
+
+use corten_api::{KindInfo, Object};
+use corten_codec::patch::{PatchError, apply_json_patch, apply_merge_patch, apply_strategic_merge_patch};
+use corten_codec::{Problems, json};
+use corten_semantics::field::FieldError;
+use corten_semantics::{ApiError, ApiResult};
+use serde_json::Value;
+
+use super::modify::Modification;
+use super::{FieldValidation, PatchType, Registry, Reply, RequestContext, Target, WriteOptions};
+use crate::cache::{Entry, form};
+
+/// How often a patch is applied anew when others write at the same time, as upstream.
+const ATTEMPTS: usize = 6;
+
+impl Registry {
+    /// Patches an object or a subresource; the patch is JSON.
+    pub async fn patch(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        (kind, patch): (PatchType, &[u8]),
+        o: &WriteOptions,
+    ) -> ApiResult<Reply> {
+        if kind == PatchType::Apply {
+            let accepted = [PatchType::Json, PatchType::Merge, PatchType::Strategic];
+            return Err(ApiError::unsupported_media_type(&accepted.map(PatchType::content_type)));
+        }
+        let place = self.place_of_object(target)?;
+        let mut warnings = Vec::new();
+        let mut m = Modification::new(ctx, &place, target.subresource, o.dry_run);
+        m.attempts = ATTEMPTS;
+        let reply = if target.subresource == "scale" {
+            let propose = |entry: &Arc<Entry>| {
+                let scale = Entry::made(Arc::new(self.scale_of(&place, &*entry.object())?));
+                let patched = patched(&scale, kind, patch, o.field_validation, &mut warnings)?;
+                self.rescaled(&place, &*entry.object(), &*patched)
+            };
+            let reply = self.modify(&m, propose).await?;
+            self.reply_scale(&place, reply)?
+        } else {
+            let propose = |entry: &Arc<Entry>| {
+                let served = self.in_version(entry.clone(), place.kind);
+                let patched = patched(&served, kind, patch, o.field_validation, &mut warnings)?;
+                self.convert(patched, place.stored)
+            };
+            self.modify(&m, propose).await?
+        };
+        warnings.extend(reply.warnings);
+        Ok(Reply { warnings, ..reply })
+    }
+}
+
+/// The object after the patch.
+fn patched(
+    entry: &Entry,
+    kind: PatchType,
+    patch: &[u8],
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> ApiResult<Box<dyn Object>> {
+    let mut document: Value = serde_json::from_slice(&entry.json()).map_err(ApiError::internal)?;
+    let mut problems = match validation {
+        FieldValidation::Ignore => Problems::ignore(),
+        FieldValidation::Warn | FieldValidation::Strict => Problems::strict(),
+    };
+    apply(&mut document, kind, patch, entry.kind())?;
+    let bytes = serde_json::to_vec(&document).map_err(ApiError::internal)?;
+    let mut object = form::blank(entry.kind());
+    json::decode(&bytes, &mut *object, &mut problems).map_err(|e| unfit(patch, &e.to_string()))?;
+    match (validation, problems.error()) {
+        (FieldValidation::Strict, Some(error)) => return Err(unfit(patch, &error)),
+        _ => *warnings = problems.found().to_vec(),
+    }
+    Ok(object)
+}
+
+fn apply(document: &mut Value, kind: PatchType, patch: &[u8], of: &KindInfo) -> ApiResult<()> {
+    if kind == PatchType::Json {
+        return apply_json_patch(document, patch).map_err(refused);
+    }
+    let patch: Value = serde_json::from_slice(patch)
+        .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
+    if kind == PatchType::Strategic {
+        return apply_strategic_merge_patch(document, patch, (of.schema)()).map_err(refused);
+    }
+    apply_merge_patch(document, patch);
+    Ok(())
+}
+
+fn refused(error: PatchError) -> ApiError {
+    match error {
+        PatchError::Malformed(why) => ApiError::bad_request(why),
+        PatchError::Unprocessable(why) => {
+            let message = "the server rejected our request due to an error in our request";
+            ApiError::new(422, "Invalid", message).with_cause("", &why, "")
+        }
+    }
+}
+
+/// 422: what the patch makes is no object of the kind.
+fn unfit(patch: &[u8], why: &str) -> ApiError {
+    let patch = String::from_utf8_lossy(patch);
+    ApiError::invalid("", "", "", &[FieldError::invalid("patch", patch, why)])
+}

@@ -1,0 +1,88 @@
+//! Where a call's object lies: its kind, its storage key, its strategy.
+
+use std::sync::Arc;
+
+use corten_api::{Kind, KindInfo, autoscaling, core};
+use corten_kinds::{Strategy, strategy_for};
+use corten_semantics::{ApiError, ApiResult};
+
+use super::{Registry, Target};
+use crate::cache::Resource;
+
+/// An object's (or a collection's) place.
+pub(crate) struct Place {
+    /// The kind that the client speaks.
+    pub kind: &'static KindInfo,
+    /// The kind that is stored, of another version perhaps.
+    pub stored: &'static KindInfo,
+    pub strategy: &'static dyn Strategy,
+    pub resource: Arc<Resource>,
+    /// Empty for cluster-scoped kinds, and for all namespaces.
+    pub namespace: String,
+    /// Empty for collections.
+    pub name: String,
+}
+
+impl Place {
+    /// What every key of the place's collection begins with.
+    pub fn prefix(&self) -> String {
+        match self.namespace.as_str() {
+            "" => self.resource.prefix.clone(),
+            namespace => format!("{}{namespace}/", self.resource.prefix),
+        }
+    }
+
+    /// The storage key.
+    pub fn key(&self) -> Arc<str> {
+        Arc::from(format!("{}{}", self.prefix(), self.name))
+    }
+
+    /// 404 for this object.
+    pub fn not_found(&self) -> ApiError {
+        ApiError::not_found(self.kind, &self.name)
+    }
+
+    /// 409: changed since it was read.
+    pub fn modified(&self) -> ApiError {
+        ApiError::modified(self.kind, &self.name)
+    }
+}
+
+/// Whether objects of the kind are kept: those that can only be created (reviews, bindings) or only be read
+/// are made on the spot.
+pub(crate) fn is_stored(kind: &KindInfo) -> bool {
+    kind.new.is_some() && (kind.verbs.is_empty() || kind.verbs.split(',').all(|v| v.starts_with('-')))
+}
+
+/// The kind in whose version objects of this one's storage path are kept.
+pub(crate) fn stored_as(kind: &'static KindInfo) -> &'static KindInfo {
+    match (kind.group, kind.plural) {
+        ("events.k8s.io", "events") => core::v1::Event::INFO,
+        ("autoscaling", "horizontalpodautoscalers") => autoscaling::v2::HorizontalPodAutoscaler::INFO,
+        _ => kind,
+    }
+}
+
+impl Registry {
+    /// The place a target names; 404 when objects of the kind are not stored.
+    pub(crate) fn place(&self, target: &Target) -> ApiResult<Place> {
+        let kind = target.kind;
+        let stored = stored_as(kind);
+        let resource = self.cache.resource(stored).ok_or_else(ApiError::no_such_path)?.clone();
+        let namespace = target.namespace.clone().filter(|_| kind.namespaced).unwrap_or_default();
+        let name = target.name.clone();
+        Ok(Place { kind, stored, strategy: strategy_for(stored), resource, namespace, name })
+    }
+
+    /// The place of one object, which must be named in full.
+    pub(crate) fn place_of_object(&self, target: &Target) -> ApiResult<Place> {
+        let place = self.place(target)?;
+        if place.name.is_empty() {
+            return Err(ApiError::bad_request("name must be provided"));
+        }
+        if place.kind.namespaced && place.namespace.is_empty() {
+            return Err(ApiError::bad_request("namespace must be provided"));
+        }
+        Ok(place)
+    }
+}

@@ -1,0 +1,222 @@
+//! Reading: get, list, watch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use corten_api::KindInfo;
+use corten_semantics::field::FieldError;
+use corten_semantics::{ApiError, ApiResult};
+use corten_store::Revision;
+
+use super::place::Place;
+use super::{GetOptions, List, ListOptions, Registry, RequestContext, Target, WatchOptions};
+use crate::cache::{Entry, ListPlan, Match, Selection, Start, Watch, WatchEvent, WatchPlan};
+
+/// How long a watch lasts that asks for no time, at least; upstream's `min-request-timeout`.
+const WATCH_SECONDS: usize = 1800;
+
+impl Registry {
+    /// Reads one object, or its `scale`.
+    pub async fn get(&self, _ctx: &RequestContext, target: &Target, o: &GetOptions) -> ApiResult<Arc<Entry>> {
+        let place = self.place_of_object(target)?;
+        match revision(&o.resource_version)? {
+            None => drop(self.cache.wait_until_fresh().await?),
+            Some(revision) => self.cache.wait_for(revision).await?,
+        }
+        let entry = place.resource.get(&place.key()).ok_or_else(|| place.not_found())?;
+        match target.subresource {
+            "scale" => Ok(Entry::made(Arc::new(self.scale_of(&place, &*entry.object())?))),
+            _ => Ok(self.in_version(entry, place.kind)),
+        }
+    }
+
+    /// Lists a collection.
+    pub async fn list(&self, _ctx: &RequestContext, target: &Target, o: &ListOptions) -> ApiResult<List> {
+        let place = self.place(target)?;
+        let plan = list_plan(&place, o)?;
+        let listed = self.cache.list(&place.resource, &plan).await?;
+        Ok(List {
+            kind: place.kind,
+            items: listed.items.into_iter().map(|e| self.in_version(e, place.kind)).collect(),
+            revision: listed.revision,
+            continue_: listed.continue_,
+            remaining: listed.remaining,
+        })
+    }
+
+    /// Watches a collection, or one object when the target has a name.
+    pub async fn watch(&self, _ctx: &RequestContext, target: &Target, o: &WatchOptions) -> ApiResult<Watch> {
+        let place = self.place(target)?;
+        let selection = selection(&place, &o.label_selector, &o.field_selector)?;
+        let start = watch_start(o)?;
+        let initial = o.send_initial_events == Some(true);
+        let timeout = o.timeout.filter(|t| !t.is_zero()).unwrap_or_else(|| {
+            Duration::from_secs((WATCH_SECONDS + corten_rt::random::below(WATCH_SECONDS)) as u64)
+        });
+        let plan = WatchPlan {
+            selection,
+            start,
+            mark_initial_end: initial && o.allow_bookmarks,
+            bookmarks: o.allow_bookmarks,
+            timeout,
+        };
+        let watch = self.cache.watch(&place.resource, plan).await?;
+        if place.kind == place.stored {
+            return Ok(watch);
+        }
+        let kind = place.kind;
+        Ok(watch.with(move |event| converted(event, kind)))
+    }
+}
+
+fn converted(event: WatchEvent, kind: &'static KindInfo) -> WatchEvent {
+    let convert = |e| super::convert::in_version(e, kind);
+    match event {
+        WatchEvent::Added(e) => WatchEvent::Added(convert(e)),
+        WatchEvent::Modified(e) => WatchEvent::Modified(convert(e)),
+        WatchEvent::Deleted(e) => WatchEvent::Deleted(convert(e)),
+        other => other,
+    }
+}
+
+fn selection(place: &Place, labels: &str, fields: &str) -> ApiResult<Selection> {
+    let selection = Selection::new(place.stored, place.prefix(), labels, fields)?;
+    Ok(if place.name.is_empty() { selection } else { selection.only(place.key().to_string()) })
+}
+
+/// Reads a `resourceVersion`; `None` when it is unset.
+fn revision(text: &str) -> ApiResult<Option<Revision>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let bad = |_| {
+        ApiError::bad_request(format!(
+            "Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+        ))
+    };
+    text.parse().map(Some).map_err(bad)
+}
+
+fn invalid_options(field: &str, detail: &str) -> ApiError {
+    let error = FieldError::forbidden(field, detail);
+    ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error])
+}
+
+fn list_plan(place: &Place, o: &ListOptions) -> ApiResult<ListPlan> {
+    let selection = selection(place, &o.label_selector, &o.field_selector)?;
+    let at = list_match(o)?;
+    Ok(ListPlan { selection, at, limit: o.limit, continue_: o.continue_.clone() })
+}
+
+/// Which state the options ask for (kubernetes.io, "Resource versions", the table for list).
+fn list_match(o: &ListOptions) -> ApiResult<Match> {
+    let wanted = revision(&o.resource_version)?;
+    let field = "resourceVersionMatch";
+    match (o.resource_version_match.as_str(), wanted) {
+        ("" | "NotOlderThan" | "Exact", _) => {}
+        (other, _) => {
+            let error = FieldError::not_supported(field, other, &["Exact", "NotOlderThan", ""]);
+            return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error]));
+        }
+    }
+    let has_match = !o.resource_version_match.is_empty();
+    if has_match && wanted.is_none() {
+        let detail = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+        return Err(invalid_options(field, detail));
+    }
+    if has_match && !o.continue_.is_empty() {
+        return Err(invalid_options(field, "resourceVersionMatch is forbidden when continue is provided"));
+    }
+    if o.resource_version_match == "Exact" && wanted == Some(0) {
+        let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+        return Err(invalid_options(field, detail));
+    }
+    if !o.continue_.is_empty() && wanted.is_some_and(|r| r != 0) {
+        return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+    }
+    Ok(match (o.resource_version_match.as_str(), wanted) {
+        (_, None) => Match::Latest,
+        (_, Some(0)) => Match::Any,
+        ("Exact", Some(r)) => Match::Exact(r),
+        ("", Some(r)) if o.limit > 0 => Match::Exact(r),
+        (_, Some(r)) => Match::NotOlderThan(r),
+    })
+}
+
+fn watch_start(o: &WatchOptions) -> ApiResult<Start> {
+    let wanted = revision(&o.resource_version)?;
+    let matches = o.resource_version_match.as_str();
+    match o.send_initial_events {
+        None if !matches.is_empty() => Err(invalid_options(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        )),
+        Some(_) if matches != "NotOlderThan" => Err(invalid_options(
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        )),
+        Some(true) => Ok(wanted.map_or(Start::Latest, Start::Present)),
+        Some(false) => Ok(wanted.filter(|r| *r != 0).map_or(Start::Now, Start::After)),
+        None => Ok(match wanted {
+            None => Start::Latest,
+            Some(0) => Start::Present(0),
+            Some(r) => Start::After(r),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_options_choose_the_state() {
+        let options = |rv: &str, matches: &str, limit, continue_: &str| ListOptions {
+            resource_version: rv.into(),
+            resource_version_match: matches.into(),
+            limit,
+            continue_: continue_.into(),
+            ..ListOptions::default()
+        };
+        for (o, want) in [
+            (options("", "", 0, ""), Ok(Match::Latest)),
+            (options("0", "", 0, ""), Ok(Match::Any)),
+            (options("0", "NotOlderThan", 0, ""), Ok(Match::Any)),
+            (options("7", "", 0, ""), Ok(Match::NotOlderThan(7))),
+            (options("7", "", 5, ""), Ok(Match::Exact(7))),
+            (options("7", "NotOlderThan", 5, ""), Ok(Match::NotOlderThan(7))),
+            (options("7", "Exact", 0, ""), Ok(Match::Exact(7))),
+            (options("", "Exact", 0, ""), Err(422)),
+            (options("0", "Exact", 0, ""), Err(422)),
+            (options("7", "Nearly", 0, ""), Err(422)),
+            (options("x", "", 0, ""), Err(400)),
+            (options("7", "", 0, "token"), Err(400)),
+            (options("7", "Exact", 0, "token"), Err(422)),
+        ] {
+            assert_eq!(list_match(&o).map_err(|e| e.code()), want, "{o:?}");
+        }
+    }
+
+    #[test]
+    fn watch_options_choose_the_start() {
+        let options = |rv: &str, matches: &str, initial| WatchOptions {
+            resource_version: rv.into(),
+            resource_version_match: matches.into(),
+            send_initial_events: initial,
+            ..WatchOptions::default()
+        };
+        for (o, want) in [
+            (options("", "", None), Ok(Start::Latest)),
+            (options("0", "", None), Ok(Start::Present(0))),
+            (options("7", "", None), Ok(Start::After(7))),
+            (options("", "NotOlderThan", Some(true)), Ok(Start::Latest)),
+            (options("7", "NotOlderThan", Some(true)), Ok(Start::Present(7))),
+            (options("", "NotOlderThan", Some(false)), Ok(Start::Now)),
+            (options("", "", Some(true)), Err(422)),
+            (options("7", "NotOlderThan", None), Err(422)),
+            (options("-1", "", None), Err(400)),
+        ] {
+            assert_eq!(watch_start(&o).map_err(|e| e.code()), want, "{o:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Numbers of a range, each given to one holder at a time.
+
+use std::collections::BTreeSet;
+
+use corten_rt::random;
+
+/// Why a number was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Taken,
+    OutOfRange,
+    Exhausted,
+}
+
+/// The numbers from `first` to `last`. Those chosen here come from the upper part first, so that the lower
+/// part stays free for those who name theirs (upstream's KEP-3070 and KEP-3668).
+pub(super) struct Pool {
+    first: u32,
+    last: u32,
+    taken: BTreeSet<u32>,
+}
+
+impl Pool {
+    pub fn new(first: u32, last: u32) -> Self {
+        Pool { first, last, taken: BTreeSet::new() }
+    }
+
+    /// First and last number.
+    pub fn range(&self) -> (u32, u32) {
+        (self.first, self.last)
+    }
+
+    /// Takes this very number.
+    pub fn take(&mut self, number: u32) -> Result<u32, Refused> {
+        if !(self.first..=self.last).contains(&number) {
+            return Err(Refused::OutOfRange);
+        }
+        if self.taken.insert(number) { Ok(number) } else { Err(Refused::Taken) }
+    }
+
+    /// Takes any free number.
+    pub fn any(&mut self) -> Result<u32, Refused> {
+        let size = self.last - self.first + 1;
+        let lower = if size <= 16 { 0 } else { (size / 16).clamp(16, 256).min(size - 1) };
+        let start = self.first + lower + random::below((size - lower) as usize) as u32;
+        let found = self.free_in(start, self.last).or_else(|| self.free_in(self.first + lower, self.last));
+        let number = found.or_else(|| self.free_in(self.first, self.last)).ok_or(Refused::Exhausted)?;
+        self.taken.insert(number);
+        Ok(number)
+    }
+
+    /// Gives a number back.
+    pub fn free(&mut self, number: u32) {
+        self.taken.remove(&number);
+    }
+
+    /// The first free number from `from` to `to`.
+    fn free_in(&self, from: u32, to: u32) -> Option<u32> {
+        let mut next = from;
+        for taken in self.taken.range(from..=to) {
+            if *taken != next {
+                break;
+            }
+            next += 1;
+        }
+        (next <= to).then_some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_given_once() {
+        let mut pool = Pool::new(100, 199);
+        let mut given: Vec<u32> = (0..100).map(|_| pool.any().expect("free")).collect();
+        assert!(given[..80].iter().all(|n| *n >= 116), "the lower part is kept for those who ask");
+        given.sort_unstable();
+        assert_eq!(given, (100..200).collect::<Vec<_>>());
+        assert_eq!(pool.any(), Err(Refused::Exhausted));
+        pool.free(150);
+        assert_eq!(pool.take(151), Err(Refused::Taken));
+        assert_eq!(pool.take(200), Err(Refused::OutOfRange));
+        assert_eq!(pool.any(), Ok(150));
+    }
+}

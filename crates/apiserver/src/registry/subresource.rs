@@ -1,0 +1,196 @@
+//! Subresources that are no part of the object: `scale`, `binding`, `eviction`.
+
+use corten_api::autoscaling::v1::Scale;
+use corten_api::core::v1::{Binding, Pod, PodCondition};
+use corten_api::meta::v1::Status;
+use corten_api::policy::v1::Eviction;
+use corten_api::{Kind, Object, Time};
+use corten_semantics::field::FieldError;
+use corten_semantics::{ApiError, ApiResult};
+use std::sync::Arc;
+
+use super::modify::Modification;
+use super::place::Place;
+use super::{Body, DeleteOptions, Registry, Reply, RequestContext, Target, WriteOptions};
+use crate::cache::Entry;
+
+impl Registry {
+    /// The `scale` of an object.
+    pub(crate) fn scale_of(&self, place: &Place, object: &dyn Object) -> ApiResult<Scale> {
+        place.strategy.scale(object).ok_or_else(ApiError::no_such_path)
+    }
+
+    /// The object after its scale was set.
+    pub(crate) fn rescaled(
+        &self,
+        place: &Place,
+        object: &dyn Object,
+        scale: &dyn Object,
+    ) -> ApiResult<Box<dyn Object>> {
+        let scale: &Scale =
+            scale.downcast_ref().ok_or_else(|| ApiError::bad_request("expected a Scale in the body"))?;
+        if scale.spec.replicas < 0 {
+            let detail = "must be greater than or equal to 0";
+            let error = FieldError::invalid("spec.replicas", scale.spec.replicas, detail);
+            return Err(ApiError::invalid("autoscaling", "Scale", &place.name, &[error]));
+        }
+        let (meta, was) = (&scale.metadata, object.meta());
+        if !meta.uid.is_empty() && meta.uid != was.uid {
+            let why = format!(
+                "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                meta.uid, was.uid
+            );
+            return Err(ApiError::conflict(place.kind, &place.name, &why));
+        }
+        if !matches!(meta.resource_version.as_str(), "" | "0")
+            && meta.resource_version != was.resource_version
+        {
+            return Err(place.modified());
+        }
+        let mut object = object.clone_object();
+        place.strategy.set_replicas(&mut *object, scale.spec.replicas);
+        Ok(object)
+    }
+
+    pub(crate) async fn update_scale(
+        &self,
+        ctx: &RequestContext,
+        place: &Place,
+        scale: Box<dyn Object>,
+        o: &WriteOptions,
+    ) -> ApiResult<Reply> {
+        // The scale comes as an update of the object itself: validation and generation are the object's.
+        let m = Modification::new(ctx, place, "", o.dry_run);
+        let reply = self.modify(&m, |entry| self.rescaled(place, &*entry.object(), &*scale)).await?;
+        self.reply_scale(place, reply)
+    }
+
+    /// Answers with the scale of the object that a reply carries.
+    pub(crate) fn reply_scale(&self, place: &Place, reply: Reply) -> ApiResult<Reply> {
+        match &reply.body {
+            Body::Object(entry) => {
+                let scale = self.scale_of(place, &*entry.object())?;
+                Ok(Reply { body: Body::Object(Entry::made(Arc::new(scale))), ..reply })
+            }
+            Body::Status(_) => Ok(reply),
+        }
+    }
+
+    pub(crate) async fn create_subresource(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        body: Box<dyn Object>,
+        o: &WriteOptions,
+    ) -> ApiResult<Reply> {
+        let is_binding = target.kind == Binding::INFO || target.subresource == "binding";
+        if is_binding {
+            let binding = body.downcast_box::<Binding>().ok_or_else(|| wrong_body("Binding"))?;
+            return self.bind(ctx, target, *binding, o).await;
+        }
+        if target.subresource == "eviction" {
+            let eviction = body.downcast_box::<Eviction>().ok_or_else(|| wrong_body("Eviction"))?;
+            return self.evict(ctx, target, *eviction, o).await;
+        }
+        Err(ApiError::no_such_path())
+    }
+
+    /// Puts a pod on a node.
+    async fn bind(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        binding: Binding,
+        o: &WriteOptions,
+    ) -> ApiResult<Reply> {
+        let name = if target.name.is_empty() { &binding.metadata.name } else { &target.name };
+        let pods = Target { kind: Pod::INFO, name: name.clone(), subresource: "", ..target.clone() };
+        let place = self.place_of_object(&pods)?;
+        let now = Time::new(self.config.clock.now());
+        let m = Modification::new(ctx, &place, "binding", o.dry_run);
+        self.modify(&m, |entry| {
+            let object = entry.object();
+            let pod = object.downcast_ref::<Pod>().ok_or_else(|| place.not_found())?;
+            Ok(Box::new(bound(pod, &binding, now)?))
+        })
+        .await?;
+        Ok(success(201))
+    }
+
+    /// Deletes a pod on behalf of somebody who respects its budget.
+    async fn evict(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        eviction: Eviction,
+        o: &WriteOptions,
+    ) -> ApiResult<Reply> {
+        let pods = Target { subresource: "", ..target.clone() };
+        let place = self.place_of_object(&pods)?;
+        let given = eviction.delete_options.unwrap_or_default();
+        let options = DeleteOptions {
+            dry_run: o.dry_run || !given.dry_run.is_empty(),
+            grace_period_seconds: given.grace_period_seconds,
+            preconditions: given.preconditions.map(|p| *p),
+            propagation_policy: given.propagation_policy,
+            orphan_dependents: given.orphan_dependents,
+        };
+        super::deletion::check_options(&options)?;
+        self.delete_at(ctx, &place, &options).await?;
+        Ok(success(201))
+    }
+}
+
+fn wrong_body(kind: &str) -> ApiError {
+    ApiError::bad_request(format!("expected a {kind} in the body"))
+}
+
+fn success(code: u16) -> Reply {
+    let status = Status { status: "Success".into(), code: i32::from(code), ..Status::default() };
+    Reply { code, body: Body::Status(Box::new(status)), warnings: Vec::new() }
+}
+
+/// The pod on its node; refuses a second node and a pod that is going.
+fn bound(pod: &Pod, binding: &Binding, now: Time) -> ApiResult<Pod> {
+    let name = &pod.metadata.name;
+    let conflict = |why: String| {
+        let resource = corten_semantics::status::Resource { group: "", plural: "pods/binding" };
+        ApiError::conflict(resource, name, &why)
+    };
+    if !binding.metadata.uid.is_empty() && binding.metadata.uid != pod.metadata.uid {
+        return Err(conflict(format!(
+            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+            binding.metadata.uid, pod.metadata.uid
+        )));
+    }
+    let node = &binding.target.name;
+    if node.is_empty() {
+        let error = FieldError::required("target.name", "");
+        return Err(ApiError::invalid("", "Binding", name, &[error]));
+    }
+    if !matches!(binding.target.kind.as_str(), "" | "Node" | "Minion") {
+        let error = FieldError::not_supported("target.kind", &binding.target.kind, &["Node", "<empty>"]);
+        return Err(ApiError::invalid("", "Binding", name, &[error]));
+    }
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Err(conflict(format!("pod {name} is being deleted, cannot be assigned to a host")));
+    }
+    if !pod.spec.node_name.is_empty() {
+        return Err(conflict(format!("pod {name} is already assigned to node \"{}\"", pod.spec.node_name)));
+    }
+    if !pod.spec.scheduling_gates.is_empty() {
+        return Err(conflict(format!("pod {name} has non-empty .spec.schedulingGates")));
+    }
+    let mut pod = pod.clone();
+    pod.spec.node_name.clone_from(node);
+    pod.metadata.annotations.extend(binding.metadata.annotations.clone());
+    pod.status.conditions.retain(|c| c.type_ != "PodScheduled");
+    pod.status.conditions.push(PodCondition {
+        type_: "PodScheduled".into(),
+        status: "True".into(),
+        observed_generation: pod.metadata.generation,
+        last_transition_time: Some(now),
+        ..PodCondition::default()
+    });
+    Ok(pod)
+}
