@@ -26,7 +26,7 @@ fn service(pods: &[&Pod]) -> ServicePort {
         node_port: Some(30080),
         endpoints: pods
             .iter()
-            .map(|p| Endpoint { address: SocketAddr::new(p.address, 8080), local: true })
+            .map(|p| Endpoint { address: SocketAddr::new(p.address, 8080), local: true, ready: true })
             .collect(),
         internal_policy: TrafficPolicy::Cluster,
         external_policy: TrafficPolicy::Cluster,
@@ -195,7 +195,7 @@ fn who_has_no_endpoints_refuses_at_once() {
         assert!(began.elapsed() < Duration::from_millis(500), "{address} took {:?}", began.elapsed());
     }
     // Endpoints that may not answer here: silence from outside, as the traffic policy asks.
-    let far = Endpoint { address: "10.244.9.9:80".parse().expect("address"), local: false };
+    let far = Endpoint { address: "10.244.9.9:80".parse().expect("address"), local: false, ready: true };
     let local = TrafficPolicy::Local;
     set(&node, ServicePort { endpoints: vec![far], external_policy: local, ..service(&[]) });
     assert_eq!(wire.0.ask("192.168.77.1:30080"), Err(ErrorKind::TimedOut));
@@ -342,7 +342,8 @@ fn one_change_among_ten_thousand_services_is_quick() {
     let node = Node::new(1, &wire);
     let claim = |n: u16, last: u8| {
         let [high, low] = n.to_be_bytes();
-        let endpoint = |e: u8| Endpoint { address: ([10, 244, high, e], 8080).into(), local: false };
+        let endpoint =
+            |e: u8| Endpoint { address: ([10, 244, high, e], 8080).into(), local: false, ready: true };
         let port = ServicePort {
             cluster_ips: vec![[10, 97, high, low].into()],
             node_port: None,

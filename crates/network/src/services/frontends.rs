@@ -132,7 +132,9 @@ fn port_frontends(service: &ServicePort, claim: &mut Claim) {
 fn action(service: &ServicePort, version: Family, policy: TrafficPolicy, masquerade: bool) -> Action {
     let all = || service.endpoints.iter().filter(|e| family(e.address.ip()) == version);
     let allowed = |e: &&Endpoint| policy == TrafficPolicy::Cluster || e.local;
-    let mut backends: Vec<SocketAddr> = all().filter(allowed).map(|e| e.address).collect();
+    let any_ready = all().filter(allowed).any(|e| e.ready);
+    let chosen = all().filter(allowed).filter(|e| e.ready || !any_ready);
+    let mut backends: Vec<SocketAddr> = chosen.map(|e| e.address).collect();
     backends.sort();
     backends.dedup();
     match (backends.is_empty(), all().next().is_none()) {
@@ -161,7 +163,7 @@ mod tests {
     }
 
     fn endpoint(address: &str, local: bool) -> Endpoint {
-        Endpoint { address: address.parse().expect("address"), local }
+        Endpoint { address: address.parse().expect("address"), local, ready: true }
     }
 
     fn shown(claim: &Claim) -> Vec<String> {
@@ -192,6 +194,9 @@ mod tests {
         let outside = ServicePort { external_policy: local, ..service() };
         let far = ServicePort { endpoints: vec![endpoint("10.244.1.2:8080", false)], ..outside.clone() };
         let none = ServicePort { endpoints: vec![], ..service() };
+        let mut ending = service();
+        ending.endpoints[1].ready = false;
+        let ending_far = ServicePort { external_policy: local, ..ending.clone() };
         let outer = ServicePort { external_ips: vec![[1, 2, 3, 4].into()], node_port: None, ..service() };
         for (service, expected) in [
             (plain, vec![format!("10.96.0.9:80 {all}"), format!("node:30080 {all} masquerade")]),
@@ -213,6 +218,15 @@ mod tests {
                 ],
             ),
             (none, vec!["10.96.0.9:80 Reject".into(), "node:30080 Reject".into()]),
+            (ending, vec!["10.96.0.9:80 10.244.1.2".into(), "node:30080 10.244.1.2 masquerade".into()]),
+            (
+                ending_far,
+                vec![
+                    "10.96.0.9:80 10.244.1.2".into(),
+                    "node:30080 10.244.0.2".into(),
+                    "inside:30080 10.244.1.2 masquerade".into(),
+                ],
+            ),
             (outer, vec![format!("1.2.3.4:80 {all} masquerade"), format!("10.96.0.9:80 {all}")]),
         ] {
             assert_eq!(shown(&Claim::of_service(&[service])), expected);

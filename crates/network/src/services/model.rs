@@ -42,6 +42,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Whether it runs on this node.
     pub local: bool,
+    /// Whether it wants connections; otherwise it is ending, and gets them only where no other may answer.
+    pub ready: bool,
 }
 
 /// One port of a Service.

@@ -58,11 +58,6 @@ impl State {
         }
     }
 
-    /// Elements that stand for all frontends.
-    pub(super) fn element_count(&self) -> usize {
-        self.installed.iter().map(|(f, a)| elements(f, a).len()).sum()
-    }
-
     /// Everything, from the claims alone, in place of what was there.
     pub(super) fn rebuild(&mut self) -> Plan {
         let before = std::mem::take(&mut self.installed);
@@ -76,11 +71,13 @@ impl State {
         let sorted: BTreeMap<String, Claim> = claims.into_iter().collect();
         let plan = self.update(sorted);
         plan.batch.changes().iter().for_each(|c| batch.push(c.clone()));
-        let mut moved: Vec<Moved> = self
-            .installed
-            .iter()
-            .filter_map(|(f, now)| Moved::between(*f, before.get(f), Some(now)))
-            .collect();
+        let starts = self.kernel == Kernel::NotStarted;
+        let left_behind = |frontend: &Frontend, now: &Action| match starts {
+            true => Moved::since_unknown(*frontend, now),
+            false => Moved::between(*frontend, before.get(frontend), Some(now)),
+        };
+        let mut moved: Vec<Moved> =
+            self.installed.iter().filter_map(|(f, now)| left_behind(f, now)).collect();
         let gone = before.iter().filter(|(f, _)| !self.installed.contains_key(*f));
         moved.extend(gone.filter_map(|(f, was)| Moved::between(*f, Some(was), None)));
         Plan { batch, moved }
@@ -332,7 +329,8 @@ mod tests {
     }
 
     fn port(endpoints: &[u8]) -> ServicePort {
-        let endpoint = |n: &u8| Endpoint { address: ([10, 244, 0, *n], 8080).into(), local: false };
+        let endpoint =
+            |n: &u8| Endpoint { address: ([10, 244, 0, *n], 8080).into(), local: false, ready: true };
         ServicePort {
             cluster_ips: vec![[10, 96, 0, 9].into()],
             external_ips: vec![],

@@ -17,6 +17,8 @@ pub(super) struct Moved {
     lost: HashSet<SocketAddr>,
     /// Whether packets went to the frontend's own address until now.
     was_unanswered: bool,
+    /// The only ones that may answer, when it is not known who did before.
+    only: Option<HashSet<SocketAddr>>,
 }
 
 fn backends(action: Option<&Action>) -> HashSet<SocketAddr> {
@@ -37,8 +39,17 @@ impl Moved {
             frontend,
             lost: was.difference(&now).copied().collect(),
             was_unanswered: was.is_empty() && !now.is_empty(),
+            only: None,
         };
         (moved.was_unanswered || !moved.lost.is_empty()).then_some(moved)
+    }
+
+    /// What an earlier process may have left behind. Only for addresses that are the Service's alone.
+    pub(super) fn since_unknown(frontend: Frontend, now: &Action) -> Option<Self> {
+        let Target::Address(_) = frontend.target else { return None };
+        let udp = frontend.protocol == Protocol::Udp;
+        let only = Some(backends(Some(now)));
+        udp.then(|| Moved { frontend, lost: HashSet::new(), was_unanswered: false, only })
     }
 
     /// Whether the connection follows the old way.
@@ -49,7 +60,9 @@ impl Moved {
                 Target::Node(family) | Target::NodeFromInside(family) => flow.family == family,
             };
         is_to_frontend
-            && (self.lost.contains(&flow.answers) || self.was_unanswered && flow.answers == flow.destination)
+            && (self.lost.contains(&flow.answers)
+                || self.was_unanswered && flow.answers == flow.destination
+                || self.only.as_ref().is_some_and(|only| !only.contains(&flow.answers)))
     }
 }
 
@@ -105,6 +118,18 @@ mod tests {
         let conntrack = FakeConntrack::new(keep.iter().chain(&go).cloned().collect());
         forget(&conntrack, &moved).expect("forget");
         assert_eq!(conntrack.flows(Family::V4, 17).expect("flows"), keep);
+    }
+
+    #[test]
+    fn after_a_restart_only_endpoints_of_now_may_answer() {
+        let frontend =
+            Frontend { target: Target::Address([10, 96, 0, 9].into()), protocol: Protocol::Udp, port: 53 };
+        let moved: Vec<Moved> =
+            Moved::since_unknown(frontend, &spread(&["10.244.0.3:53"])).into_iter().collect();
+        let flow = |answers| Flow::example(17, at("10.244.0.9:4000"), at("10.96.0.9:53"), at(answers));
+        let conntrack = FakeConntrack::new(vec![flow("10.244.0.2:53"), flow("10.244.0.3:53")]);
+        forget(&conntrack, &moved).expect("forget");
+        assert_eq!(conntrack.flows(Family::V4, 17).expect("flows"), [flow("10.244.0.3:53")]);
     }
 
     #[test]
