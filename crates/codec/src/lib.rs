@@ -15,6 +15,7 @@ mod problems;
 pub mod protobuf;
 mod quote;
 pub mod watch;
+pub mod yaml;
 
 use budget::Budget;
 pub use error::DecodeError;

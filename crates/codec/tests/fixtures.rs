@@ -3,7 +3,7 @@
 
 use corten_api::builtin::KINDS;
 use corten_api::{KindInfo, Object};
-use corten_codec::{Problems, json, protobuf};
+use corten_codec::{Problems, json, protobuf, yaml};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -104,6 +104,26 @@ fn protobuf_is_the_same_object_and_the_same_bytes() {
     }
     println!("{count} kinds as protobuf");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn yaml_is_the_same_object() {
+    let mut count = 0;
+    for info in KINDS {
+        let (Some(text), Some(bytes)) = (of_kind(info, "json"), of_kind(info, "yaml")) else { continue };
+        count += 1;
+        let mut object = (info.new.expect("kinds have objects"))();
+        let mut problems = Problems::strict();
+        yaml::decode(&bytes, &mut *object, &mut problems).unwrap_or_else(|e| panic!("{info:?}: {e}"));
+        assert!(problems.is_empty(), "{info:?}: {:?}", problems.found());
+        let from_text = from_json(info, &text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(json::encode(&*object), json::encode(&*from_text), "{info:?}");
+        let written = yaml::encode(&*object).unwrap_or_else(|e| panic!("{info:?}: {e}"));
+        if info.kind != "StatefulSet" {
+            assert_eq!(written, String::from_utf8_lossy(&bytes), "{info:?}");
+        }
+    }
+    println!("{count} kinds as YAML");
 }
 
 /// Where two values differ first.
