@@ -18,3 +18,6 @@ pub use encode::{encode, encode_into, encode_struct, encode_value};
 pub(crate) use leaf::compact;
 pub use stored::{encode_stored, splice_resource_version};
 pub use type_meta::{TypeMeta, type_meta};
+
+#[cfg(test)]
+mod tests;

@@ -20,12 +20,9 @@ pub struct Envelope<'a> {
 /// Opens the envelope.
 pub fn open(bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
     let Some(message) = bytes.strip_prefix(MAGIC) else {
-        return Err(fault(if bytes.is_empty() {
-            "empty data".to_string()
-        } else {
-            format!("provided data does not appear to be a protobuf message, expected prefix {:?}", MAGIC)
-                .replace(',', "")
-        }));
+        let foreign =
+            "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
+        return Err(fault(if bytes.is_empty() { "empty data" } else { foreign }.to_string()));
     };
     let mut envelope = Envelope::default();
     let mut input = Fields::new(message);

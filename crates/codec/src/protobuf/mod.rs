@@ -41,3 +41,6 @@ pub fn decode(bytes: &[u8], object: &mut dyn Object) -> Result<(), DecodeError> 
 pub fn decode_message(message: &[u8], to: &mut dyn Struct) -> Result<(), DecodeError> {
     read::decode(message, to)
 }
+
+#[cfg(test)]
+mod tests;
