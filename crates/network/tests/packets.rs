@@ -100,12 +100,12 @@ fn a_pod_keeps_its_interface_and_leaves_nothing() {
     };
     let cable = corten_network::pods::interface_name("a");
     let before = index(&cable).expect("cable");
-    assert_eq!(node.network.setup("a", &a.space.path()).expect("again"), [a.address]);
+    assert_eq!(node.network.setup("a", &a.space.path()).expect("again")[0], a.address);
     assert_eq!(index(&cable), Some(before), "untouched");
 
     // A pod restarted in a new namespace under the same name gets a new cable and its old address.
     let fresh = Space::new("pod");
-    assert_eq!(node.network.setup("a", &fresh.path()).expect("new namespace"), [a.address]);
+    assert_eq!(node.network.setup("a", &fresh.path()).expect("new namespace")[0], a.address);
     assert_ne!(index(&cable), Some(before));
     let _b = b.serve(8080);
     assert_eq!(fresh.ask(&b.at(8080)), Ok(format!("b {}", a.address)));
@@ -115,6 +115,35 @@ fn a_pod_keeps_its_interface_and_leaves_nothing() {
     node.network.teardown("b").expect("teardown");
     node.network.teardown("b").expect("twice is fine");
     assert_eq!(names(), ["corten0", "lo", "uplink"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_pods_interface_costs_little() {
+    if !is_root() {
+        return;
+    }
+    let wire = Wire::new();
+    let node = Node::new(1, &wire);
+    let spaces: Vec<Space> = (0..20).map(|_| Space::new("pod")).collect();
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    let timed = |work: &dyn Fn()| {
+        let began = Instant::now();
+        work();
+        began.elapsed()
+    };
+    let name = |n: usize| format!("pod-{n}");
+    let setups = spaces
+        .iter()
+        .enumerate()
+        .map(|(n, space)| timed(&|| drop(node.network.setup(&name(n), &space.path()).expect("setup"))));
+    let setup = median(setups.collect());
+    let teardown =
+        median((0..20).map(|n| timed(&|| node.network.teardown(&name(n)).expect("teardown"))).collect());
+    println!("a pod's interface: set up in {setup:?}, taken down in {teardown:?} (medians of 20)");
+    assert!(setup < SECOND && teardown < SECOND);
 }
 
 #[test]
@@ -331,6 +360,40 @@ fn udp_clients_move_on_when_their_endpoint_goes() {
     let conntrack = KernelConntrack::inside(node.space.ns.clone());
     let flows = conntrack.flows(Family::V4, 17).expect("flows");
     assert!(flows.iter().all(|f| f.answers.ip() != a.address), "{flows:?}");
+}
+
+#[test]
+fn version_six_does_the_same() {
+    if !is_root() {
+        return;
+    }
+    let wire = Wire::new();
+    let node = Node::new(1, &wire);
+    let (a, b, client) = (node.pod("a"), node.pod("b"), node.pod("client"));
+    let _servers = [a.serve(8080), b.serve(8080)];
+    let own = |pod: &Pod| format!("{} {}", pod.name, pod.address_v6);
+    let direct = client.space.ask(&SocketAddr::new(b.address_v6, 8080).to_string());
+    assert_eq!(direct, Ok(format!("b {}", client.address_v6)));
+    let six = |pods: &[&Pod], affinity| ServicePort {
+        cluster_ips: vec!["fd00:96::9".parse().expect("address")],
+        endpoints: pods
+            .iter()
+            .map(|p| Endpoint { address: SocketAddr::new(p.address_v6, 8080), local: true, ready: true })
+            .collect(),
+        affinity,
+        ..service(&[])
+    };
+    let address = "[fd00:96::9]:80";
+    set(&node, six(&[&a, &b], None));
+    assert_even(&spread(&client.space, address, 60), 2, 60);
+    assert_even(&spread(&node.space, "[fd00:244:1::1]:30080", 60), 2, 60);
+    set(&node, six(&[&a, &b], Some(Duration::from_secs(60))));
+    assert_eq!(spread(&client.space, address, 12).len(), 1);
+    set(&node, six(&[&a], None));
+    assert_ne!(a.space.ask(address).expect("hairpin"), own(&a));
+    set(&node, six(&[], None));
+    assert_eq!(client.space.ask(address), Err(ErrorKind::ConnectionRefused));
+    assert_eq!(client.space.ask("[fd00:96::10]:80"), Err(ErrorKind::ConnectionRefused));
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) fn node(config: &PodNetworkConfig) -> Vec<Change> {
     for (range, gateway) in config.pod_ranges.iter().zip(&gateways) {
         if range.is_v6() {
             out.push(sysctl("ipv6.conf.all.forwarding", "1"));
+            out.push(sysctl(format!("ipv6.conf.{}.accept_dad", bridge.replace('.', "/")), "0"));
         } else {
             out.push(sysctl("ipv4.ip_forward", "1"));
             // A node port must answer on 127.0.0.1 too; the rules keep strangers from that address.
@@ -98,9 +99,16 @@ pub(super) fn pod_inside(own: &[IpAddr], gateways: &[IpAddr]) -> Vec<Change> {
             protocol: ROUTE_PROTOCOL,
         })
     };
+    let mut out = Vec::new();
     // The node is always the right way to a neighbour, whatever a redirect says.
-    let redirects = ["all", POD_INTERFACE].map(|i| sysctl(format!("ipv4.conf.{i}.accept_redirects"), "0"));
-    let mut out = redirects.to_vec();
+    for interface in ["all", POD_INTERFACE] {
+        out.push(sysctl(format!("ipv4.conf.{interface}.accept_redirects"), "0"));
+    }
+    if own.iter().any(IpAddr::is_ipv6) {
+        out.push(sysctl(format!("ipv6.conf.{POD_INTERFACE}.accept_redirects"), "0"));
+        // Addresses are handed out once: a check for twins would only delay the first packet by a second.
+        out.push(sysctl(format!("ipv6.conf.{POD_INTERFACE}.accept_dad"), "0"));
+    }
     out.push(Change::SetUp("lo".to_owned()));
     out.extend(own.iter().map(|a| Change::AddAddress(eth0(), Cidr::host(*a))));
     out.push(Change::SetUp(eth0()));

@@ -124,7 +124,7 @@ impl Interfaces for InSpace {
 }
 
 impl Node {
-    /// The `number`-th node: 192.168.77.`number`, pods 10.244.`number`.0/24.
+    /// The `number`-th node: 192.168.77.`number`, pods 10.244.`number`.0/24 and fd00:244:`number`::/64.
     pub fn new(number: u8, wire: &Wire) -> Self {
         let space = Space::new("node");
         let veth = Veth {
@@ -148,25 +148,28 @@ impl Node {
         let range = |text: &str| text.parse().expect("range");
         let (cluster, service) = (range("10.244.0.0/16"), range("10.96.0.0/12"));
         let own = range(&format!("10.244.{number}.0/24"));
-        let config = PodNetworkConfig::new(own, cluster, service, data.path());
+        let mut config = PodNetworkConfig::new(own, cluster, service, data.path());
+        config.pod_ranges.push(range(&format!("fd00:244:{number}::/64")));
+        config.cluster_ranges.push(range("fd00:244::/32"));
+        config.service_ranges.push(range("fd00:96::/112"));
+        let services_config = ServicesConfig {
+            families: vec![Family::V4, Family::V6],
+            cluster_ranges: config.cluster_ranges.clone(),
+            service_ranges: config.service_ranges.clone(),
+        };
         let interfaces = Arc::new(InSpace(space.ns.clone()));
         let nft = Arc::new(KernelNft::inside(space.ns.clone()));
         let network = PodNetwork::open(config, interfaces.clone(), &*nft).expect("pod network");
-        let config = ServicesConfig {
-            families: vec![Family::V4],
-            cluster_ranges: vec![cluster],
-            service_ranges: vec![service],
-        };
         let conntrack = Arc::new(KernelConntrack::inside(space.ns.clone()));
-        let services = Services::new(config, nft, conntrack);
+        let services = Services::new(services_config, nft, conntrack);
         services.start().expect("services");
         Node { space, network, services, interfaces, _data: data }
     }
 
     pub fn pod(&self, name: &str) -> Pod {
         let space = Space::new("pod");
-        let address = self.network.setup(name, &space.path()).expect("pod")[0];
-        Pod { space, address, name: name.to_owned() }
+        let addresses = self.network.setup(name, &space.path()).expect("pod");
+        Pod { space, address: addresses[0], address_v6: addresses[1], name: name.to_owned() }
     }
 }
 
@@ -174,6 +177,7 @@ impl Node {
 pub struct Pod {
     pub space: Space,
     pub address: IpAddr,
+    pub address_v6: IpAddr,
     pub name: String,
 }
 
@@ -196,12 +200,12 @@ pub struct Server {
 
 impl Server {
     pub fn tcp(space: &Space, name: &str, port: u16) -> Self {
-        let listener = space.run(|| TcpListener::bind(("0.0.0.0", port))).expect("listen");
+        let listener = space.run(|| TcpListener::bind(("::", port))).expect("listen");
         listener.set_nonblocking(true).expect("nonblocking");
         let name = name.to_owned();
         Self::run(move || {
             let Ok((mut stream, client)) = listener.accept() else { return false };
-            let _ = write!(stream, "{name} {}", client.ip());
+            let _ = write!(stream, "{name} {}", client.ip().to_canonical());
             true
         })
     }
