@@ -2,7 +2,7 @@
 //! the same meaning.
 
 use corten_api::builtin::KINDS;
-use corten_api::{KindInfo, Object};
+use corten_api::{KindInfo, Object, Struct};
 use corten_codec::{Problems, json, protobuf, yaml};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -124,6 +124,73 @@ fn yaml_is_the_same_object() {
         }
     }
     println!("{count} kinds as YAML");
+}
+
+/// Bodies that have no object metadata: group, kind, and an empty one.
+fn bodies() -> Vec<(&'static str, &'static str, fn() -> Box<dyn Struct>)> {
+    use corten_api::{admission, core, meta};
+    vec![
+        ("admission.k8s.io", "AdmissionReview", || Box::new(admission::v1::AdmissionReview::default())),
+        ("", "APIGroup", || Box::new(meta::v1::APIGroup::default())),
+        ("", "APIVersions", || Box::new(meta::v1::APIVersions::default())),
+        ("", "CreateOptions", || Box::new(meta::v1::CreateOptions::default())),
+        ("", "DeleteOptions", || Box::new(meta::v1::DeleteOptions::default())),
+        ("", "GetOptions", || Box::new(meta::v1::GetOptions::default())),
+        ("", "ListOptions", || Box::new(meta::v1::ListOptions::default())),
+        ("", "PatchOptions", || Box::new(meta::v1::PatchOptions::default())),
+        ("", "UpdateOptions", || Box::new(meta::v1::UpdateOptions::default())),
+        ("", "Status", || Box::new(meta::v1::Status::default())),
+        ("", "WatchEvent", || Box::new(meta::v1::WatchEvent::default())),
+        ("", "NodeProxyOptions", || Box::new(core::v1::NodeProxyOptions::default())),
+        ("", "PodAttachOptions", || Box::new(core::v1::PodAttachOptions::default())),
+        ("", "PodExecOptions", || Box::new(core::v1::PodExecOptions::default())),
+        ("", "PodLogOptions", || Box::new(core::v1::PodLogOptions::default())),
+        ("", "PodPortForwardOptions", || Box::new(core::v1::PodPortForwardOptions::default())),
+        ("", "PodProxyOptions", || Box::new(core::v1::PodProxyOptions::default())),
+        ("", "ServiceProxyOptions", || Box::new(core::v1::ServiceProxyOptions::default())),
+        ("", "SerializedReference", || Box::new(core::v1::SerializedReference::default())),
+    ]
+}
+
+#[test]
+fn bodies_are_the_same_in_every_format() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (group, kind, new) in bodies() {
+        let format = |format| fixture(group, "v1", kind, format);
+        let (Some(text), Some(lines), Some(bytes)) = (format("json"), format("yaml"), format("pb")) else {
+            continue;
+        };
+        count += 1;
+        let mut problems = Problems::strict();
+        let mut object = new();
+        if let Err(e) = json::decode_struct(&text, &mut *object, &mut problems) {
+            wrong.push(format!("{kind}: {e}"));
+            continue;
+        }
+        let (got, want) = (value(&json::encode_struct(&*object)), value(&text));
+        // Upstream's watch event has no kind of its own, yet its fixture names one.
+        if got != want && kind != "WatchEvent" {
+            wrong.push(format!("{kind}: {}", difference("", &want, &got)));
+        }
+        let mut from_lines = new();
+        yaml::decode_struct(&lines, &mut *from_lines, &mut problems)
+            .unwrap_or_else(|e| panic!("{kind}: {e}"));
+        assert_eq!(json::encode_struct(&*from_lines), json::encode_struct(&*object), "{kind}");
+        if kind != "WatchEvent" && !problems.is_empty() {
+            wrong.push(format!("{kind}: {:?}", problems.found()));
+        }
+        let mut from_bytes = new();
+        let raw = protobuf::open(&bytes).expect("an envelope").raw;
+        if let Err(e) = protobuf::decode_message(raw, &mut *from_bytes) {
+            wrong.push(format!("{kind}: {e}"));
+        } else if json::encode_struct(&*from_bytes) != json::encode_struct(&*object) {
+            wrong.push(format!("{kind}: protobuf is another object"));
+        } else if protobuf::encode_message(&*from_bytes) != raw {
+            wrong.push(format!("{kind}: protobuf is written otherwise"));
+        }
+    }
+    println!("{count} bodies");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Where two values differ first.

@@ -408,6 +408,7 @@ fn type_name(ty: &Type) -> String {
         Type::IntOrString => "intstr.IntOrString".to_string(),
         Type::Raw => "runtime.RawExtension".to_string(),
         Type::List(of) | Type::Items(of) => format!("[]{}", type_name(of)),
+        Type::Map(Type::Quantity) => "v1.ResourceList".to_string(),
         Type::Map(of) => format!("map[string]{}", type_name(of)),
         Type::Struct(schema) => struct_name(schema().package, schema().name),
     }

@@ -149,16 +149,37 @@ impl<'a> Decoder<'a, '_> {
 
 /// The bytes, or where the text goes wrong. Line ends are passed over.
 fn from_base64(text: &str) -> Result<Vec<u8>, usize> {
-    let text = match text.contains(['\r', '\n']) {
+    let without_lines = match text.contains(['\r', '\n']) {
         true => Cow::Owned(text.replace(['\r', '\n'], "")),
         false => Cow::Borrowed(text),
     };
-    BASE64.decode(text.as_bytes()).map_err(|e| match e {
-        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-        base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
-            text.len() / 4 * 4 + usize::from(text.len() % 4 > 0) * (text.len() % 4)
+    BASE64.decode(without_lines.as_bytes()).map_err(|_| base64_fault(text.as_bytes()))
+}
+
+/// The place that Go names in a text that is no base64: the odd character, or the start of a group that is
+/// not full.
+fn base64_fault(text: &[u8]) -> usize {
+    let letters: Vec<(usize, u8)> =
+        text.iter().copied().enumerate().filter(|(_, b)| !matches!(b, b'\r' | b'\n')).collect();
+    for group in letters.chunks(4) {
+        for (j, (at, byte)) in group.iter().enumerate() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => continue,
+                b'=' if j == 2 => match group.get(3) {
+                    // Padded well, so what is wrong comes behind.
+                    Some((end, b'=')) => return end + 1,
+                    Some((next, _)) => return next - 1,
+                    None => return text.len(),
+                },
+                b'=' if j == 3 => return at + 1,
+                _ => return *at,
+            }
         }
-    })
+        if group.len() < 4 {
+            return group[0].0;
+        }
+    }
+    text.len()
 }
 
 /// JSON without the white space between its tokens.

@@ -135,6 +135,16 @@ fn values_that_do_not_fit_are_told_in_gos_words() {
                 "{json} number 1.5 into Go struct field RollingUpdateDeployment.spec.strategy.rollingUpdate.maxSurge of type int32"
             ),
         ),
+        (
+            "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"resources\":{\"limits\":[]}}]}}}}",
+            format!(
+                "{json} array into Go struct field ResourceRequirements.spec.template.spec.containers.resources.limits of type v1.ResourceList"
+            ),
+        ),
+        (
+            "{\"kind\":1}",
+            format!("{json} number into Go struct field Deployment.TypeMeta.kind of type string"),
+        ),
         // The first of two is told.
         (
             "{\"spec\":{\"replicas\":\"3\",\"paused\":1}}",
@@ -153,7 +163,16 @@ fn bytes_are_base64() {
     assert_eq!(read("\"aG\\nk=\""), Ok(b"hi".to_vec()));
     assert_eq!(read("[104,105]"), Ok(b"hi".to_vec()));
     assert_eq!(read("null"), Ok(Vec::new()));
-    for (text, at) in [("\"a*==\"", 1), ("\"aGk\"", 3)] {
+    for (text, at) in [
+        ("\"a*==\"", 1),
+        ("\"aGk\"", 0),
+        ("\"aGk=a\"", 4),
+        ("\"a\"", 0),
+        ("\"====\"", 0),
+        ("\"ab=c\"", 2),
+        ("\"abc==\"", 4),
+        ("\"a===\"", 1),
+    ] {
         let want = DecodeError::Value(format!("illegal base64 data at input byte {at}"));
         assert_eq!(read(text), Err(want), "{text}");
     }

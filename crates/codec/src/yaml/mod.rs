@@ -17,7 +17,7 @@ pub fn to_json(bytes: &[u8], problems: &mut Problems) -> Result<Vec<u8>, DecodeE
         Some(tree) => to_json::convert(tree, bytes.len(), &mut duplicates)?,
         None => b"null".to_vec(),
     };
-    to_json::report(&duplicates, problems);
+    to_json::report(duplicates, problems);
     Ok(json)
 }
 

@@ -38,7 +38,7 @@ fn keys_set_twice_are_found() {
     assert_eq!(
         problems.found(),
         [
-            "yaml: unmarshal errors:\n  line 5: key \"a\" already set in map\n  line 4: key \"c\" already set in map"
+            "yaml: unmarshal errors:\n  line 4: key \"c\" already set in map\n  line 5: key \"a\" already set in map"
         ]
     );
 }

@@ -18,7 +18,7 @@ const MAX_GROWTH: usize = 16 << 20;
 pub(super) fn convert(
     tree: &Tree<'_>,
     input: usize,
-    duplicates: &mut Vec<String>,
+    duplicates: &mut Vec<(usize, String)>,
 ) -> Result<Vec<u8>, DecodeError> {
     let mut writer = Writer {
         tree,
@@ -37,10 +37,13 @@ pub(super) fn convert(
 }
 
 /// Where the findings of strict reading come together, as upstream words them.
-pub(super) fn report(duplicates: &[String], problems: &mut Problems) {
-    if !duplicates.is_empty() {
-        problems.add(format!("yaml: unmarshal errors:\n  {}", duplicates.join("\n  ")));
+pub(super) fn report(mut duplicates: Vec<(usize, String)>, problems: &mut Problems) {
+    if duplicates.is_empty() {
+        return;
     }
+    duplicates.sort_by_key(|(line, _)| *line);
+    let lines: Vec<String> = duplicates.into_iter().map(|(_, text)| text).collect();
+    problems.add(format!("yaml: unmarshal errors:\n  {}", lines.join("\n  ")));
 }
 
 struct Writer<'t, 'a, 'd> {
@@ -51,7 +54,7 @@ struct Writer<'t, 'a, 'd> {
     within: Vec<usize>,
     visited: usize,
     aliased: usize,
-    duplicates: &'d mut Vec<String>,
+    duplicates: &'d mut Vec<(usize, String)>,
 }
 
 /// The keys of a map in order, each with the node of its value.
@@ -178,7 +181,8 @@ impl<'t> Writer<'t, '_, '_> {
             match to.places.get(&key) {
                 Some(place) => {
                     let line = tree.nodes[value].line;
-                    self.duplicates.push(format!("line {line}: key {} already set in map", quoted(&key)));
+                    self.duplicates
+                        .push((line, format!("line {line}: key {} already set in map", quoted(&key))));
                     to.list[*place].1 = value;
                 }
                 None => {
