@@ -6,9 +6,12 @@ pub mod field;
 pub mod hash;
 pub mod identity;
 mod lookup;
+pub mod node_affinity;
 pub mod owner;
 pub mod pod;
 pub mod pod_references;
+pub mod pod_resources;
+pub mod resources;
 pub mod status;
 pub mod taint;
 
