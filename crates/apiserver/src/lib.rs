@@ -4,6 +4,7 @@
 //! components of this process call the registry without a network; the HTTP layer lets everybody else.
 
 pub mod cache;
+pub mod http;
 mod local;
 pub mod registry;
 

@@ -1,0 +1,225 @@
+//! What every request goes through, in upstream's order: who is it, as whom do they act, is there room, may
+//! they, and then the work itself, within its time.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use corten_api::authentication::v1::UserInfo;
+use corten_api::selector::FieldSelector;
+use corten_auth::authenticate::{Peer, bearer, is_open};
+use corten_auth::{Attributes, Impersonation};
+use corten_semantics::{ApiError, ApiResult};
+use futures::FutureExt;
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use hyper::Request;
+use hyper::body::Incoming;
+
+use super::negotiate::{self, Offer};
+use super::path::RequestInfo;
+use super::query::Query;
+use super::response::{self, AUDIT_ID, Response};
+use super::{Api, route};
+use crate::registry::RequestContext;
+
+/// A request on its way.
+pub struct Exchange {
+    pub api: Arc<Api>,
+    pub request: Request<()>,
+    /// Until it is read or passed on.
+    pub body: Option<Incoming>,
+    pub info: RequestInfo,
+    pub query: Query,
+    pub context: RequestContext,
+}
+
+impl Exchange {
+    /// The request's headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+}
+
+/// Answers one request; never fails.
+pub async fn serve(api: Arc<Api>, peer: Arc<Peer>, request: Request<Incoming>) -> Response {
+    let audit_id = audit_id(request.headers());
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let info = RequestInfo::new(request.method(), request.uri().path(), &query);
+    // An error is told in the format that an answer would have had.
+    let accepted = negotiate::answer(request.headers(), &query, Offer::Plain).unwrap_or_default();
+    let line = format!("{} {}", request.method(), info.path);
+    let counted = (Arc::clone(&api), info.clone());
+    let work = AssertUnwindSafe(admit(api, &peer, request, info, query)).catch_unwind().await;
+    let mut answer = match work {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => response::error(&error, accepted),
+        Err(_) => {
+            tracing::error!(request = line, "a request's handler panicked");
+            let message = "This request caused apiserver to panic. Look in the logs for details.";
+            response::text(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
+    };
+    counted.0.metrics.count(&counted.1, answer.status().as_u16());
+    response::finish(&mut answer, &audit_id);
+    answer
+}
+
+/// The identifier that the caller gave the request, or a new one.
+fn audit_id(headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(AUDIT_ID).filter(|v| !v.is_empty() && v.len() <= 64);
+    given.cloned().unwrap_or_else(|| {
+        let id = uuid::Uuid::new_v4().to_string();
+        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static(""))
+    })
+}
+
+async fn admit(
+    api: Arc<Api>,
+    peer: &Peer,
+    request: Request<Incoming>,
+    info: RequestInfo,
+    query: Query,
+) -> ApiResult<Response> {
+    let user = identify(&api, peer, &request, &info)?;
+    let user = impersonate(&api, user, request.headers())?;
+    let long = info.is_long_running(&query);
+    let _place = if long {
+        None
+    } else {
+        match api.inflight.enter(info.is_read()) {
+            Some(place) => Some(place),
+            None => return Ok(too_many(&api)),
+        }
+    };
+    authorize(&api, &user, &info, &query)?;
+    let time = request_time(&api, &query)?;
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts, ());
+    let exchange = Exchange { request, body: Some(body), info, query, context: RequestContext { user }, api };
+    if long {
+        return route::dispatch(exchange).await;
+    }
+    corten_rt::timeout(time, route::dispatch(exchange)).await.unwrap_or_else(|| {
+        let why = "Timeout: request did not complete within requested timeout - context deadline exceeded";
+        Err(ApiError::timeout(why, 0))
+    })
+}
+
+/// The smaller of the server's limit and what `?timeout=` asks for.
+fn request_time(api: &Api, query: &Query) -> ApiResult<Duration> {
+    let most = api.limits.request_time;
+    match query.get("timeout").filter(|t| !t.is_empty()) {
+        None => Ok(most),
+        Some(text) => match go_duration(text) {
+            Some(asked) if asked.is_zero() => Ok(most),
+            Some(asked) => Ok(asked.min(most)),
+            None => Err(ApiError::bad_request("invalid timeout specified in the request URL")),
+        },
+    }
+}
+
+/// A duration as Go writes it: `32s`, `1m30s`, `500ms`; a bare number is no duration.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = 0.0;
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let (unit, seconds) =
+            [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("s", 1.0), ("m", 60.0), ("h", 3600.0)]
+                .into_iter()
+                .find(|(unit, _)| rest.starts_with(unit))?;
+        rest = &rest[unit.len()..];
+        total += number * seconds;
+    }
+    Duration::try_from_secs_f64(total).ok()
+}
+
+fn identify(
+    api: &Api,
+    peer: &Peer,
+    request: &Request<Incoming>,
+    info: &RequestInfo,
+) -> ApiResult<Arc<UserInfo>> {
+    let header = request.headers().get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(bearer);
+    let token = header.map(str::to_string).or_else(|| websocket_token(request.headers()));
+    api.authenticator.request(peer, token.as_deref(), &info.path)
+}
+
+/// The token that a browser hides among the protocols of its WebSocket.
+fn websocket_token(headers: &HeaderMap) -> Option<String> {
+    use base64::Engine;
+    let protocols = headers.get(http::header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let hidden =
+        protocols.split(',').find_map(|p| p.trim().strip_prefix("base64url.bearer.authorization.k8s.io."))?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(hidden).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+fn impersonate(api: &Api, caller: Arc<UserInfo>, headers: &HeaderMap) -> ApiResult<Arc<UserInfo>> {
+    let texts = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let Some(wish) = Impersonation::from_headers(texts)? else { return Ok(caller) };
+    for check in &wish.checks {
+        api.authorizer.check(&check.attributes(&caller))?;
+    }
+    Ok(Arc::new(wish.user))
+}
+
+fn authorize(api: &Api, user: &UserInfo, info: &RequestInfo, query: &Query) -> ApiResult<()> {
+    if !info.is_resource {
+        // Whoever has proved nothing got here for an open path alone.
+        if is_open(&info.path) && matches!(info.verb.as_str(), "get" | "head") {
+            return Ok(());
+        }
+        return api.authorizer.check(&Attributes::path(user, &info.verb, &info.path));
+    }
+    let selector = query
+        .get("fieldSelector")
+        .filter(|_| matches!(info.verb.as_str(), "list" | "watch" | "deletecollection"))
+        .and_then(|text| FieldSelector::parse(text).ok());
+    api.authorizer.check(&Attributes {
+        version: &info.version,
+        subresource: &info.subresource,
+        namespace: &info.namespace,
+        name: &info.name,
+        path: &info.path,
+        fields: selector.as_ref(),
+        ..Attributes::resource(user, &info.verb, &info.group, &info.resource)
+    })
+}
+
+fn too_many(api: &Api) -> Response {
+    api.metrics.dropped.fetch_add(1, Ordering::Relaxed);
+    let message = "Too many requests, please try again later.\n";
+    let mut answer = response::text(StatusCode::TOO_MANY_REQUESTS, message);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        for (text, want) in [
+            ("32s", Some(32_000)),
+            ("1m30s", Some(90_000)),
+            ("500ms", Some(500)),
+            ("0", Some(0)),
+            ("1.5s", Some(1500)),
+            ("5", None),
+            ("s", None),
+            ("x", None),
+            ("-5s", None),
+        ] {
+            assert_eq!(go_duration(text).map(|d| d.as_millis()), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Connections to kubelets and pods, and passing requests on over them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use corten_semantics::{ApiError, ApiResult};
+use corten_streaming::{Exchange as Outcome, copy_both, exchange as send_upgrade};
+use http::header::{
+    AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Request, Uri};
+use http_body_util::{BodyExt, Either, Empty};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::kubelet::Address;
+use super::trust;
+use crate::http::Api;
+use crate::http::chain::Exchange;
+use crate::http::response::{BodyError, Response, full};
+
+/// How long connecting may take.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// A connection, whatever carries it.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection to a backend, and the name by which it is called.
+pub struct Backend {
+    io: Box<dyn Stream>,
+    authority: String,
+}
+
+/// How kubelets and pods are spoken to.
+pub struct KubeletTls {
+    kubelets: Arc<ClientConfig>,
+    pods: Arc<ClientConfig>,
+}
+
+impl KubeletTls {
+    /// With the server's own client certificate in `config`, whose roots judge the kubelets' certificates.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(mut config: ClientConfig) -> Result<Self, rustls::Error> {
+        // Upgrades are had over HTTP/1.1 alone.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let pods = trust::anyone(Arc::clone(config.crypto_provider()))?;
+        Ok(KubeletTls { kubelets: Arc::new(config), pods: Arc::new(pods) })
+    }
+}
+
+/// Connects to a kubelet.
+pub async fn kubelet(api: &Api, address: Address) -> ApiResult<Backend> {
+    encrypted(&address, Arc::clone(&api.kubelets.kubelets)).await
+}
+
+/// Connects to a pod, with TLS if asked for.
+pub async fn pod(api: &Api, address: Address, tls: bool) -> ApiResult<Backend> {
+    if tls {
+        return encrypted(&address, Arc::clone(&api.kubelets.pods)).await;
+    }
+    let io = dial(&address).await?;
+    Ok(Backend { io: Box::new(io), authority: address.authority() })
+}
+
+async fn encrypted(address: &Address, config: Arc<ClientConfig>) -> ApiResult<Backend> {
+    let name = ServerName::try_from(address.host.clone()).map_err(|e| unreachable(address, e))?;
+    let tcp = dial(address).await?;
+    let handshake = TlsConnector::from(config).connect(name, tcp);
+    let io = corten_rt::timeout(CONNECT_TIME, handshake)
+        .await
+        .ok_or_else(|| unreachable(address, "TLS handshake timeout"))?
+        .map_err(|e| unreachable(address, e))?;
+    Ok(Backend { io: Box::new(io), authority: address.authority() })
+}
+
+async fn dial(address: &Address) -> ApiResult<TcpStream> {
+    let connecting = TcpStream::connect((address.host.as_str(), address.port));
+    let io = corten_rt::timeout(CONNECT_TIME, connecting)
+        .await
+        .ok_or_else(|| unreachable(address, "i/o timeout"))?
+        .map_err(|e| unreachable(address, e))?;
+    let _ = io.set_nodelay(true);
+    Ok(io)
+}
+
+fn unreachable(address: &Address, why: impl std::fmt::Display) -> ApiError {
+    ApiError::internal(format!("error dialing backend: dial tcp {}: {why}", address.authority()))
+}
+
+/// Headers that go on to a backend: none that prove who the caller is or that concern this connection alone.
+fn onward(headers: &HeaderMap, authority: &str, upgrade: bool) -> HeaderMap {
+    let mut out = HeaderMap::new();
+    for (name, value) in headers {
+        let private = [AUTHORIZATION, PROXY_AUTHORIZATION, PROXY_AUTHENTICATE, HOST].contains(name)
+            || name.as_str().starts_with("impersonate-");
+        let hop = [CONNECTION, UPGRADE, TE, TRAILER, TRANSFER_ENCODING].contains(name)
+            || name.as_str() == "keep-alive";
+        if !private && (!hop || (upgrade && (name == CONNECTION || name == UPGRADE))) {
+            out.append(name.clone(), value.clone());
+        }
+    }
+    if let Ok(host) = HeaderValue::from_str(authority) {
+        out.insert(HOST, host);
+    }
+    out
+}
+
+fn uri(path: &str) -> ApiResult<Uri> {
+    path.parse().map_err(|e| ApiError::bad_request(format!("the path cannot be passed on: {e}")))
+}
+
+/// Passes an upgrade on and, once granted, copies bytes both ways until either side ends.
+pub async fn upgrade(mut exchange: Exchange, backend: Backend, path: &str) -> ApiResult<Response> {
+    let mut request = Request::new(());
+    *request.method_mut() = exchange.request.method().clone();
+    *request.uri_mut() = uri(path)?;
+    *request.headers_mut() = onward(exchange.headers(), &backend.authority, true);
+    let tasks = exchange.api.tasks.clone();
+    let outcome = send_upgrade(backend.io, request, &tasks)
+        .await
+        .map_err(|e| ApiError::internal(format!("error dialing backend: {e}")))?;
+    match outcome {
+        Outcome::Answered(response) => {
+            let (mut parts, body) = response.into_parts();
+            remove_hops(&mut parts.headers);
+            Ok(http::Response::from_parts(parts, full(body)))
+        }
+        Outcome::Upgraded(response, theirs) => {
+            let ours = hyper::upgrade::on(&mut exchange.request);
+            tasks.spawn_until_stopped("upgraded connection", async move {
+                let joined = match ours.await {
+                    Ok(ours) => copy_both(TokioIo::new(ours), theirs).await.map(|_| ()),
+                    Err(e) => Err(std::io::Error::other(e)),
+                };
+                if let Err(error) = joined {
+                    tracing::debug!(%error, "an upgraded connection ended early");
+                }
+            });
+            Ok(response.map(|()| full(Bytes::new())))
+        }
+    }
+}
+
+/// Passes a request on, body and all, and gives the backend's answer, its body still to come.
+pub async fn forward(
+    exchange: &mut Exchange,
+    backend: Backend,
+    path: &str,
+) -> ApiResult<http::Response<Incoming>> {
+    let mut request = Request::new(match exchange.body.take() {
+        Some(body) => Either::Left(body),
+        None => Either::Right(Empty::<Bytes>::new()),
+    });
+    *request.method_mut() = exchange.request.method().clone();
+    *request.uri_mut() = uri(path)?;
+    *request.headers_mut() = onward(exchange.headers(), &backend.authority, false);
+    let failed = |e: hyper::Error| ApiError::unavailable(format!("error trying to reach service: {e}"));
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(backend.io)).await.map_err(failed)?;
+    exchange.api.tasks.spawn_until_stopped("proxied connection", async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a proxied connection ended early");
+        }
+    });
+    let mut response = sender.send_request(request).await.map_err(failed)?;
+    remove_hops(response.headers_mut());
+    Ok(response)
+}
+
+/// An answer whose body is passed through.
+pub fn through(response: http::Response<Incoming>) -> Response {
+    response.map(|body| body.map_err(BodyError::from).boxed_unsync())
+}
+
+fn remove_hops(headers: &mut HeaderMap) {
+    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, HeaderName::from_static("keep-alive")] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_proves_the_caller_stays_here() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("authorization", "Bearer x"),
+            ("impersonate-user", "a"),
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "k"),
+            ("accept", "*/*"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let names = |upgrade| {
+            let mut names: Vec<String> =
+                onward(&headers, "h:1", upgrade).keys().map(ToString::to_string).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(true), ["accept", "connection", "host", "sec-websocket-key", "upgrade"]);
+        assert_eq!(names(false), ["accept", "host", "sec-websocket-key"]);
+    }
+}

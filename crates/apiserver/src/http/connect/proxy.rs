@@ -1,0 +1,241 @@
+//! The `proxy` subresources: HTTP to a pod, to an endpoint of a service, or to a node's kubelet.
+
+use corten_api::Kind;
+use corten_api::core::v1::{Node, Pod, Service};
+use corten_api::discovery::v1::EndpointSlice;
+use corten_client::Target;
+use corten_rt::random;
+use corten_semantics::{ApiError, ApiResult};
+use corten_streaming::upgrade::wants_upgrade;
+use http::StatusCode;
+use http::header::{HeaderValue, LOCATION};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::backend::{self, Backend};
+use super::kubelet::{self, Address};
+use super::object;
+use crate::http::chain::Exchange;
+use crate::http::query::{decode, escape};
+use crate::http::response::{Response, full, with_body};
+use crate::registry::ListOptions;
+
+/// `[scheme:]name[:port]`, as a proxied name is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ProxyName {
+    tls: bool,
+    name: String,
+    port: String,
+}
+
+impl ProxyName {
+    fn parse(text: &str) -> Option<ProxyName> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (scheme, name, port) = match parts.as_slice() {
+            [name] => ("", *name, ""),
+            [name, port] => ("", *name, *port),
+            [scheme, name, port] => (*scheme, *name, *port),
+            _ => return None,
+        };
+        let known = matches!(scheme, "" | "http" | "https");
+        (known && !name.is_empty()).then(|| ProxyName {
+            tls: scheme == "https",
+            name: name.into(),
+            port: port.into(),
+        })
+    }
+}
+
+/// Passes the request on.
+pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let asked = exchange.info.rest.clone();
+    let whole = exchange.request.uri().path().to_string();
+    let upgrading = wants_upgrade(exchange.headers());
+    if asked.is_empty() && !whole.ends_with('/') && !upgrading {
+        return Ok(with_slash(&exchange, &whole));
+    }
+    let backend = connect(&exchange, &target).await?;
+    let tail = if whole.ends_with('/') && !asked.is_empty() { "/" } else { "" };
+    let path = format!("/{}{tail}", escape(&asked, "/!$&'()*+,;=:@"));
+    let with_query = match exchange.request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.clone(),
+    };
+    if upgrading {
+        return backend::upgrade(exchange, backend, &with_query).await;
+    }
+    let mut answer = backend::through(backend::forward(&mut exchange, backend, &with_query).await?);
+    rewrite_location(&mut answer, &decode(&whole, false), &decode(&path, false));
+    Ok(answer)
+}
+
+/// Relative links of a page need the slash at the end of its path.
+fn with_slash(exchange: &Exchange, path: &str) -> Response {
+    let query = exchange.request.uri().query().map(|q| format!("?{q}")).unwrap_or_default();
+    let mut answer = with_body(StatusCode::MOVED_PERMANENTLY, "", full(""));
+    if let Ok(value) = HeaderValue::from_str(&format!("{path}/{query}")) {
+        answer.headers_mut().insert(LOCATION, value);
+    }
+    answer
+}
+
+/// A redirection to another place of the same backend leads through the proxy again.
+fn rewrite_location(answer: &mut Response, whole: &str, path: &str) {
+    let Some(location) = answer.headers().get(LOCATION).and_then(|v| v.to_str().ok()) else { return };
+    let prefix = whole.strip_suffix(path).unwrap_or(whole);
+    if location.starts_with('/')
+        && !location.starts_with("//")
+        && let Ok(value) = HeaderValue::from_str(&format!("{prefix}{location}"))
+    {
+        answer.headers_mut().insert(LOCATION, value);
+    }
+}
+
+async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
+    let kind = target.kind.singular();
+    let invalid = || ApiError::bad_request(format!("invalid {kind} request {:?}", target.name));
+    let asked = ProxyName::parse(&target.name).ok_or_else(invalid)?;
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    match target.kind.plural {
+        "pods" => {
+            let pod = object::<Pod>(exchange, namespace, &asked.name).await?;
+            backend::pod(&exchange.api, pod_address(&pod, &asked)?, asked.tls).await
+        }
+        "services" => {
+            let service = object::<Service>(exchange, namespace, &asked.name).await?;
+            let slices = slices(exchange, &service).await?;
+            backend::pod(&exchange.api, service_address(&service, &slices, &asked)?, asked.tls).await
+        }
+        _ => {
+            let node = object::<Node>(exchange, "", &asked.name).await?;
+            let kubelet = kubelet::address(&node)?;
+            match asked.port.parse::<u16>() {
+                Ok(port) if port != kubelet.port => {
+                    let address = Address { port, ..kubelet };
+                    backend::pod(&exchange.api, address, asked.tls).await
+                }
+                _ => backend::kubelet(&exchange.api, kubelet).await,
+            }
+        }
+    }
+}
+
+fn pod_address(pod: &Pod, asked: &ProxyName) -> ApiResult<Address> {
+    let host = pod.status.pod_ip.clone();
+    let allowed = host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    if !allowed {
+        return Err(ApiError::bad_request("address not allowed"));
+    }
+    let declared = pod.spec.containers.iter().flat_map(|c| &c.ports);
+    let port = match asked.port.as_str() {
+        "" => declared.map(|p| p.container_port).next().unwrap_or(if asked.tls { 443 } else { 80 }),
+        number => number
+            .parse()
+            .map_err(|_| ApiError::bad_request(format!("invalid pod request {:?}", asked.name)))?,
+    };
+    let port = u16::try_from(port).map_err(|_| ApiError::bad_request("address not allowed"))?;
+    Ok(Address { host, port })
+}
+
+async fn slices(exchange: &Exchange, service: &Service) -> ApiResult<Vec<Arc<EndpointSlice>>> {
+    let target = Target {
+        kind: EndpointSlice::INFO,
+        namespace: Some(service.metadata.namespace.clone()),
+        name: String::new(),
+        subresource: "",
+    };
+    let options = ListOptions {
+        label_selector: format!("kubernetes.io/service-name={}", service.metadata.name),
+        resource_version: "0".into(),
+        ..ListOptions::default()
+    };
+    let list = exchange.api.registry.list(&exchange.context, &target, &options).await?;
+    Ok(list.items.iter().filter_map(|entry| entry.object().downcast_arc()).collect())
+}
+
+/// One of the service's ready endpoints, by chance.
+fn service_address(
+    service: &Service,
+    slices: &[Arc<EndpointSlice>],
+    asked: &ProxyName,
+) -> ApiResult<Address> {
+    let ports = &service.spec.ports;
+    let by_number = asked.port.parse::<i32>().ok().and_then(|n| ports.iter().find(|p| p.port == n));
+    let name = match (asked.port.as_str(), by_number) {
+        (_, Some(port)) => port.name.as_str(),
+        ("", None) => ports.first().map_or("", |p| p.name.as_str()),
+        (name, None) if name.parse::<i32>().is_ok() => {
+            let why = format!("no service port {} found for service {:?}", asked.port, asked.name);
+            return Err(ApiError::unavailable(why));
+        }
+        (name, None) => name,
+    };
+    let mut found = Vec::new();
+    for slice in slices {
+        let port = slice.ports.iter().find(|p| p.name.as_deref().unwrap_or_default() == name);
+        let Some(port) = port.and_then(|p| p.port).and_then(|p| u16::try_from(p).ok()) else { continue };
+        let ready = slice.endpoints.iter().filter(|e| e.conditions.ready.unwrap_or(true));
+        found.extend(ready.filter_map(|e| Some(Address { host: e.addresses.first()?.clone(), port })));
+    }
+    if found.is_empty() {
+        let why = format!("no endpoints available for service {:?}", asked.name);
+        return Err(ApiError::unavailable(why));
+    }
+    Ok(found.swap_remove(random::below(found.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::core::v1::ServicePort;
+    use corten_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort};
+
+    #[test]
+    fn names_are_taken_apart() {
+        for (text, want) in [
+            ("x", Some((false, "x", ""))),
+            ("x:80", Some((false, "x", "80"))),
+            ("https:x:web", Some((true, "x", "web"))),
+            ("http:x:", Some((false, "x", ""))),
+            ("ftp:x:1", None),
+            (":80", None),
+            ("a:b:c:d", None),
+        ] {
+            let got = ProxyName::parse(text);
+            let got = got.as_ref().map(|n| (n.tls, n.name.as_str(), n.port.as_str()));
+            assert_eq!(got, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_leads_to_a_ready_endpoint_of_the_port() {
+        let port = |name: &str, port| ServicePort { name: name.into(), port, ..ServicePort::default() };
+        let mut service = Service::default();
+        service.spec.ports = vec![port("web", 80), port("admin", 81)];
+        let endpoint = |ip: &str, ready| Endpoint {
+            addresses: vec![ip.into()],
+            conditions: EndpointConditions { ready: Some(ready), ..EndpointConditions::default() },
+            ..Endpoint::default()
+        };
+        let slice = Arc::new(EndpointSlice {
+            endpoints: vec![endpoint("10.0.0.1", false), endpoint("10.0.0.2", true)],
+            ports: vec![
+                EndpointPort { name: Some("web".into()), port: Some(8080), ..EndpointPort::default() },
+                EndpointPort { name: Some("admin".into()), port: Some(8081), ..EndpointPort::default() },
+            ],
+            ..EndpointSlice::default()
+        });
+        for (asked, slices, want) in [
+            ("s", &[slice.clone()][..], "10.0.0.2:8080"),
+            ("s:81", &[slice.clone()], "10.0.0.2:8081"),
+            ("s:admin", &[slice.clone()], "10.0.0.2:8081"),
+            ("s:82", &[slice.clone()], "no service port 82 found for service \"s\""),
+            ("s:none", &[slice.clone()], "no endpoints available for service \"s\""),
+            ("s", &[], "no endpoints available for service \"s\""),
+        ] {
+            let asked_name = ProxyName::parse(asked).expect("a name");
+            let got = service_address(&service, slices, &asked_name);
+            assert_eq!(got.map_or_else(|e| e.to_string(), |a| a.authority()), want, "{asked}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the server serves, told to clients: group by group in the older documents, all at once in the newer
+//! (KEP-3352). Everything follows from the kinds' declarations.
+
+mod aggregated;
+mod legacy;
+mod resources;
+
+use bytes::Bytes;
+use corten_semantics::ApiResult;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_NONE_MATCH, VARY};
+use sha2::{Digest, Sha512};
+
+use super::chain::Exchange;
+use super::formats;
+use super::negotiate::{self, Form, Format, Offer};
+use super::response::{self, Response};
+
+/// Answers a discovery path; `None` when it is none.
+pub fn answer(exchange: &Exchange, path: &str) -> ApiResult<Option<Response>> {
+    let groups = resources::groups(&exchange.api.registry.kinds());
+    let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::Discovery)?;
+    if let ("/api" | "/apis", Form::Discovery(version)) = (path, accepted.form) {
+        let body = aggregated::document(&groups, path == "/api", version, accepted)?;
+        return Ok(Some(tagged(exchange, accepted.format, version, body)));
+    }
+    let host = exchange.headers().get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let host = exchange.request.uri().authority().map_or(host, |a| a.as_str());
+    let document = match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
+        ["api"] => formats::structure(&legacy::versions(host), accepted)?,
+        ["apis"] => formats::structure(&legacy::groups(&groups), accepted)?,
+        ["api", version] => match resources::find(&groups, "", version) {
+            Some(found) => formats::structure(&legacy::resources("", found), accepted)?,
+            None => return Ok(None),
+        },
+        ["apis", group] if !group.is_empty() => match groups.iter().find(|g| g.name == *group) {
+            Some(found) => formats::structure(&legacy::group(found), accepted)?,
+            None => return Ok(None),
+        },
+        ["apis", group, version] if !group.is_empty() => match resources::find(&groups, group, version) {
+            Some(found) => formats::structure(&legacy::resources(group, found), accepted)?,
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let mut answer =
+        response::object_answer(exchange.headers(), StatusCode::OK, accepted.format.media_type(), document);
+    if matches!(path, "/api" | "/apis") {
+        answer.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    }
+    Ok(Some(answer))
+}
+
+/// The aggregated document with its tag; 304 for a client that has it.
+fn tagged(exchange: &Exchange, format: Format, version: &str, body: Bytes) -> Response {
+    let hash: String = Sha512::digest(&body).iter().map(|b| format!("{b:02X}")).collect();
+    let tag = format!("\"{hash}\"");
+    let known = exchange.headers().get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
+    let mut answer = if known {
+        response::with_body(StatusCode::NOT_MODIFIED, "", response::full(Bytes::new()))
+    } else {
+        response::object_answer(exchange.headers(), StatusCode::OK, format.media_type(), body)
+    };
+    let headers = answer.headers_mut();
+    let content_type =
+        format!("{};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList", format.media_type());
+    for (name, value) in [(CONTENT_TYPE, content_type), (ETAG, tag)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    headers.append(VARY, HeaderValue::from_static("Accept"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+    answer
+}

@@ -1,0 +1,155 @@
+//! The formats objects are written in. JSON is what is stored; the others are made from it or the object.
+
+use bytes::Bytes;
+use corten_api::meta::v1::{ListMeta, PartialObjectMetadata};
+use corten_api::{KindInfo, Struct};
+use corten_codec::json::TypeMeta;
+use corten_codec::{Problems, json, list as lists, protobuf};
+use corten_semantics::{ApiError, ApiResult};
+
+use super::negotiate::{Accepted, Format, MEDIA_TYPES};
+use super::pretty::indented;
+use crate::cache::Entry;
+use crate::registry::List;
+
+/// A struct (`Status`, a discovery document) in the accepted format.
+pub fn structure(value: &dyn Struct, accepted: Accepted) -> ApiResult<Bytes> {
+    match accepted.format {
+        Format::Json | Format::Yaml => from_json(structure_json(value).into(), accepted),
+        Format::Protobuf => Ok(protobuf::encode_struct(value).into()),
+    }
+}
+
+/// A struct in JSON.
+pub fn structure_json(value: &dyn Struct) -> Vec<u8> {
+    json::encode_struct(value)
+}
+
+/// JSON as the client wants to read it; protobuf is made from objects, not from here.
+pub fn from_json(json: Bytes, accepted: Accepted) -> ApiResult<Bytes> {
+    match accepted.format {
+        Format::Json if accepted.pretty => Ok(indented(&json).into()),
+        Format::Json => Ok(json),
+        Format::Yaml | Format::Protobuf => Err(ApiError::not_acceptable(&MEDIA_TYPES)),
+    }
+}
+
+/// An object in protobuf with its envelope, encoded once for all.
+pub fn entry_protobuf(entry: &Entry) -> Bytes {
+    entry.protobuf(|object| protobuf::encode(object).into())
+}
+
+/// A list's metadata.
+pub fn list_meta(list: &List) -> ListMeta {
+    ListMeta {
+        resource_version: if list.revision == 0 { String::new() } else { list.revision.to_string() },
+        continue_: list.continue_.clone(),
+        remaining_item_count: list.remaining,
+        ..ListMeta::default()
+    }
+}
+
+/// A list in protobuf.
+pub fn list_protobuf(list: &List) -> ApiResult<Bytes> {
+    let items: Vec<Bytes> = list.items.iter().map(|entry| entry_protobuf(entry)).collect();
+    let messages: Vec<&[u8]> = items
+        .iter()
+        .map(|item| protobuf::open(item).map(|envelope| envelope.raw).map_err(ApiError::internal))
+        .collect::<ApiResult<_>>()?;
+    Ok(lists::encode_protobuf(&lists::type_meta(list.kind), &list_meta(list), messages).into())
+}
+
+/// `apiVersion` and `kind` of metadata alone.
+fn partial(kind: &'static str, version: &str) -> TypeMeta<'static> {
+    TypeMeta { api_version: format!("meta.k8s.io/{version}").into(), kind: kind.into() }
+}
+
+fn metadata_message(entry: &Entry) -> Vec<u8> {
+    let metadata = entry.object().meta().clone();
+    protobuf::encode_message(&PartialObjectMetadata { metadata })
+}
+
+/// An object's metadata in protobuf.
+pub fn metadata_protobuf(entry: &Entry, version: &str) -> Bytes {
+    protobuf::close(&partial("PartialObjectMetadata", version), &metadata_message(entry)).into()
+}
+
+/// The metadata of a list's objects in protobuf.
+pub fn metadata_list_protobuf(list: &List, version: &str) -> Bytes {
+    let items: Vec<Vec<u8>> = list.items.iter().map(|entry| metadata_message(entry)).collect();
+    lists::encode_protobuf(&partial("PartialObjectMetadataList", version), &list_meta(list), items).into()
+}
+
+/// What a body says it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    pub api_version: String,
+    pub kind: String,
+}
+
+impl Head {
+    /// Group (empty for the core group) and version.
+    pub fn group_version(&self) -> (&str, &str) {
+        self.api_version.split_once('/').unwrap_or(("", &self.api_version))
+    }
+
+    /// What is missing is what was expected.
+    pub fn or(mut self, want: &KindInfo) -> Head {
+        if self.kind.is_empty() {
+            self.kind = want.kind.into();
+        }
+        if self.api_version.is_empty() {
+            self.api_version = want.api_version();
+        }
+        self
+    }
+}
+
+/// A body that can be read.
+pub struct Readable<'a> {
+    original: &'a [u8],
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    Json(&'a [u8]),
+    Protobuf(protobuf::Envelope<'a>),
+}
+
+/// Looks at a body; the error is upstream's text.
+pub fn readable(body: &[u8], format: Format) -> Result<Readable<'_>, String> {
+    let content = match format {
+        Format::Json => Content::Json(body),
+        Format::Protobuf => Content::Protobuf(protobuf::open(body).map_err(|e| e.to_string())?),
+        Format::Yaml => return Err("the format is not served".into()),
+    };
+    Ok(Readable { original: body, content })
+}
+
+impl Readable<'_> {
+    /// The body as it came.
+    pub fn original(&self) -> &[u8] {
+        self.original
+    }
+
+    /// What it says it is.
+    pub fn head(&self) -> Result<Head, String> {
+        let own = |meta: &TypeMeta<'_>| Head {
+            api_version: meta.api_version.clone().into_owned(),
+            kind: meta.kind.clone().into_owned(),
+        };
+        match &self.content {
+            Content::Json(text) => json::type_meta(text).map(|meta| own(&meta)).map_err(|e| e.to_string()),
+            Content::Protobuf(envelope) => Ok(own(&envelope.type_meta)),
+        }
+    }
+
+    /// Fills a struct from it.
+    pub fn fill(&self, to: &mut dyn Struct, problems: &mut Problems) -> Result<(), String> {
+        match &self.content {
+            Content::Json(text) => json::decode_struct(text, to, problems),
+            Content::Protobuf(envelope) => protobuf::decode_message(envelope.raw, to),
+        }
+        .map_err(|e| e.to_string())
+    }
+}

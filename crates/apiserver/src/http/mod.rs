@@ -1,0 +1,64 @@
+//! Everything between the socket and the registry: TLS and connections ([`Server`]), the chain that every
+//! request goes through (who is it, may they, is there room, in how long), routes, content negotiation,
+//! discovery, and the proxies to kubelets and pods. Objects are the [`Registry`]'s business.
+
+mod body;
+mod chain;
+mod connect;
+mod decode;
+mod discovery;
+mod encode;
+mod formats;
+mod health;
+mod inflight;
+mod metrics;
+mod negotiate;
+mod openapi;
+mod options;
+mod path;
+mod pretty;
+mod query;
+mod response;
+mod reviews;
+mod route;
+mod server;
+pub mod token;
+mod verbs;
+mod version;
+mod watch;
+
+use std::sync::Arc;
+
+use corten_auth::authenticate::ClientCertificates;
+use corten_auth::token::TokenSigner;
+use corten_auth::{Authenticator, Authorizer};
+use corten_rt::{Clock, Tasks};
+
+use crate::Registry;
+pub use connect::KubeletTls;
+pub use health::{Check, Health};
+pub use inflight::InFlight;
+pub use metrics::Metrics;
+pub use openapi::{Documents, NoDocuments};
+pub use server::{Limits, Server};
+pub use version::git_version;
+
+/// What requests are served from.
+pub struct Api {
+    pub registry: Arc<Registry>,
+    pub certificates: ClientCertificates,
+    pub authenticator: Authenticator,
+    pub authorizer: Arc<Authorizer>,
+    /// Signs service-account tokens, and publishes the keys that check them.
+    pub tokens: Arc<TokenSigner>,
+    /// How kubelets and pods are spoken to.
+    pub kubelets: KubeletTls,
+    pub health: Health,
+    pub documents: Arc<dyn Documents>,
+    pub metrics: Metrics,
+    pub clock: Clock,
+    pub limits: Limits,
+    pub inflight: InFlight,
+    /// The tasks of streams that outlive their request; their end closes watches.
+    pub tasks: Tasks,
+}

@@ -1,0 +1,193 @@
+//! Answers: bodies, `Status` errors, headers that every answer has.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use corten_semantics::ApiError;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures::{Stream, StreamExt};
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    VARY, WARNING,
+};
+use http::{HeaderMap, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+
+use super::formats;
+use super::negotiate::{Accepted, Format};
+
+/// What goes wrong while a body is sent.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of an answer.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+/// An answer.
+pub type Response = http::Response<Body>;
+
+/// Bodies above this are compressed for clients that take it, in bytes.
+const COMPRESS_ABOVE: usize = 128 * 1024;
+/// What is compressed between two looks at the other tasks, in bytes.
+const COMPRESS_STEP: usize = 64 * 1024;
+/// The longest text of one warning, in bytes, and of all of them, as upstream's.
+const WARNING_BYTES: usize = 256;
+const ALL_WARNINGS_BYTES: usize = 4096;
+
+/// The identifier of the request in logs.
+pub const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+/// A body that is all there.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that arrives piece by piece.
+pub fn streamed<S>(pieces: S) -> Body
+where
+    S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
+{
+    StreamBody::new(pieces.map(|piece| piece.map(Frame::data))).boxed_unsync()
+}
+
+/// An answer with a body.
+pub fn answer(code: StatusCode, content_type: &'static str, bytes: impl Into<Bytes>) -> Response {
+    with_body(code, content_type, full(bytes))
+}
+
+/// An answer with a body that may be streamed.
+pub fn with_body(code: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = code;
+    if !content_type.is_empty() {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    response
+}
+
+/// Plain text, as upstream answers where nothing is negotiated.
+pub fn text(code: StatusCode, message: &str) -> Response {
+    let mut response = answer(code, "text/plain; charset=utf-8", message.to_string());
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// JSON that is ready.
+pub fn json(bytes: impl Into<Bytes>) -> Response {
+    answer(StatusCode::OK, Format::Json.media_type(), bytes)
+}
+
+/// An error as `Status`, in the format that the client wants.
+pub fn error(error: &ApiError, accepted: Accepted) -> Response {
+    let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (content_type, bytes) = match formats::structure(error.status(), accepted) {
+        Ok(bytes) => (accepted.format.media_type(), bytes),
+        Err(_) => (Format::Json.media_type(), formats::structure_json(error.status()).into()),
+    };
+    let mut response = answer(code, content_type, bytes);
+    let seconds = error.status().details.as_ref().map_or(0, |d| d.retry_after_seconds);
+    if seconds > 0 {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Headers that every answer has unless it says otherwise.
+pub fn finish(response: &mut Response, audit_id: &HeaderValue) {
+    let headers = response.headers_mut();
+    headers.insert(AUDIT_ID, audit_id.clone());
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+}
+
+/// Adds a `Warning` header for each text; long ones are cut.
+pub fn warn(response: &mut Response, warnings: &[String]) {
+    let whole: usize = warnings.iter().map(String::len).sum();
+    let most = if whole > ALL_WARNINGS_BYTES { WARNING_BYTES } else { ALL_WARNINGS_BYTES };
+    let mut left = ALL_WARNINGS_BYTES;
+    let mut seen: Vec<&String> = Vec::new();
+    for text in warnings {
+        let cut: String = text.chars().filter(|c| !c.is_control()).take(most.min(left)).collect();
+        if cut.is_empty() || seen.contains(&text) {
+            continue;
+        }
+        seen.push(text);
+        left = left.saturating_sub(cut.len());
+        let quoted = cut.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+}
+
+/// Compresses a large body for a client that takes gzip, piece by piece while it is sent.
+pub fn object_answer(
+    request: &HeaderMap,
+    code: StatusCode,
+    content_type: &'static str,
+    bytes: Bytes,
+) -> Response {
+    let takes_gzip = request
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .any(|word| word.split(';').next().is_some_and(|w| w.trim() == "gzip"));
+    if !takes_gzip || bytes.len() <= COMPRESS_ABOVE {
+        return answer(code, content_type, bytes);
+    }
+    let mut response = with_body(code, content_type, streamed(gzip(bytes)));
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    response
+}
+
+fn gzip(bytes: Bytes) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+    let start = (bytes, Some(GzEncoder::new(Vec::new(), Compression::fast())));
+    futures::stream::try_unfold(start, |(mut rest, encoder)| async move {
+        let Some(mut encoder) = encoder else { return Ok(None) };
+        loop {
+            if rest.is_empty() {
+                let last = encoder.finish()?;
+                return Ok(Some((Bytes::from(last), (rest, None))));
+            }
+            let step = rest.split_to(rest.len().min(COMPRESS_STEP));
+            encoder.write_all(&step)?;
+            tokio::task::yield_now().await;
+            if !encoder.get_ref().is_empty() {
+                let ready = std::mem::take(encoder.get_mut());
+                return Ok(Some((Bytes::from(ready), (rest, Some(encoder)))));
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn warnings_are_quoted_once_each() {
+        let mut response = text(StatusCode::OK, "");
+        warn(&mut response, &["unknown field \"a\"".into(), "unknown field \"a\"".into(), "b\nc".into()]);
+        let got: Vec<_> = response.headers().get_all(WARNING).iter().map(|v| v.as_bytes()).collect();
+        assert_eq!(got, [br#"299 - "unknown field \"a\"""#.as_slice(), br#"299 - "bc""#.as_slice()]);
+    }
+
+    #[tokio::test]
+    async fn large_bodies_are_compressed_for_who_takes_it() {
+        let mut headers = HeaderMap::new();
+        let bytes = Bytes::from("corten ".repeat(100_000));
+        let plain = object_answer(&headers, StatusCode::OK, "application/json", bytes.clone());
+        assert!(!plain.headers().contains_key(CONTENT_ENCODING));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("deflate, gzip;q=0.9"));
+        let packed = object_answer(&headers, StatusCode::OK, "application/json", bytes.clone());
+        assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
+        let packed = packed.into_body().collect().await.expect("a body").to_bytes();
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut text).expect("gzip");
+        assert_eq!(text, bytes);
+    }
+}

@@ -1,0 +1,192 @@
+//! Kinds that are questions: nothing is stored, the answer stands in the object's status.
+
+use std::sync::Arc;
+
+use corten_api::authentication::v1::{SelfSubjectReview, SelfSubjectReviewStatus, TokenReview, UserInfo};
+use corten_api::authorization::v1::{
+    LocalSubjectAccessReview, NonResourceAttributes, NonResourceRule, ResourceAttributes, ResourceRule,
+    SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview, SubjectAccessReviewSpec,
+    SubjectAccessReviewStatus, SubjectRulesReviewStatus,
+};
+use corten_api::{KindInfo, Object, Time};
+use corten_auth::Attributes;
+use corten_semantics::field::FieldError;
+use corten_semantics::{ApiError, ApiResult};
+use http::StatusCode;
+
+use super::chain::Exchange;
+use super::encode::Encoder;
+use super::negotiate::{self, Offer};
+use super::response::{self, Response};
+use super::{Api, decode, options, verbs};
+use crate::cache::Entry;
+
+/// Whether the kind is a question.
+pub fn is_review(kind: &KindInfo) -> bool {
+    matches!(kind.group, "authentication.k8s.io" | "authorization.k8s.io") && kind.verbs == "create"
+}
+
+/// Answers a question.
+pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResult<Response> {
+    let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::NoTable)?;
+    let mut encoder = Encoder::new(accepted, kind, &exchange.query, exchange.api.clock.now())?;
+    let format = negotiate::body(exchange.headers())?;
+    let bytes = verbs::read_body(&mut exchange).await?;
+    let options = options::write(&exchange.query, "CreateOptions")?;
+    let read = decode::object(&bytes, format, kind, options.field_validation)?;
+    let answered = judge(&exchange, read.object)?;
+    let body = encoder.object(&Entry::made(answered))?;
+    let mut answer =
+        response::object_answer(exchange.headers(), StatusCode::CREATED, encoder.media_type(), body);
+    response::warn(&mut answer, &read.warnings);
+    Ok(answer)
+}
+
+fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dyn Object>> {
+    let (api, user) = (&exchange.api, &exchange.context.user);
+    if let Some(review) = question.downcast_mut::<SubjectAccessReview>() {
+        check_access(&review.spec, "SubjectAccessReview")?;
+        review.status = access(api, &asked_user(&review.spec), &review.spec);
+    } else if let Some(review) = question.downcast_mut::<LocalSubjectAccessReview>() {
+        check_access(&review.spec, "LocalSubjectAccessReview")?;
+        check_local(review, &exchange.info.namespace)?;
+        review.status = access(api, &asked_user(&review.spec), &review.spec);
+    } else if let Some(review) = question.downcast_mut::<SelfSubjectAccessReview>() {
+        let spec = SubjectAccessReviewSpec {
+            resource_attributes: review.spec.resource_attributes.clone(),
+            non_resource_attributes: review.spec.non_resource_attributes.clone(),
+            user: user.username.clone(),
+            ..SubjectAccessReviewSpec::default()
+        };
+        check_access(&spec, "SelfSubjectAccessReview")?;
+        review.status = access(api, user, &spec);
+    } else if let Some(review) = question.downcast_mut::<SelfSubjectRulesReview>() {
+        if review.spec.namespace.is_empty() {
+            return Err(ApiError::bad_request("no namespace on request"));
+        }
+        review.status = rules(api, user, &review.spec.namespace);
+    } else if let Some(review) = question.downcast_mut::<SelfSubjectReview>() {
+        review.metadata.creation_timestamp = Some(Time::new(api.clock.now()));
+        review.status = SelfSubjectReviewStatus { user_info: (**user).clone() };
+    } else if let Some(review) = question.downcast_mut::<TokenReview>() {
+        token(api, review)?;
+    } else {
+        return Err(ApiError::no_such_path());
+    }
+    Ok(question.into())
+}
+
+fn check_access(spec: &SubjectAccessReviewSpec, kind: &str) -> ApiResult<()> {
+    let mut errors = Vec::new();
+    match (&spec.resource_attributes, &spec.non_resource_attributes) {
+        (Some(_), Some(_)) => errors.push(FieldError::forbidden(
+            "spec.nonResourceAttributes",
+            "cannot be specified in combination with resourceAttributes",
+        )),
+        (None, None) => errors.push(FieldError::required(
+            "spec.resourceAttributes",
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+        )),
+        _ => {}
+    }
+    if spec.user.is_empty() && spec.groups.is_empty() {
+        let why = "at least one of user or group must be specified";
+        errors.push(FieldError::invalid("spec.user", "", why));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid("authorization.k8s.io", kind, "", &errors)) }
+}
+
+fn check_local(review: &LocalSubjectAccessReview, namespace: &str) -> ApiResult<()> {
+    let asked = review.spec.resource_attributes.as_ref().map_or("", |a| a.namespace.as_str());
+    if asked == namespace && (review.metadata.namespace.is_empty() || review.metadata.namespace == namespace)
+    {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("spec.resourceAttributes.namespace must match namespace: {namespace}")))
+}
+
+fn asked_user(spec: &SubjectAccessReviewSpec) -> UserInfo {
+    UserInfo {
+        username: spec.user.clone(),
+        uid: spec.uid.clone(),
+        groups: spec.groups.clone(),
+        extra: spec.extra.clone(),
+    }
+}
+
+fn access(api: &Api, user: &UserInfo, spec: &SubjectAccessReviewSpec) -> SubjectAccessReviewStatus {
+    let decision = match (&spec.resource_attributes, &spec.non_resource_attributes) {
+        (Some(asked), _) => api.authorizer.authorize(&of_resource(user, asked)),
+        (None, Some(asked)) => api.authorizer.authorize(&of_path(user, asked)),
+        (None, None) => return SubjectAccessReviewStatus::default(),
+    };
+    SubjectAccessReviewStatus {
+        allowed: decision.allowed,
+        reason: decision.reason.to_string(),
+        ..SubjectAccessReviewStatus::default()
+    }
+}
+
+fn of_resource<'a>(user: &'a UserInfo, asked: &'a ResourceAttributes) -> Attributes<'a> {
+    Attributes {
+        version: &asked.version,
+        subresource: &asked.subresource,
+        namespace: &asked.namespace,
+        name: &asked.name,
+        ..Attributes::resource(user, &asked.verb, &asked.group, &asked.resource)
+    }
+}
+
+fn of_path<'a>(user: &'a UserInfo, asked: &'a NonResourceAttributes) -> Attributes<'a> {
+    Attributes::path(user, &asked.verb, &asked.path)
+}
+
+fn rules(api: &Api, user: &UserInfo, namespace: &str) -> SubjectRulesReviewStatus {
+    let (found, error) = api.authorizer.rbac.rules_for(user, namespace);
+    let mut status =
+        SubjectRulesReviewStatus { evaluation_error: error, ..SubjectRulesReviewStatus::default() };
+    status.incomplete = !status.evaluation_error.is_empty();
+    if corten_semantics::identity::in_group(user, corten_semantics::identity::MASTERS) {
+        let all = || vec!["*".to_string()];
+        status.resource_rules.push(ResourceRule {
+            verbs: all(),
+            api_groups: all(),
+            resources: all(),
+            ..ResourceRule::default()
+        });
+        status.non_resource_rules.push(NonResourceRule { verbs: all(), non_resource_urls: all() });
+    }
+    for rule in found {
+        if !rule.resources.is_empty() {
+            status.resource_rules.push(ResourceRule {
+                verbs: rule.verbs.clone(),
+                api_groups: rule.api_groups,
+                resources: rule.resources,
+                resource_names: rule.resource_names,
+            });
+        }
+        if !rule.non_resource_urls.is_empty() {
+            status
+                .non_resource_rules
+                .push(NonResourceRule { verbs: rule.verbs, non_resource_urls: rule.non_resource_urls });
+        }
+    }
+    status
+}
+
+fn token(api: &Api, review: &mut TokenReview) -> ApiResult<()> {
+    if review.spec.token.is_empty() {
+        return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
+    }
+    review.status = Default::default();
+    match api.authenticator.token(&review.spec.token, &review.spec.audiences) {
+        Ok(Some(accepted)) => {
+            review.status.authenticated = true;
+            review.status.user = accepted.user;
+            review.status.audiences = accepted.audiences;
+        }
+        Ok(None) => review.status.error = "invalid bearer token".into(),
+        Err(why) => review.status.error = format!("[invalid bearer token, {why}]"),
+    }
+    Ok(())
+}

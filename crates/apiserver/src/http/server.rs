@@ -1,0 +1,165 @@
+//! Connections: TLS, HTTP/1.1 and HTTP/2, limits, and an end that waits for requests to finish.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use corten_auth::authenticate::Peer;
+use corten_rt::Tasks;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Api, chain};
+
+/// What a client may ask of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections; further ones wait to be accepted.
+    pub connections: usize,
+    /// Bytes of a request's headers.
+    pub header_bytes: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// How long a client may take for the handshake, and for a request's headers.
+    pub header_time: Duration,
+    /// How long a request other than a watch or stream may take.
+    pub request_time: Duration,
+    /// Streams of one HTTP/2 connection.
+    pub streams: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 10_000,
+            header_bytes: 256 * 1024,
+            body_bytes: 3 * 1024 * 1024,
+            header_time: Duration::from_secs(32),
+            request_time: Duration::from_secs(60),
+            streams: 250,
+        }
+    }
+}
+
+/// A server that runs in tasks of its own.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Serves `api` on `listener` until `api.tasks` are told to stop; then connections finish what they do.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn start(listener: TcpListener, tls: Arc<rustls::ServerConfig>, api: Arc<Api>) -> io::Result<Server> {
+        let address = listener.local_addr()?;
+        let tasks = api.tasks.clone();
+        let accepting = accept(listener, TlsAcceptor::from(tls), api);
+        tasks.spawn_until_stopped("http listener", accepting);
+        Ok(Server { address })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn accept(listener: TcpListener, tls: TlsAcceptor, api: Arc<Api>) {
+    let room = Arc::new(Semaphore::new(api.limits.connections));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let serving = serve(stream, tls.clone(), Arc::clone(&api), place);
+                api.tasks.spawn("http connection", serving);
+            }
+            Err(error) => {
+                // Too many open files, mostly: wait until some are closed.
+                tracing::warn!(%error, "a connection could not be accepted");
+                corten_rt::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Counts an open connection for as long as it is held.
+struct Open(Arc<Api>, #[allow(dead_code)] OwnedSemaphorePermit);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedSemaphorePermit) {
+    api.metrics.connections.fetch_add(1, Ordering::Relaxed);
+    let _open = Open(Arc::clone(&api), place);
+    let _ = stream.set_nodelay(true);
+    let handshake = corten_rt::timeout(api.limits.header_time, tls.accept(stream));
+    let stream = match api.tasks.stop().run(handshake).await {
+        Some(Some(Ok(stream))) => stream,
+        Some(Some(Err(error))) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            return;
+        }
+        _ => return,
+    };
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let peer = Arc::new(api.certificates.peer(chain, api.clock.now()));
+    connection(stream, api, peer).await;
+}
+
+/// Runs the streams of HTTP/2 connections in the server's tasks.
+#[derive(Clone)]
+struct InTasks(Tasks);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for InTasks {
+    fn execute(&self, stream: F) {
+        self.0.spawn("http stream", stream);
+    }
+}
+
+async fn connection(stream: tokio_rustls::server::TlsStream<TcpStream>, api: Arc<Api>, peer: Arc<Peer>) {
+    let limits = api.limits;
+    let (stop, tasks) = (api.tasks.stop().clone(), api.tasks.clone());
+    let service = service_fn(move |request| {
+        let (api, peer) = (Arc::clone(&api), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(chain::serve(api, peer, request).await) }
+    });
+    let mut builder = auto::Builder::new(InTasks(tasks));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_buf_size(limits.header_bytes.max(16 * 1024));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(30));
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

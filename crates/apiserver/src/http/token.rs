@@ -1,0 +1,178 @@
+//! `serviceaccounts/token`: a token for a service account, bound to a pod, secret or node if asked
+//! (upstream's `registry/core/serviceaccount/storage/token.go`).
+
+use corten_api::authentication::v1::{BoundObjectReference, TokenRequest};
+use corten_api::core::v1::{Node, Pod, Secret, ServiceAccount};
+use corten_api::{Kind, Time};
+use corten_auth::token::{ISSUER, Reference, Subject, TokenSigner};
+use corten_rt::Clock;
+use corten_semantics::field::FieldError;
+use corten_semantics::{ApiError, ApiResult, Lookup};
+
+/// The shortest and longest life that may be asked for, and the usual one, in seconds.
+const SHORTEST: i64 = 600;
+const LONGEST: i64 = 1 << 32;
+const USUAL: i64 = 3600;
+
+/// Fills in the status of a request for a token of the service account `namespace/name`.
+///
+/// # Errors
+/// As upstream's: 404 for what does not exist, 409 for another UID, 422 for a wrong request.
+pub fn issue(
+    objects: &dyn Lookup,
+    signer: &TokenSigner,
+    clock: Clock,
+    (namespace, name): (&str, &str),
+    mut request: TokenRequest,
+) -> ApiResult<TokenRequest> {
+    let account = objects
+        .get::<ServiceAccount>(namespace, name)
+        .ok_or_else(|| ApiError::not_found(ServiceAccount::INFO, name))?;
+    if !request.metadata.uid.is_empty() && request.metadata.uid != account.metadata.uid {
+        let why = format!(
+            "the UID in the token request ({}) does not match the UID of the service account ({})",
+            request.metadata.uid, account.metadata.uid
+        );
+        return Err(ApiError::conflict(TokenRequest::INFO, name, &why));
+    }
+    let seconds = *request.spec.expiration_seconds.get_or_insert(USUAL);
+    check(seconds)?;
+    if request.spec.audiences.is_empty() {
+        request.spec.audiences = vec![ISSUER.to_string()];
+    }
+    let mut subject = Subject {
+        namespace: namespace.into(),
+        serviceaccount: Reference { name: name.into(), uid: account.metadata.uid.clone() },
+        ..Subject::default()
+    };
+    if let Some(bound) = &request.spec.bound_object_ref {
+        bind(objects, &mut subject, bound)?;
+    }
+    let issued = signer
+        .issue(subject, request.spec.audiences.clone(), seconds, clock.now())
+        .map_err(|e| ApiError::internal(format!("failed to generate token: {e}")))?;
+    request.metadata.name = name.into();
+    request.metadata.namespace = namespace.into();
+    request.metadata.creation_timestamp = Some(Time::new(clock.now()));
+    request.status.token = issued.token;
+    request.status.expiration_timestamp = Some(Time::new(issued.expires));
+    Ok(request)
+}
+
+fn check(seconds: i64) -> ApiResult<()> {
+    let why = match seconds {
+        ..SHORTEST => "may not specify a duration less than 10 minutes",
+        s if s > LONGEST => "may not specify a duration larger than 2^32 seconds",
+        _ => return Ok(()),
+    };
+    let error = FieldError::invalid("spec.expirationSeconds", seconds, why);
+    Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", "", &[error]))
+}
+
+fn bind(objects: &dyn Lookup, subject: &mut Subject, bound: &BoundObjectReference) -> ApiResult<()> {
+    let (namespace, name) = (subject.namespace.clone(), bound.name.as_str());
+    match (bound.api_version.as_str(), bound.kind.as_str()) {
+        ("v1", "Pod") => {
+            let pod = found::<Pod>(objects, &namespace, bound)?;
+            let account = &subject.serviceaccount.name;
+            if pod.spec.service_account_name != *account {
+                return Err(ApiError::bad_request(format!(
+                    "cannot bind token for serviceaccount {account:?} to pod running with different serviceaccount name."
+                )));
+            }
+            subject.pod = Some(Reference { name: name.into(), uid: pod.metadata.uid.clone() });
+            if !pod.spec.node_name.is_empty() {
+                let uid = objects.get::<Node>("", &pod.spec.node_name).map(|n| n.metadata.uid.clone());
+                let uid = uid.unwrap_or_default();
+                subject.node = Some(Reference { name: pod.spec.node_name.clone(), uid });
+            }
+        }
+        ("v1", "Secret") => {
+            let secret = found::<Secret>(objects, &namespace, bound)?;
+            subject.secret = Some(Reference { name: name.into(), uid: secret.metadata.uid.clone() });
+        }
+        ("v1", "Node") => {
+            let node = found::<Node>(objects, "", bound)?;
+            subject.node = Some(Reference { name: name.into(), uid: node.metadata.uid.clone() });
+        }
+        (version, kind) => {
+            return Err(ApiError::bad_request(format!(
+                "cannot bind token to object of type {version}, Kind={kind}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn found<K: Kind>(
+    objects: &dyn Lookup,
+    namespace: &str,
+    bound: &BoundObjectReference,
+) -> ApiResult<std::sync::Arc<K>> {
+    let name = bound.name.as_str();
+    let object = objects.get::<K>(namespace, name).ok_or_else(|| ApiError::not_found(K::INFO, name))?;
+    let uid = &object.meta().uid;
+    if !bound.uid.is_empty() && bound.uid != *uid {
+        let why = format!(
+            "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
+            bound.uid
+        );
+        return Err(ApiError::conflict(K::INFO, name, &why));
+    }
+    Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::Object;
+    use std::sync::Arc;
+
+    fn world() -> Vec<Arc<dyn Object>> {
+        let mut account = ServiceAccount::default();
+        (account.metadata.namespace, account.metadata.name) = ("ns".into(), "sa".into());
+        account.metadata.uid = "u1".into();
+        let mut pod = Pod::default();
+        (pod.metadata.namespace, pod.metadata.name) = ("ns".into(), "p".into());
+        pod.metadata.uid = "u2".into();
+        pod.spec.service_account_name = "sa".into();
+        vec![Arc::new(account), Arc::new(pod)]
+    }
+
+    fn ask(account: &str, seconds: i64, pod: Option<(&str, &str)>) -> ApiResult<TokenRequest> {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let signer = TokenSigner::new(ISSUER, &key).expect("a signer");
+        let mut request = TokenRequest::default();
+        request.spec.expiration_seconds = Some(seconds);
+        request.spec.bound_object_ref = pod.map(|(name, uid)| {
+            Box::new(BoundObjectReference {
+                kind: "Pod".into(),
+                api_version: "v1".into(),
+                name: name.into(),
+                uid: uid.into(),
+            })
+        });
+        issue(&world(), &signer, Clock::system(), ("ns", account), request)
+    }
+
+    #[test]
+    fn tokens_are_for_accounts_and_what_exists() {
+        for (account, seconds, pod, want) in [
+            ("sa", 3600, None, ""),
+            ("sa", 3600, Some(("p", "u2")), ""),
+            ("none", 3600, None, "serviceaccounts \"none\" not found"),
+            ("sa", 3600, Some(("q", "")), "pods \"q\" not found"),
+            (
+                "sa",
+                5,
+                None,
+                "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes",
+            ),
+        ] {
+            let got = ask(account, seconds, pod);
+            assert_eq!(got.as_ref().err().map(ToString::to_string).unwrap_or_default(), want);
+            assert_eq!(got.is_ok_and(|t| t.status.token.split('.').count() == 3), want.is_empty());
+        }
+        assert_eq!(ask("sa", 3600, Some(("p", "other"))).expect_err("another pod").code(), 409);
+    }
+}

@@ -1,0 +1,237 @@
+//! The verbs: from a request to the registry's call, and from its result to the answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use corten_api::Object;
+use corten_api::meta::v1 as meta;
+use corten_client::Target;
+use corten_semantics::{ApiError, ApiResult};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use super::chain::Exchange;
+use super::decode::{self, body_kind};
+use super::encode::Encoder;
+use super::negotiate::{self, Accepted, Form, Offer};
+use super::response::{self, Response};
+use super::route::Verb;
+use super::{body, formats, options, token, watch};
+use crate::cache::Entry;
+use crate::registry::{Body, DeleteOptions, PatchType, Reply};
+
+/// The patches that are taken, as the refusal of another lists them.
+const PATCHES: [(PatchType, &str); 4] = [
+    (PatchType::Json, "application/json-patch+json"),
+    (PatchType::Merge, "application/merge-patch+json"),
+    (PatchType::Strategic, "application/strategic-merge-patch+json"),
+    (PatchType::Apply, "application/apply-patch+yaml"),
+];
+
+/// Does what a request asks for with an object or collection.
+pub async fn answer(exchange: Exchange, target: Target, verb: Verb) -> ApiResult<Response> {
+    match verb {
+        Verb::Get => get(exchange, target).await,
+        Verb::List => list(exchange, target).await,
+        Verb::Watch => watch::answer(exchange, target).await,
+        Verb::Create => create(exchange, target).await,
+        Verb::Update => update(exchange, target).await,
+        Verb::Patch => patch(exchange, target).await,
+        Verb::Delete => delete(exchange, target).await,
+        Verb::DeleteCollection => delete_collection(exchange, target).await,
+        Verb::Connect => super::connect::answer(exchange, target).await,
+    }
+}
+
+/// What an endpoint can answer with: tables are for kinds with routes of their own.
+pub fn offer(target: &Target) -> Offer {
+    if body_kind(target.kind, target.subresource) == target.kind { Offer::Resources } else { Offer::NoTable }
+}
+
+/// The encoder for the answer, which is settled before anything is done.
+fn encoder(exchange: &Exchange, target: &Target) -> ApiResult<Encoder> {
+    let accepted = negotiate::answer(exchange.headers(), &exchange.query, offer(target))?;
+    let kind = body_kind(target.kind, target.subresource);
+    Encoder::new(accepted, kind, &exchange.query, exchange.api.clock.now())
+}
+
+async fn get(exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let mut encoder = encoder(&exchange, &target)?;
+    let options = options::get(&exchange.query)?;
+    let entry = exchange.api.registry.get(&exchange.context, &target, &options).await?;
+    let bytes = encoder.object(&entry)?;
+    Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
+}
+
+async fn list(exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let options = options::list(&exchange.query)?;
+    let mut encoder = encoder(&exchange, &target)?;
+    let list = exchange.api.registry.list(&exchange.context, &target, &options).await?;
+    let bytes = encoder.list(&list)?;
+    Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
+}
+
+/// Takes the body out of the request and reads it.
+pub async fn read_body(exchange: &mut Exchange) -> ApiResult<Bytes> {
+    let limit = exchange.api.limits.body_bytes;
+    let incoming = exchange.body.take().ok_or_else(|| ApiError::internal("the body was read already"))?;
+    body::read(incoming, limit).await
+}
+
+async fn create(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let mut encoder = encoder(&exchange, &target)?;
+    let format = negotiate::body(exchange.headers())?;
+    let bytes = read_body(&mut exchange).await?;
+    let options = options::write(&exchange.query, "CreateOptions")?;
+    let kind = body_kind(target.kind, target.subresource);
+    let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
+    settle_namespace(read.object.as_mut(), &target)?;
+    if !target.subresource.is_empty() && !target.name.is_empty() {
+        name_in_path(read.object.as_mut(), &target)?;
+    }
+    if target.subresource == "token" {
+        let reply = issue_token(&exchange, &target, read.object)?;
+        return finish(&exchange, &mut encoder, reply, read.warnings);
+    }
+    let registry = &exchange.api.registry;
+    let reply = registry.create(&exchange.context, &target, read.object, &options).await?;
+    finish(&exchange, &mut encoder, reply, read.warnings)
+}
+
+fn issue_token(exchange: &Exchange, target: &Target, body: Box<dyn Object>) -> ApiResult<Reply> {
+    let api = &exchange.api;
+    let request = body.downcast_box().ok_or_else(|| ApiError::bad_request("expected a TokenRequest"))?;
+    let account = (target.namespace.as_deref().unwrap_or_default(), target.name.as_str());
+    let lookup = api.registry.lookup();
+    let answered = token::issue(lookup.as_ref(), &api.tokens, api.clock, account, *request)?;
+    Ok(Reply::created(Entry::made(Arc::new(answered))))
+}
+
+async fn update(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let mut encoder = encoder(&exchange, &target)?;
+    let bytes = read_body(&mut exchange).await?;
+    let options = options::write(&exchange.query, "UpdateOptions")?;
+    let format = negotiate::body(exchange.headers())?;
+    let kind = body_kind(target.kind, target.subresource);
+    let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
+    settle_namespace(read.object.as_mut(), &target)?;
+    same_name(read.object.as_ref(), &target)?;
+    let registry = &exchange.api.registry;
+    let reply = registry.update(&exchange.context, &target, read.object, &options).await?;
+    finish(&exchange, &mut encoder, reply, read.warnings)
+}
+
+/// The body's namespace is the path's, or is set to it.
+fn settle_namespace(object: &mut dyn Object, target: &Target) -> ApiResult<()> {
+    let wanted = target.namespace.as_deref().unwrap_or_default();
+    let meta = object.meta_mut();
+    if !wanted.is_empty() && !meta.namespace.is_empty() && meta.namespace != wanted {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    meta.namespace = wanted.to_string();
+    Ok(())
+}
+
+/// The body's name is the path's.
+fn same_name(object: &dyn Object, target: &Target) -> ApiResult<()> {
+    let name = &object.meta().name;
+    if name.is_empty() {
+        let why = "name must be provided";
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: {why}",
+            target.name
+        )));
+    }
+    if *name != target.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            target.name
+        )));
+    }
+    Ok(())
+}
+
+/// The body of a subresource's creation may leave the name out.
+fn name_in_path(object: &mut dyn Object, target: &Target) -> ApiResult<()> {
+    if object.meta().name.is_empty() {
+        object.meta_mut().name.clone_from(&target.name);
+        return Ok(());
+    }
+    if object.meta().name == target.name {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(match target.subresource {
+        "eviction" => "name in URL does not match name in Eviction object".to_string(),
+        "binding" => "name in URL does not match name in Binding object".to_string(),
+        _ => format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            object.meta().name,
+            target.name
+        ),
+    }))
+}
+
+async fn patch(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let header = exchange.headers().get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let media_type = header.split(';').next().unwrap_or_default().trim();
+    let Some((kind, _)) = PATCHES.iter().find(|(_, name)| *name == media_type) else {
+        return Err(ApiError::unsupported_media_type(&PATCHES.map(|(_, name)| name)));
+    };
+    let mut encoder = encoder(&exchange, &target)?;
+    let bytes = read_body(&mut exchange).await?;
+    let options = options::patch(&exchange.query, *kind)?;
+    let registry = &exchange.api.registry;
+    let reply = registry.patch(&exchange.context, &target, (*kind, &bytes), &options).await?;
+    finish(&exchange, &mut encoder, reply, Vec::new())
+}
+
+async fn delete_options(exchange: &mut Exchange) -> ApiResult<DeleteOptions> {
+    let bytes = read_body(exchange).await?;
+    if bytes.is_empty() {
+        return options::delete_query(&exchange.query);
+    }
+    let format = negotiate::body(exchange.headers())?;
+    let mut read = meta::DeleteOptions::default();
+    decode::options(&bytes, format, "DeleteOptions", &mut read)?;
+    options::delete_body(read)
+}
+
+async fn delete(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let mut encoder = encoder(&exchange, &target)?;
+    let options = delete_options(&mut exchange).await?;
+    let reply = exchange.api.registry.delete(&exchange.context, &target, &options).await?;
+    finish(&exchange, &mut encoder, reply, Vec::new())
+}
+
+async fn delete_collection(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
+    let mut encoder = encoder(&exchange, &target)?;
+    let selection = options::list(&exchange.query)?;
+    let options = delete_options(&mut exchange).await?;
+    let registry = &exchange.api.registry;
+    let gone = registry.delete_collection(&exchange.context, &target, &selection, &options).await?;
+    let bytes = encoder.list(&gone)?;
+    Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
+}
+
+/// The answer to a write.
+pub fn finish(
+    exchange: &Exchange,
+    encoder: &mut Encoder,
+    reply: Reply,
+    mut warnings: Vec<String>,
+) -> ApiResult<Response> {
+    let code = StatusCode::from_u16(reply.code).unwrap_or(StatusCode::OK);
+    let bytes = match reply.body {
+        Body::Object(entry) => encoder.object(&entry)?,
+        Body::Status(status) => {
+            let accepted = Accepted { form: Form::Plain, ..encoder.accepted() };
+            formats::structure(status.as_ref(), accepted)?
+        }
+    };
+    let mut answer = response::object_answer(exchange.headers(), code, encoder.media_type(), bytes);
+    warnings.extend(reply.warnings);
+    response::warn(&mut answer, &warnings);
+    Ok(answer)
+}
