@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use corten_api::core::v1::{Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod};
 use corten_api::{Object, Quantity};
 use corten_semantics::ApiResult;
-use corten_semantics::pod_resources::{self, Amounts};
+use corten_semantics::resources::{RequestOptions, ResourceList, pod_limits, pod_requests};
 
 const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 /// Above this, thousandths do not fit.
@@ -67,7 +67,7 @@ impl Check for LimitRanger {
 
 /// Gives containers the range's defaults for what they do not say, and notes that on the pod.
 fn fill(pod: &mut Pod, range: &LimitRange) {
-    let (mut requests, mut limits) = (Amounts::new(), Amounts::new());
+    let (mut requests, mut limits) = (ResourceList::new(), ResourceList::new());
     for limit in range.spec.limits.iter().filter(|l| l.type_ == "Container") {
         requests.extend(limit.default_request.clone());
         limits.extend(limit.default_.clone());
@@ -91,7 +91,7 @@ fn fill(pod: &mut Pod, range: &LimitRange) {
 }
 
 /// Adds what is absent; gives the names added.
-fn merge(into: &mut Amounts, defaults: &Amounts) -> Vec<String> {
+fn merge(into: &mut ResourceList, defaults: &ResourceList) -> Vec<String> {
     let absent: Vec<String> = defaults.keys().filter(|name| !into.contains_key(*name)).cloned().collect();
     into.extend(absent.iter().filter_map(|name| Some((name.clone(), *defaults.get(name)?))));
     absent
@@ -105,14 +105,19 @@ fn check_pod(limit: &LimitRangeItem, pod: &Pod, errors: &mut Vec<String>) {
                 check(limit, &resources.requests, &resources.limits, errors);
             }
         }
-        "Pod" => check(limit, &pod_resources::requests(pod), &pod_resources::limits(pod), errors),
+        "Pod" => {
+            // What the runtime needs beside the containers is not the user's to bound.
+            let mut bare = pod.clone();
+            bare.spec.overhead.clear();
+            check(limit, &pod_requests(&bare, &RequestOptions::default()), &pod_limits(&bare), errors);
+        }
         _ => {}
     }
 }
 
 fn check_claim(limit: &LimitRangeItem, claim: &PersistentVolumeClaim, errors: &mut Vec<String>) {
     let requests = &claim.spec.resources.requests;
-    let none = Amounts::new();
+    let none = ResourceList::new();
     let least = limit.min.iter().filter_map(|(name, least)| too_little(limit, name, least, requests, &none));
     errors.extend(least);
     for (name, most) in &limit.max {
@@ -127,7 +132,7 @@ fn check_claim(limit: &LimitRangeItem, claim: &PersistentVolumeClaim, errors: &m
     }
 }
 
-fn check(limit: &LimitRangeItem, requests: &Amounts, limits: &Amounts, errors: &mut Vec<String>) {
+fn check(limit: &LimitRangeItem, requests: &ResourceList, limits: &ResourceList, errors: &mut Vec<String>) {
     errors.extend(limit.min.iter().filter_map(|(n, least)| too_little(limit, n, least, requests, limits)));
     errors.extend(limit.max.iter().filter_map(|(n, most)| too_much(limit, n, most, requests, limits)));
     let ratios = limit.max_limit_request_ratio.iter();
@@ -142,8 +147,8 @@ fn too_little(
     limit: &LimitRangeItem,
     name: &str,
     least: &Quantity,
-    requests: &Amounts,
-    limits: &Amounts,
+    requests: &ResourceList,
+    limits: &ResourceList,
 ) -> Option<String> {
     let start = start("minimum", limit, name, least);
     let Some(request) = requests.get(name) else {
@@ -160,8 +165,8 @@ fn too_much(
     limit: &LimitRangeItem,
     name: &str,
     most: &Quantity,
-    requests: &Amounts,
-    limits: &Amounts,
+    requests: &ResourceList,
+    limits: &ResourceList,
 ) -> Option<String> {
     let start = start("maximum", limit, name, most);
     let Some(own) = limits.get(name) else {
@@ -178,8 +183,8 @@ fn too_far_apart(
     limit: &LimitRangeItem,
     name: &str,
     most: &Quantity,
-    requests: &Amounts,
-    limits: &Amounts,
+    requests: &ResourceList,
+    limits: &ResourceList,
 ) -> Option<String> {
     let start = format!("{name} max limit to request ratio per {} is {most}", limit.type_);
     let some = |amount: Option<&Quantity>| amount.filter(|a| !a.is_zero()).map(Quantity::as_f64);
@@ -207,7 +212,7 @@ mod tests {
     use super::*;
     use crate::sample::{self, Request, meta};
 
-    fn amounts(text: &str) -> Amounts {
+    fn amounts(text: &str) -> ResourceList {
         let pair = |p: &str| {
             let (name, amount) = p.split_once('=').expect("a pair");
             (name.to_string(), amount.parse().expect("a quantity"))
