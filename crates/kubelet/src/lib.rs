@@ -1,1 +1,50 @@
-//! Pod workers, probes, volumes, status and the node's HTTPS API
+//! The kubelet: runs the pods that are bound to this node. One task per pod ([`pod::worker`]) owns that
+//! pod's state machine: it looks at the pod, at what the runtime shows, plans, acts, and writes the status.
+//! Containers are reached through CRI alone, the API through `client` alone; what the kubelet needs of the
+//! machine comes through `sys`.
+
+pub mod cni;
+pub mod downward;
+pub mod logs;
+mod node;
+mod pleg;
+mod pod;
+pub mod server;
+mod start;
+mod tls;
+pub mod volumes;
+mod workers;
+
+pub use node::NodeConfig;
+pub use pod::sandbox::Resolver;
+pub use start::{Kubelet, KubeletConfig};
+
+use corten_api::Quantity;
+use corten_api::core::v1::{Pod, Service};
+use corten_client::{Client, EventRecorder, Informer};
+use corten_node_api::CriClient;
+use corten_rt::Clock;
+use corten_sys::cgroups::Cgroups;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What all parts of the kubelet share.
+pub(crate) struct Shared {
+    pub client: Client,
+    pub cri: CriClient,
+    pub events: EventRecorder,
+    pub clock: Clock,
+    pub pods: Informer<Pod>,
+    pub services: Informer<Service>,
+    pub volumes: volumes::Volumes,
+    pub cgroups: Arc<dyn Cgroups>,
+    /// The cgroup below which pods' groups are made.
+    pub cgroup_root: String,
+    pub places: pod::names::Places,
+    pub resolver: Resolver,
+    pub host_ip: String,
+    pub allocatable: BTreeMap<String, Quantity>,
+    pub memory_bytes: i64,
+    /// The lowest OOM score that this process may give: its own.
+    pub oom_floor: i64,
+}

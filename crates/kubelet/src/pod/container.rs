@@ -1,0 +1,206 @@
+//! What a container is made of: its configuration for the runtime.
+
+use super::env::{Sources, environment};
+use super::expand::expand;
+use super::names::*;
+use super::resources::container_resources;
+use super::security::security_context;
+use crate::Shared;
+use crate::volumes::Volumes;
+use corten_api::core::v1::{Container, Pod, Service, VolumeMount};
+use corten_node_api::cri::{
+    ContainerConfig, ContainerMetadata, Image, ImageSpec, KeyValue, LinuxContainerConfig, Mount,
+    MountPropagation,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Builds the configuration, making the files that it mounts. The error is the message of a
+/// `CreateContainerConfigError`.
+pub async fn container_config(
+    shared: &Shared,
+    pod: &Pod,
+    c: &Container,
+    attempt: u32,
+    image: &Image,
+    volumes: &BTreeMap<String, PathBuf>,
+) -> Result<ContainerConfig, String> {
+    let sources = Sources {
+        client: &shared.client,
+        pod,
+        services: services(shared, pod),
+        allocatable: &shared.allocatable,
+    };
+    let env = environment(&sources, c).await?;
+    let lookup = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    let expanded = |list: &[String]| list.iter().map(|s| expand(s, lookup)).collect::<Vec<_>>();
+    let words = termination_file(shared, pod, c, attempt).map_err(|e| format!("termination log: {e}"))?;
+    let mut mounts = volume_mounts(c, volumes, &lookup)?;
+    if !pod.spec.host_network && !c.volume_mounts.iter().any(|m| m.mount_path == "/etc/hosts") {
+        mounts.push(mount(&shared.places.hosts(&pod.metadata.uid), "/etc/hosts", false));
+    }
+    let path = if c.termination_message_path.is_empty() {
+        "/dev/termination-log"
+    } else {
+        &c.termination_message_path
+    };
+    mounts.push(mount(&words, path, false));
+    Ok(ContainerConfig {
+        metadata: Some(ContainerMetadata { name: c.name.clone(), attempt }),
+        image: Some(ImageSpec {
+            image: if image.id.is_empty() { c.image.clone() } else { image.id.clone() },
+            user_specified_image: c.image.clone(),
+            ..ImageSpec::default()
+        }),
+        command: expanded(&c.command),
+        args: expanded(&c.args),
+        working_dir: c.working_dir.clone(),
+        envs: env.iter().map(|(k, v)| KeyValue { key: k.clone(), value: v.clone().into_bytes() }).collect(),
+        mounts,
+        labels: container_labels(pod, &c.name),
+        annotations: annotations(c, attempt, &words),
+        log_path: Places::container_log(&c.name, attempt).to_string_lossy().into_owned(),
+        stdin: c.stdin,
+        stdin_once: c.stdin_once,
+        tty: c.tty,
+        linux: Some(LinuxContainerConfig {
+            resources: Some(container_resources(pod, c, shared.memory_bytes, shared.oom_floor)),
+            security_context: Some(security_context(pod, c, Some(image))?),
+        }),
+        ..ContainerConfig::default()
+    })
+}
+
+/// The Services that the pod's environment tells of.
+fn services(shared: &Shared, pod: &Pod) -> Vec<Arc<Service>> {
+    let mut list = shared.services.list_in(&pod.metadata.namespace);
+    if pod.metadata.namespace != "default" {
+        list.extend(shared.services.get(&corten_client::Key::new("default", "kubernetes")));
+    }
+    list
+}
+
+fn annotations(c: &Container, attempt: u32, words: &Path) -> HashMap<String, String> {
+    HashMap::from([
+        (RESTART_COUNT.into(), attempt.to_string()),
+        (TERMINATION_PATH.into(), c.termination_message_path.clone()),
+        (TERMINATION_POLICY.into(), c.termination_message_policy.clone()),
+        (TERMINATION_FILE.into(), words.to_string_lossy().into_owned()),
+    ])
+}
+
+fn termination_file(shared: &Shared, pod: &Pod, c: &Container, attempt: u32) -> std::io::Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let file = shared.places.termination(&pod.metadata.uid, &c.name, attempt);
+    if let Some(directory) = file.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    std::fs::write(&file, b"")?;
+    // The container may run as anyone.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666))?;
+    Ok(file)
+}
+
+fn mount(host: &Path, container: &str, readonly: bool) -> Mount {
+    Mount {
+        host_path: host.to_string_lossy().into_owned(),
+        container_path: container.to_string(),
+        readonly,
+        ..Mount::default()
+    }
+}
+
+fn volume_mounts(
+    c: &Container,
+    volumes: &BTreeMap<String, PathBuf>,
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Mount>, String> {
+    let mut out = Vec::new();
+    for m in &c.volume_mounts {
+        let Some(volume) = volumes.get(&m.name) else {
+            return Err(format!("cannot find volume \"{}\" to mount into container \"{}\"", m.name, c.name));
+        };
+        let source = source(volume, m, lookup)?;
+        let propagation = match m.mount_propagation.as_deref() {
+            Some("HostToContainer") => MountPropagation::PropagationHostToContainer,
+            Some("Bidirectional") => MountPropagation::PropagationBidirectional,
+            _ => MountPropagation::PropagationPrivate,
+        };
+        let path =
+            if m.mount_path.starts_with('/') { m.mount_path.clone() } else { format!("/{}", m.mount_path) };
+        out.push(Mount { propagation: propagation as i32, ..mount(&source, &path, m.read_only) });
+    }
+    Ok(out)
+}
+
+fn source(
+    volume: &Path,
+    m: &VolumeMount,
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<PathBuf, String> {
+    let sub = if m.sub_path_expr.is_empty() {
+        m.sub_path.clone()
+    } else {
+        let path = expand(&m.sub_path_expr, lookup);
+        if path.contains("$(") {
+            return Err(format!("missing value for \"{}\"", m.sub_path_expr));
+        }
+        path
+    };
+    if sub.is_empty() {
+        return Ok(volume.to_path_buf());
+    }
+    Volumes::subpath(volume, &sub)
+        .map_err(|e| format!("failed to prepare subPath for volumeMount \"{}\": {e}", m.name))
+}
+
+/// Writes the pod's `/etc/hosts`.
+pub fn write_hosts(shared: &Shared, pod: &Pod, ips: &[String]) -> std::io::Result<()> {
+    let file = shared.places.hosts(&pod.metadata.uid);
+    if let Some(directory) = file.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    std::fs::write(file, hosts(pod, ips, &shared.resolver.domain))
+}
+
+fn hosts(pod: &Pod, ips: &[String], domain: &str) -> String {
+    let mut out = String::from(
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
+    );
+    let name = hostname(pod);
+    for ip in ips {
+        match pod.spec.subdomain.as_str() {
+            "" => out.push_str(&format!("{ip}\t{name}\n")),
+            sub => {
+                out.push_str(&format!("{ip}\t{name}.{sub}.{}.svc.{domain}\t{name}\n", pod.metadata.namespace))
+            }
+        }
+    }
+    if !pod.spec.host_aliases.is_empty() {
+        out.push_str("\n# Entries added by HostAliases.\n");
+        for alias in &pod.spec.host_aliases {
+            out.push_str(&format!("{}\t{}\n", alias.ip, alias.hostnames.join("\t")));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::core::v1::HostAlias;
+
+    #[test]
+    fn hosts_name_the_pod_and_its_aliases() {
+        let mut pod = Pod::default();
+        pod.metadata.name = "web-0".into();
+        pod.metadata.namespace = "ns".into();
+        pod.spec.subdomain = "web".into();
+        pod.spec.host_aliases =
+            vec![HostAlias { ip: "1.2.3.4".into(), hostnames: vec!["a".into(), "b".into()] }];
+        let text = hosts(&pod, &["10.0.0.7".into()], "cluster.local");
+        assert!(text.contains("10.0.0.7\tweb-0.web.ns.svc.cluster.local\tweb-0\n"), "{text}");
+        assert!(text.ends_with("1.2.3.4\ta\tb\n"), "{text}");
+    }
+}

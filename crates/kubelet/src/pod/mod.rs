@@ -1,0 +1,20 @@
+//! One pod: what it wants, what it has, what to do next.
+
+pub mod container;
+pub mod env;
+pub mod expand;
+pub mod grpc_health;
+pub mod hooks;
+pub mod http;
+pub mod image;
+pub mod memory;
+pub mod names;
+pub mod observed;
+pub mod operation;
+pub mod plan;
+pub mod probe;
+pub mod resources;
+pub mod sandbox;
+pub mod security;
+pub mod status;
+pub mod worker;

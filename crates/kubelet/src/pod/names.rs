@@ -1,0 +1,93 @@
+//! The names and labels by which a pod's sandboxes and containers are found again in the runtime, and the
+//! places of its files.
+
+use corten_api::core::v1::Pod;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+pub const POD_NAME: &str = "io.kubernetes.pod.name";
+pub const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
+pub const POD_UID: &str = "io.kubernetes.pod.uid";
+pub const CONTAINER_NAME: &str = "io.kubernetes.container.name";
+pub const RESTART_COUNT: &str = "io.kubernetes.container.restartCount";
+pub const TERMINATION_PATH: &str = "io.kubernetes.container.terminationMessagePath";
+pub const TERMINATION_FILE: &str = "io.corten.terminationMessageFile";
+pub const TERMINATION_POLICY: &str = "io.kubernetes.container.terminationMessagePolicy";
+
+/// The labels of a pod's sandbox.
+pub fn pod_labels(pod: &Pod) -> HashMap<String, String> {
+    let mut labels: HashMap<String, String> =
+        pod.metadata.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    labels.insert(POD_NAME.into(), pod.metadata.name.clone());
+    labels.insert(POD_NAMESPACE.into(), pod.metadata.namespace.clone());
+    labels.insert(POD_UID.into(), pod.metadata.uid.clone());
+    labels
+}
+
+/// The labels of one of its containers.
+pub fn container_labels(pod: &Pod, container: &str) -> HashMap<String, String> {
+    HashMap::from([
+        (POD_NAME.into(), pod.metadata.name.clone()),
+        (POD_NAMESPACE.into(), pod.metadata.namespace.clone()),
+        (POD_UID.into(), pod.metadata.uid.clone()),
+        (CONTAINER_NAME.into(), container.into()),
+    ])
+}
+
+/// Where a pod's files are.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `DATA/kubelet`.
+    pub root: PathBuf,
+    /// `/var/log/pods`, or below the data directory.
+    pub logs: PathBuf,
+}
+
+impl Places {
+    /// The pod's own directory.
+    pub fn pod(&self, uid: &str) -> PathBuf {
+        self.root.join("pods").join(uid)
+    }
+
+    /// The file mounted at `/etc/hosts`.
+    pub fn hosts(&self, uid: &str) -> PathBuf {
+        self.pod(uid).join("etc-hosts")
+    }
+
+    /// The file in which a container leaves its last words.
+    pub fn termination(&self, uid: &str, container: &str, attempt: u32) -> PathBuf {
+        self.pod(uid).join("containers").join(container).join(attempt.to_string())
+    }
+
+    /// The directory of the pod's logs.
+    pub fn pod_logs(&self, pod: &Pod) -> PathBuf {
+        let m = &pod.metadata;
+        self.logs.join(format!("{}_{}_{}", m.namespace, m.name, m.uid))
+    }
+
+    /// The log of one attempt, relative to the pod's.
+    pub fn container_log(container: &str, attempt: u32) -> PathBuf {
+        Path::new(container).join(format!("{attempt}.log"))
+    }
+}
+
+/// The host name of a pod: at most 63 characters, not ending in a dash or dot.
+pub fn hostname(pod: &Pod) -> String {
+    let name = if pod.spec.hostname.is_empty() { &pod.metadata.name } else { &pod.spec.hostname };
+    let cut: String = name.chars().take(63).collect();
+    cut.trim_end_matches(['-', '.']).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_to_a_valid_host_name() {
+        let mut pod = Pod::default();
+        pod.metadata.name = format!("{}-{}", "a".repeat(62), "b".repeat(10));
+        assert_eq!(hostname(&pod), "a".repeat(62));
+        pod.spec.hostname = "web-0".into();
+        assert_eq!(hostname(&pod), "web-0");
+    }
+}

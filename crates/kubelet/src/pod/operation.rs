@@ -1,0 +1,252 @@
+//! Carries out the actions that bring a pod up, in their order, beside the worker's loop.
+
+use super::container::{container_config, write_hosts};
+use super::hooks;
+use super::image;
+use super::plan::Action;
+use super::resources::{pod_cgroup, pod_limits};
+use super::sandbox::sandbox_config;
+use super::status::container_reference;
+use crate::Shared;
+use corten_api::core::v1::{Container, Pod};
+use corten_node_api::cri::{
+    CreateContainerRequest, PodSandboxStatusRequest, RemoveContainerRequest, RunPodSandboxRequest,
+    StartContainerRequest, StopPodSandboxRequest,
+};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What an operation tells its worker. The channel is as long as the operation has actions.
+#[derive(Debug)]
+pub enum Told {
+    Mounted(BTreeMap<String, PathBuf>),
+    /// A container (or the whole pod, when the name is empty) could not be started.
+    PutOff {
+        name: String,
+        reason: &'static str,
+        message: String,
+        first: Duration,
+    },
+    /// A container was started.
+    Started {
+        name: String,
+    },
+    /// A container was stopped.
+    Killed {
+        id: String,
+    },
+    /// The operation has ended.
+    Done,
+}
+
+/// One operation on one pod.
+pub struct Operation {
+    pub shared: Arc<Shared>,
+    pub pod: Arc<Pod>,
+    pub volumes: BTreeMap<String, PathBuf>,
+    pub tell: UnboundedSender<Told>,
+}
+
+/// Upstream's first wait after a failed pull, and after other failures.
+const PULL_WAIT: Duration = Duration::from_secs(10);
+const OTHER_WAIT: Duration = Duration::from_secs(1);
+
+impl Operation {
+    /// Runs `actions`; the first failure of the sandbox or volumes ends it, that of a container does not.
+    pub async fn run(self, actions: Vec<Action>) {
+        for action in actions {
+            let outcome = match &action {
+                Action::Mount => self.mount().await,
+                Action::StartSandbox { attempt } => self.start_sandbox(*attempt).await,
+                Action::StopSandbox { id } => self.stop_sandbox(id).await,
+                Action::Remove { id } => self.remove(id).await,
+                Action::StartContainer { name, sandbox, attempt } => {
+                    self.start_container(name, sandbox, *attempt).await;
+                    Ok(())
+                }
+                Action::Kill { .. } | Action::Finish => Ok(()),
+            };
+            if let Err((reason, message)) = outcome {
+                self.put_off("", reason, message, OTHER_WAIT);
+                break;
+            }
+        }
+        let _ = self.tell.send(Told::Done);
+    }
+
+    fn put_off(&self, name: &str, reason: &'static str, message: String, first: Duration) {
+        let _ = self.tell.send(Told::PutOff { name: name.into(), reason, message, first });
+    }
+
+    async fn mount(&self) -> Result<(), (&'static str, String)> {
+        match self.shared.volumes.mount(&self.pod).await {
+            Ok(volumes) => {
+                let _ = self.tell.send(Told::Mounted(volumes));
+                Ok(())
+            }
+            Err(e) => {
+                self.shared.events.warning(&*self.pod, "FailedMount", e.to_string());
+                Err(("FailedMount", e.to_string()))
+            }
+        }
+    }
+
+    async fn start_sandbox(&self, attempt: u32) -> Result<(), (&'static str, String)> {
+        let shared = &self.shared;
+        let config =
+            sandbox_config(&self.pod, attempt, &shared.resolver, &shared.places, &shared.cgroup_root);
+        let cgroup = pod_cgroup(&shared.cgroup_root, &self.pod);
+        let limits = pod_limits(&self.pod);
+        let made = shared.cgroups.create(&cgroup).and_then(|()| shared.cgroups.set(&cgroup, &limits));
+        if let Err(e) = made {
+            return Err(("FailedCreatePodContainer", format!("unable to ensure pod container exists: {e}")));
+        }
+        if let Err(e) = std::fs::create_dir_all(&config.log_directory) {
+            return Err(("FailedCreatePodSandBox", format!("log directory: {e}")));
+        }
+        let request = RunPodSandboxRequest { config: Some(config), runtime_handler: String::new() };
+        let reply = shared.cri.run_pod_sandbox(request).await.map_err(|e| {
+            let message = format!("Failed to create pod sandbox: {e}");
+            shared.events.warning(&*self.pod, "FailedCreatePodSandBox", message.clone());
+            ("FailedCreatePodSandBox", message)
+        })?;
+        let ips = self.addresses(&reply.pod_sandbox_id).await;
+        write_hosts(shared, &self.pod, &ips)
+            .map_err(|e| ("FailedCreatePodSandBox", format!("/etc/hosts: {e}")))
+    }
+
+    async fn addresses(&self, sandbox: &str) -> Vec<String> {
+        if self.pod.spec.host_network {
+            return vec![self.shared.host_ip.clone()];
+        }
+        let request = PodSandboxStatusRequest { pod_sandbox_id: sandbox.to_string(), verbose: false };
+        let network = self.shared.cri.pod_sandbox_status(request).await.ok().and_then(|r| r.status?.network);
+        network.map(|n| vec![n.ip]).unwrap_or_default()
+    }
+
+    async fn stop_sandbox(&self, id: &str) -> Result<(), (&'static str, String)> {
+        let request = StopPodSandboxRequest { pod_sandbox_id: id.to_string() };
+        self.shared
+            .cri
+            .stop_pod_sandbox(request)
+            .await
+            .map(|_| ())
+            .map_err(|e| ("FailedKillPod", e.to_string()))
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), (&'static str, String)> {
+        let request = RemoveContainerRequest { container_id: id.to_string() };
+        self.shared
+            .cri
+            .remove_container(request)
+            .await
+            .map(|_| ())
+            .map_err(|e| ("FailedRemove", e.to_string()))
+    }
+
+    async fn start_container(&self, name: &str, sandbox: &str, attempt: u32) {
+        let spec = &self.pod.spec;
+        let Some(c) = spec.containers.iter().chain(&spec.init_containers).find(|c| c.name == name) else {
+            return;
+        };
+        match self.try_start(c, sandbox, attempt).await {
+            Ok(()) => {
+                let _ = self.tell.send(Told::Started { name: name.to_string() });
+            }
+            Err((reason, message, first)) => self.put_off(name, reason, message, first),
+        }
+    }
+
+    async fn try_start(
+        &self,
+        c: &Container,
+        sandbox: &str,
+        attempt: u32,
+    ) -> Result<(), (&'static str, String, Duration)> {
+        let shared = &self.shared;
+        let about = container_reference(&self.pod, &c.name);
+        let image =
+            image::ensure(shared, &self.pod, c).await.map_err(|e| (e.reason, e.message, PULL_WAIT))?;
+        let failed = |reason: &'static str| {
+            let about = about.clone();
+            move |message: String| {
+                shared.events.note(about, "Warning", "Failed", format!("Error: {message}"));
+                (reason, message, OTHER_WAIT)
+            }
+        };
+        let config = container_config(shared, &self.pod, c, attempt, &image, &self.volumes)
+            .await
+            .map_err(failed("CreateContainerConfigError"))?;
+        let sandbox_config =
+            sandbox_config(&self.pod, 0, &shared.resolver, &shared.places, &shared.cgroup_root);
+        let request = CreateContainerRequest {
+            pod_sandbox_id: sandbox.to_string(),
+            config: Some(config),
+            sandbox_config: Some(sandbox_config),
+        };
+        let created = shared
+            .cri
+            .create_container(request)
+            .await
+            .map_err(|e| failed("CreateContainerError")(e.to_string()))?;
+        let id = created.container_id;
+        shared.events.note(about.clone(), "Normal", "Created", format!("Container created: {}", c.name));
+        let request = StartContainerRequest { container_id: id.clone() };
+        shared.cri.start_container(request).await.map_err(|e| failed("RunContainerError")(e.to_string()))?;
+        shared.events.note(about.clone(), "Normal", "Started", format!("Container started: {}", c.name));
+        if let Some(hook) = c.lifecycle.as_deref().and_then(|l| l.post_start.as_deref())
+            && let Err(why) = hooks::run(shared, &self.pod, c, &id, hook).await
+        {
+            shared.events.note(
+                about,
+                "Warning",
+                "FailedPostStartHook",
+                format!("PostStartHook failed: {why}"),
+            );
+            let grace = self.pod.spec.termination_grace_period_seconds.unwrap_or(30);
+            kill(
+                shared,
+                &self.pod,
+                &id,
+                &c.name,
+                "FailedPostStartHook",
+                Duration::from_secs(grace.max(0) as u64),
+            )
+            .await;
+        }
+        Ok(())
+    }
+}
+
+/// Stops a container: its hook first, within the same grace, then the signal, then force.
+pub async fn kill(shared: &Shared, pod: &Pod, id: &str, name: &str, why: &str, grace: Duration) {
+    let about = container_reference(pod, name);
+    let message = if why.is_empty() { format!("Stopping container {name}") } else { why.to_string() };
+    shared.events.note(about.clone(), "Normal", "Killing", message);
+    let container = pod.spec.containers.iter().chain(&pod.spec.init_containers).find(|c| c.name == name);
+    let started = corten_rt::Instant::now();
+    if let Some(c) = container
+        && let Some(hook) = c.lifecycle.as_deref().and_then(|l| l.pre_stop.as_deref())
+        && !grace.is_zero()
+    {
+        let outcome = corten_rt::timeout(grace, hooks::run(shared, pod, c, id, hook)).await;
+        if let Some(Err(why)) = outcome {
+            shared.events.note(about, "Warning", "FailedPreStopHook", format!("PreStopHook failed: {why}"));
+        }
+    }
+    // However long the hook took, the process has two seconds to end by itself, unless it has none at all.
+    let left = grace.saturating_sub(started.elapsed());
+    let left = if grace.is_zero() { left } else { left.max(Duration::from_secs(2)) };
+    let request = corten_node_api::cri::StopContainerRequest {
+        container_id: id.to_string(),
+        timeout: left.as_secs_f64().ceil() as i64,
+    };
+    if let Err(error) = shared.cri.stop_container(request).await
+        && !error.is_not_found()
+    {
+        tracing::warn!(container = name, pod = pod.metadata.name, %error, "a container could not be stopped");
+    }
+}

@@ -1,0 +1,215 @@
+//! What a pod's sandbox is made of.
+
+use super::names::{Places, hostname, pod_labels};
+use super::resources::{pod_cgroup, pod_limits};
+use corten_api::core::v1::{Pod, SecurityContext};
+use corten_node_api::cri::{
+    DnsConfig, Int64Value, LinuxContainerResources, LinuxPodSandboxConfig, LinuxSandboxSecurityContext,
+    NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol,
+    SecurityProfile, security_profile::ProfileType,
+};
+
+/// What the node knows of names.
+#[derive(Clone, Debug, Default)]
+pub struct Resolver {
+    /// Addresses of the cluster's DNS.
+    pub cluster_dns: Vec<String>,
+    /// `cluster.local`.
+    pub domain: String,
+    /// The node's own `/etc/resolv.conf`.
+    pub host: DnsConfig,
+}
+
+impl Resolver {
+    /// Reads the text of a `resolv.conf`.
+    pub fn parse(text: &str) -> DnsConfig {
+        let mut out = DnsConfig::default();
+        for line in text.lines() {
+            let mut words = line.split_whitespace();
+            match words.next() {
+                Some("nameserver") => out.servers.extend(words.next().map(str::to_string)),
+                Some("search") => out.searches = words.map(str::to_string).collect(),
+                Some("options") => out.options.extend(words.map(str::to_string)),
+                _ => {}
+            }
+        }
+        out
+    }
+}
+
+/// The pod's `resolv.conf` by its policy (upstream's `dns.Configurer`).
+pub fn dns(pod: &Pod, resolver: &Resolver) -> DnsConfig {
+    let cluster = match pod.spec.dns_policy.as_str() {
+        "None" => DnsConfig::default(),
+        "Default" => resolver.host.clone(),
+        "ClusterFirstWithHostNet" => cluster_first(pod, resolver),
+        _ if pod.spec.host_network || resolver.cluster_dns.is_empty() => resolver.host.clone(),
+        _ => cluster_first(pod, resolver),
+    };
+    let mut out = cluster;
+    if let Some(own) = &pod.spec.dns_config {
+        extend_new(&mut out.servers, &own.nameservers);
+        extend_new(&mut out.searches, &own.searches);
+        for option in &own.options {
+            out.options.retain(|o| o.split(':').next() != Some(option.name.as_str()));
+            out.options.push(match &option.value {
+                Some(value) => format!("{}:{value}", option.name),
+                None => option.name.clone(),
+            });
+        }
+    }
+    out
+}
+
+fn cluster_first(pod: &Pod, resolver: &Resolver) -> DnsConfig {
+    let domain = &resolver.domain;
+    let mut searches =
+        vec![format!("{}.svc.{domain}", pod.metadata.namespace), format!("svc.{domain}"), domain.clone()];
+    extend_new(&mut searches, &resolver.host.searches);
+    DnsConfig { servers: resolver.cluster_dns.clone(), searches, options: vec!["ndots:5".into()] }
+}
+
+fn extend_new(list: &mut Vec<String>, more: &[String]) {
+    for m in more {
+        if !list.contains(m) {
+            list.push(m.clone());
+        }
+    }
+}
+
+/// The namespaces that the pod's containers share.
+pub fn namespaces(pod: &Pod) -> NamespaceOption {
+    let node = NamespaceMode::Node as i32;
+    NamespaceOption {
+        network: if pod.spec.host_network { node } else { NamespaceMode::Pod as i32 },
+        ipc: if pod.spec.host_ipc { node } else { NamespaceMode::Pod as i32 },
+        pid: if pod.spec.host_pid {
+            node
+        } else if pod.spec.share_process_namespace == Some(true) {
+            NamespaceMode::Pod as i32
+        } else {
+            NamespaceMode::Container as i32
+        },
+        ..NamespaceOption::default()
+    }
+}
+
+/// The sandbox's configuration. `cgroup_root` is where pods' cgroups are.
+pub fn sandbox_config(
+    pod: &Pod,
+    attempt: u32,
+    resolver: &Resolver,
+    places: &Places,
+    cgroup_root: &str,
+) -> PodSandboxConfig {
+    let m = &pod.metadata;
+    PodSandboxConfig {
+        metadata: Some(PodSandboxMetadata {
+            name: m.name.clone(),
+            uid: m.uid.clone(),
+            namespace: m.namespace.clone(),
+            attempt,
+        }),
+        // On the host's network the host's name stands, and a runtime refuses another.
+        hostname: if pod.spec.host_network { String::new() } else { hostname(pod) },
+        log_directory: places.pod_logs(pod).to_string_lossy().into_owned(),
+        dns_config: Some(dns(pod, resolver)),
+        port_mappings: ports(pod),
+        labels: pod_labels(pod),
+        annotations: m.annotations.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        linux: Some(LinuxPodSandboxConfig {
+            cgroup_parent: pod_cgroup(cgroup_root, pod),
+            security_context: Some(security(pod)),
+            sysctls: pod
+                .spec
+                .security_context
+                .iter()
+                .flat_map(|s| &s.sysctls)
+                .map(|s| (s.name.clone(), s.value.clone()))
+                .collect(),
+            resources: Some(pod_resources(pod)),
+            ..LinuxPodSandboxConfig::default()
+        }),
+        ..PodSandboxConfig::default()
+    }
+}
+
+fn pod_resources(pod: &Pod) -> LinuxContainerResources {
+    let limits = pod_limits(pod);
+    LinuxContainerResources {
+        cpu_shares: limits.cpu_shares.map_or(0, |s| s as i64),
+        cpu_quota: limits.cpu_quota_us.unwrap_or(0),
+        cpu_period: limits.cpu_period_us.map_or(0, |p| p as i64),
+        memory_limit_in_bytes: limits.memory_bytes.unwrap_or(0),
+        ..LinuxContainerResources::default()
+    }
+}
+
+fn ports(pod: &Pod) -> Vec<PortMapping> {
+    pod.spec
+        .containers
+        .iter()
+        .flat_map(|c| &c.ports)
+        .filter(|p| p.host_port != 0 && !pod.spec.host_network)
+        .map(|p| PortMapping {
+            protocol: match p.protocol.as_str() {
+                "UDP" => Protocol::Udp as i32,
+                "SCTP" => Protocol::Sctp as i32,
+                _ => Protocol::Tcp as i32,
+            },
+            container_port: p.container_port,
+            host_port: p.host_port,
+            host_ip: p.host_ip.clone(),
+        })
+        .collect()
+}
+
+fn security(pod: &Pod) -> LinuxSandboxSecurityContext {
+    let privileged =
+        pod.spec.containers.iter().chain(&pod.spec.init_containers).any(|c| {
+            c.security_context.as_deref().and_then(|s: &SecurityContext| s.privileged) == Some(true)
+        });
+    let own = pod.spec.security_context.as_deref();
+    LinuxSandboxSecurityContext {
+        namespace_options: Some(namespaces(pod)),
+        run_as_user: own.and_then(|s| s.run_as_user).map(|value| Int64Value { value }),
+        run_as_group: own
+            .filter(|s| s.run_as_user.is_some())
+            .and_then(|s| s.run_as_group)
+            .map(|value| Int64Value { value }),
+        supplemental_groups: own.map(|s| s.supplemental_groups.clone()).unwrap_or_default(),
+        privileged,
+        seccomp: Some(SecurityProfile {
+            profile_type: ProfileType::RuntimeDefault as i32,
+            ..SecurityProfile::default()
+        }),
+        ..LinuxSandboxSecurityContext::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_resolve_by_policy() {
+        let resolver = Resolver {
+            cluster_dns: vec!["10.96.0.10".into()],
+            domain: "cluster.local".into(),
+            host: Resolver::parse("nameserver 9.9.9.9\nsearch home\noptions rotate\n"),
+        };
+        let mut pod = Pod::default();
+        pod.metadata.namespace = "ns".into();
+        pod.spec.dns_policy = "ClusterFirst".into();
+        let got = dns(&pod, &resolver);
+        assert_eq!(got.servers, ["10.96.0.10"]);
+        assert_eq!(got.searches, ["ns.svc.cluster.local", "svc.cluster.local", "cluster.local", "home"]);
+        assert_eq!(got.options, ["ndots:5"]);
+        pod.spec.host_network = true;
+        assert_eq!(dns(&pod, &resolver).servers, ["9.9.9.9"]);
+        pod.spec.dns_policy = "ClusterFirstWithHostNet".into();
+        assert_eq!(dns(&pod, &resolver).servers, ["10.96.0.10"]);
+        pod.spec.dns_policy = "None".into();
+        assert_eq!(dns(&pod, &resolver), DnsConfig::default());
+    }
+}

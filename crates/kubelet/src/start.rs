@@ -1,0 +1,140 @@
+//! Puts the parts together.
+
+use crate::node::{NodeConfig, Registration, capacity, memory_bytes};
+use crate::pod::names::{POD_UID, Places};
+use crate::pod::sandbox::Resolver;
+use crate::volumes::{VolumeConfig, Volumes};
+use crate::workers::Workers;
+use crate::{Shared, pleg};
+use corten_api::core::v1::{Node, Pod};
+use corten_client::{Client, EventRecorder, Informer, Informers, WatchOptions};
+use corten_node_api::CriClient;
+use corten_node_api::cri::{ListPodSandboxRequest, RemovePodSandboxRequest, StopPodSandboxRequest};
+use corten_rt::{Clock, Tasks};
+use corten_semantics::ApiResult;
+use corten_sys::cgroups::Cgroups;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How a kubelet is set up.
+pub struct KubeletConfig {
+    pub node: NodeConfig,
+    /// Where pods' volumes and files are.
+    pub data_dir: PathBuf,
+    /// Where containers' logs are.
+    pub log_dir: PathBuf,
+    pub resolver: Resolver,
+    /// The cgroup below which pods' groups are made, `/kubepods`.
+    pub cgroup_root: String,
+}
+
+/// A running kubelet.
+pub struct Kubelet {
+    shared: Arc<Shared>,
+    workers: Workers,
+    registration: Arc<Registration>,
+    tasks: Tasks,
+}
+
+impl Kubelet {
+    /// Prepares everything; nothing runs yet.
+    pub fn new(
+        config: KubeletConfig,
+        informers: &Informers,
+        cri: CriClient,
+        cgroups: Arc<dyn Cgroups>,
+        clock: Clock,
+        tasks: &Tasks,
+    ) -> Self {
+        let client: Client = informers.client().clone();
+        let options = WatchOptions {
+            field_selector: format!("spec.nodeName={}", config.node.name),
+            ..WatchOptions::default()
+        };
+        let allocatable = capacity(config.node.most_pods);
+        let volumes = VolumeConfig {
+            root: config.data_dir.clone(),
+            node_name: config.node.name.clone(),
+            allocatable: allocatable.clone(),
+        };
+        let shared = Arc::new(Shared {
+            events: EventRecorder::start(client.clone(), "kubelet", &config.node.name, clock, tasks),
+            pods: Informer::start(client.all::<Pod>(), options, tasks),
+            services: informers.of(),
+            volumes: Volumes::new(volumes, client.clone(), clock),
+            cgroups,
+            cgroup_root: config.cgroup_root,
+            places: Places { root: config.data_dir, logs: config.log_dir },
+            resolver: config.resolver,
+            host_ip: config.node.address.clone(),
+            allocatable,
+            memory_bytes: memory_bytes(),
+            oom_floor: own_oom_score(),
+            client: client.clone(),
+            cri: cri.clone(),
+            clock,
+        });
+        let workers = Workers::new(shared.clone(), tasks.clone());
+        let registration = Arc::new(Registration { config: config.node, client, cri, clock });
+        Kubelet { shared, workers, registration, tasks: tasks.clone() }
+    }
+
+    /// Registers the node; gives its object.
+    pub async fn register(&self) -> ApiResult<Arc<Node>> {
+        self.registration.register().await
+    }
+
+    /// The node's pods.
+    pub fn pods(&self) -> Informer<Pod> {
+        self.shared.pods.clone()
+    }
+
+    /// Runs the node's pods and heartbeat as tasks.
+    pub fn run(&self) {
+        let registration = self.registration.clone();
+        self.tasks.spawn_until_stopped("node heartbeat", async move { registration.keep().await });
+        let (shared, workers) = (self.shared.clone(), self.workers.clone());
+        self.tasks.spawn_until_stopped("kubelet", async move {
+            shared.pods.synced().await;
+            shared.services.synced().await;
+            workers.follow();
+            clean(&shared, &workers).await;
+            pleg::run(shared, workers).await;
+        });
+    }
+}
+
+/// Removes what is left of pods that were deleted while this process was away.
+async fn clean(shared: &Shared, workers: &Workers) {
+    let live: HashSet<String> = workers.uids().into_iter().collect();
+    match shared.cri.list_pod_sandbox(ListPodSandboxRequest { filter: None }).await {
+        Ok(listed) => {
+            for s in listed.items {
+                if s.labels.get(POD_UID).is_none_or(|uid| live.contains(uid)) {
+                    continue;
+                }
+                let stop = StopPodSandboxRequest { pod_sandbox_id: s.id.clone() };
+                let remove = RemovePodSandboxRequest { pod_sandbox_id: s.id.clone() };
+                let outcome = match shared.cri.stop_pod_sandbox(stop).await {
+                    Ok(_) => shared.cri.remove_pod_sandbox(remove).await.map(|_| ()),
+                    Err(e) => Err(e),
+                };
+                if let Err(error) = outcome {
+                    tracing::warn!(sandbox = s.id, %error, "a leftover sandbox was not removed");
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "leftover sandboxes could not be listed"),
+    }
+    for uid in shared.volumes.present().into_iter().filter(|uid| !live.contains(uid)) {
+        if let Err(error) = shared.volumes.unmount(&uid).await {
+            tracing::warn!(uid, %error, "a leftover volume was not removed");
+        }
+    }
+}
+
+/// This process's own OOM score: without privilege it cannot give a lower one.
+fn own_oom_score() -> i64 {
+    std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
+}
