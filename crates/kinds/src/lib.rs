@@ -5,6 +5,7 @@
 //!
 //! A kind with behaviour lives in `<group>/<kind>.rs` and stands in the list of `table.rs`.
 
+mod addresses;
 pub mod admissionregistration;
 pub mod apiextensions;
 pub mod apps;
@@ -15,6 +16,7 @@ pub mod columns;
 pub mod coordination;
 pub mod core;
 pub mod discovery;
+mod errors;
 pub mod events;
 mod lifecycle;
 pub mod metadata;

@@ -1,7 +1,9 @@
 //! Validation of `metadata`, the same for all kinds (k8s.io/apimachinery `api/validation`).
 
 use crate::names;
+use crate::reflection;
 use crate::rules::Rules;
+use corten_api::Reflect;
 use corten_api::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use corten_semantics::field::FieldError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,6 +142,11 @@ impl Debug for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A value as JSON, for a message.
+pub(crate) fn shown(value: &dyn Reflect) -> Shown {
+    Shown(reflection::json(value).to_string())
 }
 
 /// A list of texts as JSON, for a message.

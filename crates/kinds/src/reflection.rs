@@ -1,6 +1,7 @@
 //! Comparing and copying values of one type without knowing it.
 
-use corten_api::{Edit, Object, Reflect, Struct, View};
+use corten_api::{Edit, IntOrString, Object, Reflect, Struct, View};
+use serde_json::Value;
 
 /// Whether two values of one type are equal; an absent list or map equals an empty one.
 pub(crate) fn equal(a: &dyn Reflect, b: &dyn Reflect) -> bool {
@@ -100,6 +101,38 @@ pub(crate) fn keep_all_but_status(new: &mut dyn Object, old: &dyn Object) {
 pub(crate) fn specification_differs(new: &dyn Object, old: &dyn Object) -> bool {
     let (new, old) = (new.as_struct(), old.as_struct());
     numbers_beside_status(old).into_iter().any(|n| !equal(new.field(n), old.field(n)))
+}
+
+/// A value as JSON, for messages.
+pub(crate) fn json(value: &dyn Reflect) -> Value {
+    match value.view() {
+        View::Null => Value::Null,
+        View::Bool(v) => v.into(),
+        View::Int(v) => v.into(),
+        View::Float(v) => v.into(),
+        View::String(v) => v.into(),
+        View::Bytes(v) => format!("<{} bytes>", v.len()).into(),
+        View::Quantity(v) => v.to_string().into(),
+        View::Time(v) => v.to_string().into(),
+        View::MicroTime(v) => v.to_string().into(),
+        View::IntOrString(IntOrString::Int(v)) => (*v).into(),
+        View::IntOrString(IntOrString::String(v)) => v.as_str().into(),
+        View::Raw(v) => v.to_value().unwrap_or_default(),
+        View::List(list) => (0..list.len()).filter_map(|i| list.item(i)).map(json).collect(),
+        View::Map(map) => map.entries().map(|(k, v)| (k.to_string(), json(v))).collect(),
+        View::Struct(holder) => {
+            let mut out = serde_json::Map::new();
+            for (n, field) in holder.schema().fields.iter().enumerate() {
+                let value = holder.field(n);
+                if field.inline {
+                    out.extend(json(value).as_object().cloned().unwrap_or_default());
+                } else if !value.view().is_empty() {
+                    out.insert(field.name.to_string(), json(value));
+                }
+            }
+            out.into()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,17 @@ use super::CORE;
 use super::persistent_volume::access_modes;
 use super::pod::defaults::{amounts, text};
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
+use crate::names;
+use crate::reflection;
 use crate::rules::Rules;
+use crate::selectors;
 use crate::strategy::KindStrategy;
 use corten_api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, TypedLocalObjectReference,
     TypedObjectReference,
 };
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -46,6 +51,19 @@ impl KindStrategy for PersistentVolumeClaimStrategy {
         same_sources(&mut new.spec);
     }
 
+    fn validate(&self, claim: &PersistentVolumeClaim) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        claim_spec(&mut errors, &claim.spec, "spec");
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        claim_spec(&mut errors, &new.spec, "spec");
+        claim_update(&mut errors, new, old);
+        errors.into_vec()
+    }
+
     fn row(&self, claim: &PersistentVolumeClaim, now: Timestamp) -> Vec<Value> {
         let (spec, status) = (&claim.spec, &claim.status);
         let bound = !spec.volume_name.is_empty();
@@ -72,6 +90,81 @@ pub(crate) fn default_claim(claim: &mut PersistentVolumeClaim) {
     amounts(&mut claim.spec.resources.requests);
     amounts(&mut claim.status.capacity);
     amounts(&mut claim.status.allocated_resources);
+}
+
+/// Mistakes of a claim's specification, also of the templates in pods and StatefulSets.
+pub(crate) fn claim_spec(errors: &mut Errors, spec: &PersistentVolumeClaimSpec, path: &str) {
+    let at = |field: &str| format!("{path}.{field}");
+    if spec.access_modes.is_empty() {
+        errors.required(at("accessModes"), "at least 1 access mode is required");
+    }
+    if let Some(selector) = &spec.selector {
+        errors.extend(selectors::validate(selector, &at("selector")));
+    }
+    access_mode_names(errors, &spec.access_modes, &at("accessModes"));
+    let storage = at("resources[storage]");
+    match spec.resources.requests.get("storage") {
+        None => errors.required(storage, ""),
+        Some(size) if size.is_zero() || size.is_negative() => {
+            errors.invalid(storage, size.to_string(), "must be greater than zero");
+        }
+        Some(_) => {}
+    }
+    for (name, class) in [
+        ("storageClassName", &spec.storage_class_name),
+        ("volumeAttributesClassName", &spec.volume_attributes_class_name),
+    ] {
+        let class = class.as_deref().unwrap_or_default();
+        if !class.is_empty() {
+            errors.format(&at(name), class, names::dns_subdomain);
+        }
+    }
+    if let Some(mode) = spec.volume_mode.as_deref() {
+        errors.supported(at("volumeMode"), mode, &["Block", "Filesystem"]);
+    }
+}
+
+/// Mistakes of a list of access modes.
+pub(crate) fn access_mode_names(errors: &mut Errors, modes: &[String], path: &str) {
+    let known = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    for mode in modes {
+        errors.supported(path, mode, known);
+    }
+    let alone = modes.iter().any(|m| m == "ReadWriteOncePod");
+    if alone && modes.iter().any(|m| m != "ReadWriteOncePod" && known.contains(&m.as_str())) {
+        errors.forbidden(path, "may not use ReadWriteOncePod with other access modes");
+    }
+}
+
+/// Only the size asked for, and the class, may change, and only of bound claims.
+fn claim_update(errors: &mut Errors, new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) {
+    let (mut left, mut had) = (new.spec.clone(), old.spec.clone());
+    if had.volume_name.is_empty() {
+        had.volume_name.clone_from(&left.volume_name);
+    }
+    if had.storage_class_name.is_none() {
+        left.storage_class_name = None;
+    }
+    let size = |spec: &PersistentVolumeClaimSpec| spec.resources.requests.get("storage").copied();
+    if new.status.phase == "Bound" {
+        if let Some(before) = size(&had) {
+            left.resources.requests.insert("storage".into(), before);
+        }
+        left.volume_attributes_class_name.clone_from(&had.volume_attributes_class_name);
+    }
+    if !reflection::equal(&left, &had) {
+        let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n";
+        errors.forbidden("spec", detail);
+    }
+    let have = old.status.capacity.get("storage").copied().unwrap_or_default();
+    let asked = size(&new.spec).unwrap_or_default();
+    if asked < size(&old.spec).unwrap_or_default() && asked <= have {
+        errors.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity");
+    }
+    if new.spec.volume_mode != old.spec.volume_mode {
+        let mode = new.spec.volume_mode.as_deref().unwrap_or_default();
+        errors.invalid("volumeMode", mode, crate::metadata::IMMUTABLE);
+    }
 }
 
 /// `dataSource` and `dataSourceRef` say the same where only one is given.

@@ -1,18 +1,31 @@
 //! Pods.
 
 mod columns;
+mod containers;
 pub(crate) mod defaults;
+mod env;
+pub(crate) mod probes;
 mod qos;
+pub(crate) mod resources;
+pub(crate) mod scheduling;
+mod security;
+mod update;
+pub(crate) mod validate;
+pub(crate) mod volumes;
 
 pub use qos::qos_class;
 
+use crate::addresses;
 use crate::columns::Column;
 use crate::core::CORE;
+use crate::errors::Errors;
+use crate::names;
 use crate::reflection;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::core::v1::{Container, Pod, PodAffinityTerm, PodCondition, PodStatus};
 use corten_api::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -82,6 +95,37 @@ impl KindStrategy for PodStrategy {
         count_generation(new, old);
     }
 
+    fn validate(&self, pod: &Pod) -> Vec<FieldError> {
+        validate::create(pod)
+    }
+
+    fn validate_update(&self, new: &Pod, old: &Pod) -> Vec<FieldError> {
+        update::update(new, old)
+    }
+
+    fn validate_status_update(&self, new: &Pod, old: &Pod) -> Vec<FieldError> {
+        status(&new.status, &old.status)
+    }
+
+    fn validate_subresource_update(&self, subresource: &str, new: &Pod, old: &Pod) -> Vec<FieldError> {
+        match subresource {
+            "ephemeralcontainers" => update::ephemeral(new, old),
+            "resize" => update::resize(new, old),
+            _ => Vec::new(),
+        }
+    }
+
+    fn warnings(&self, pod: &Pod, old: Option<&Pod>) -> Vec<String> {
+        let wrong = names::dns_label(&pod.metadata.name);
+        if old.is_some() || wrong.is_empty() {
+            return Vec::new();
+        }
+        let list = wrong.join(" ");
+        vec![format!(
+            "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [{list}]"
+        )]
+    }
+
     fn row(&self, pod: &Pod, now: Timestamp) -> Vec<Value> {
         columns::row(pod, now)
     }
@@ -110,6 +154,24 @@ impl KindStrategy for PodStrategy {
         let period = asked.or(pod.spec.termination_grace_period_seconds).unwrap_or(0);
         Some(if period < 0 { 1 } else { period })
     }
+}
+
+/// The class of a pod never changes; addresses must be readable.
+fn status(new: &PodStatus, old: &PodStatus) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    if !old.qos_class.is_empty() && new.qos_class != old.qos_class {
+        errors.invalid("status.qosClass", &new.qos_class, crate::metadata::IMMUTABLE);
+    }
+    if !new.nominated_node_name.is_empty() {
+        errors.format("status.nominatedNodeName", &new.nominated_node_name, names::dns_subdomain);
+    }
+    for (i, ip) in new.pod_ips.iter().enumerate() {
+        addresses::address(&mut errors, &format!("status.podIPs[{i}].ip"), &ip.ip);
+    }
+    for (i, ip) in new.host_ips.iter().enumerate() {
+        addresses::address(&mut errors, &format!("status.hostIPs[{i}].ip"), &ip.ip);
+    }
+    errors.into_vec()
 }
 
 fn count_generation(new: &mut Pod, old: &Pod) {

@@ -1,0 +1,57 @@
+//! Addresses and ranges in text form, as older fields take them (leading zeros tolerated by upstream are
+//! not).
+
+use crate::errors::Errors;
+use std::net::IpAddr;
+
+/// Reads an address.
+pub(crate) fn parse(text: &str) -> Option<IpAddr> {
+    text.parse().ok()
+}
+
+/// The address must be readable.
+pub(crate) fn address(errors: &mut Errors, path: &str, text: &str) -> Option<IpAddr> {
+    let parsed = parse(text);
+    if parsed.is_none() {
+        let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+        errors.invalid(path, text, detail);
+    }
+    parsed
+}
+
+/// The range must be readable.
+pub(crate) fn range(errors: &mut Errors, path: &str, text: &str) {
+    let parsed = text.split_once('/').and_then(|(ip, bits)| {
+        let most = if parse(ip)?.is_ipv4() { 32 } else { 128 };
+        bits.parse::<u8>().ok().filter(|b| *b <= most)
+    });
+    if parsed.is_none() {
+        let detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+        errors.invalid(path, text, detail);
+    }
+}
+
+/// An address that endpoints may have: neither unspecified, nor loopback, nor link-local.
+pub(crate) fn endpoint(errors: &mut Errors, path: &str, text: &str) {
+    let Some(ip) = parse(text) else {
+        errors.invalid(path, text, "must be a valid IP address");
+        return;
+    };
+    let (link_local, local_multicast) = match ip {
+        IpAddr::V4(ip) => (ip.is_link_local(), ip.octets()[..3] == [224, 0, 0]),
+        IpAddr::V6(ip) => (ip.is_unicast_link_local(), ip.segments()[0] == 0xff02),
+    };
+    if ip.is_unspecified() {
+        errors.invalid(path, text, format!("may not be unspecified ({text})"));
+    }
+    if ip.is_loopback() {
+        errors.invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+    }
+    if link_local {
+        errors.invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+    }
+    if local_multicast {
+        let detail = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
+        errors.invalid(path, text, detail);
+    }
+}

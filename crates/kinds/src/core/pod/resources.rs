@@ -1,0 +1,131 @@
+//! Validation of requests and limits.
+
+use crate::errors::Errors;
+use crate::names;
+use corten_api::Quantity;
+use corten_api::core::v1::ResourceRequirements;
+use std::collections::BTreeSet;
+
+/// Resources without a domain that containers may ask for.
+const CONTAINER_RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+/// Resources that are counted in whole numbers.
+const WHOLE: [&str; 10] = [
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "services.nodeports",
+    "services.loadbalancers",
+    "count",
+];
+
+fn is_huge(name: &str) -> bool {
+    name.starts_with("hugepages-")
+}
+
+fn is_native(name: &str) -> bool {
+    !name.contains('/') || name.contains("kubernetes.io/")
+}
+
+fn is_extended(name: &str) -> bool {
+    !is_native(name)
+        && !name.starts_with("requests.")
+        && names::qualified_name(&format!("requests.{name}")).is_empty()
+}
+
+fn may_overcommit(name: &str) -> bool {
+    is_native(name) && !is_huge(name)
+}
+
+/// The amount of a resource: not negative, and whole where parts make no sense.
+pub(crate) fn amount(errors: &mut Errors, path: &str, name: &str, amount: &Quantity) {
+    if amount.is_negative() {
+        errors.invalid(path, amount.to_string(), crate::metadata::NOT_NEGATIVE);
+    }
+    if (WHOLE.contains(&name) || is_extended(name)) && !amount.is_whole() {
+        errors.invalid(path, amount.to_string(), "must be an integer");
+    }
+}
+
+fn container_resource(errors: &mut Errors, path: &str, name: &str) {
+    let before = names::qualified_name(name);
+    if !before.is_empty() {
+        errors.format(path, name, names::qualified_name);
+        return;
+    }
+    if !name.contains('/') {
+        if !CONTAINER_RESOURCES.contains(&name) && !is_huge(name) {
+            errors.invalid(path, name, "must be a standard resource type or fully qualified");
+            errors.invalid(path, name, "must be a standard resource for containers");
+        }
+    } else if !is_native(name) && !is_extended(name) {
+        errors.invalid(path, name, "doesn't follow extended resource name standard");
+    }
+}
+
+fn huge_pages(errors: &mut Errors, path: &str, name: &str, amount: &Quantity) {
+    let Some(size) = name.strip_prefix("hugepages-").and_then(|s| s.parse::<Quantity>().ok()) else { return };
+    let (page, total) = (size.value(), amount.value());
+    if page > 0 && (!amount.is_whole() || total % page != 0) {
+        let detail = format!("{amount} is not positive integer multiple of {name}");
+        errors.invalid(path, amount.to_string(), detail);
+    }
+}
+
+/// Requests and limits of a container.
+pub(crate) fn requirements(
+    errors: &mut Errors,
+    resources: &ResourceRequirements,
+    claims: &BTreeSet<&str>,
+    path: &str,
+) {
+    let (limits, requests) = (&resources.limits, &resources.requests);
+    for (name, limit) in limits {
+        let at = format!("{path}.limits[{name}]");
+        container_resource(errors, &at, name);
+        amount(errors, &at, name, limit);
+        huge_pages(errors, &at, name, limit);
+    }
+    for (name, request) in requests {
+        let at = format!("{path}.requests[{name}]");
+        container_resource(errors, &at, name);
+        amount(errors, &at, name, request);
+        let whole = format!("{path}.requests");
+        match limits.get(name) {
+            Some(limit) if request != limit && !may_overcommit(name) => {
+                errors.invalid(
+                    whole,
+                    request.to_string(),
+                    format!("must be equal to {name} limit of {limit}"),
+                );
+            }
+            Some(limit) if request > limit => {
+                let detail = format!("must be less than or equal to {name} limit of {limit}");
+                errors.invalid(whole, request.to_string(), detail);
+            }
+            None if !may_overcommit(name) => {
+                let detail = "Limit must be set for non overcommitable resources";
+                errors.required(format!("{path}.limits"), detail);
+            }
+            _ => {}
+        }
+        huge_pages(errors, &at, name, request);
+    }
+    let all = || limits.keys().chain(requests.keys());
+    if all().any(|n| is_huge(n)) && !all().any(|n| n == "cpu" || n == "memory") {
+        errors.forbidden(path, "HugePages require cpu or memory");
+    }
+    for (i, claim) in resources.claims.iter().enumerate() {
+        let at = format!("{path}.claims[{i}]");
+        if claim.name.is_empty() {
+            errors.required(at, "");
+        } else if resources.claims[..i].contains(claim) {
+            errors.duplicate(at, &claim.name);
+        } else if !claims.contains(claim.name.as_str()) {
+            errors.not_found(at, &claim.name);
+        }
+    }
+}
