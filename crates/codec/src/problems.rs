@@ -24,9 +24,9 @@ impl Problems {
         Problems::default()
     }
 
-    /// Whether findings are collected.
+    /// Whether findings are collected, and there is room for more.
     pub fn looks(&self) -> bool {
-        self.look
+        self.look && self.found.len() < MOST
     }
 
     /// Adds `unknown field "path"`.
@@ -41,7 +41,7 @@ impl Problems {
 
     /// Adds a finding in its own words, each once.
     pub fn add(&mut self, text: String) {
-        if self.look && self.found.len() < MOST && !self.found.contains(&text) {
+        if self.looks() && !self.found.contains(&text) {
             self.found.push(text);
         }
     }

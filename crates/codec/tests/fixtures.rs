@@ -126,8 +126,11 @@ fn yaml_is_the_same_object() {
     println!("{count} kinds as YAML");
 }
 
+/// A group, a kind, and how an empty one is made.
+type Body = (&'static str, &'static str, fn() -> Box<dyn Struct>);
+
 /// Bodies that have no object metadata: group, kind, and an empty one.
-fn bodies() -> Vec<(&'static str, &'static str, fn() -> Box<dyn Struct>)> {
+fn bodies() -> Vec<Body> {
     use corten_api::{admission, core, meta};
     vec![
         ("admission.k8s.io", "AdmissionReview", || Box::new(admission::v1::AdmissionReview::default())),
@@ -191,6 +194,41 @@ fn bodies_are_the_same_in_every_format() {
     }
     println!("{count} bodies");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn damaged_fixtures_never_panic() {
+    let mut seed = 1u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as usize % below.max(1)
+    };
+    for info in KINDS {
+        let Some(new) = info.new else { continue };
+        for format in ["json", "yaml", "pb"] {
+            let Some(sound) = of_kind(info, format) else { continue };
+            for _ in 0..12 {
+                let mut bytes = sound.clone();
+                for _ in 0..=random(3) {
+                    let at = random(bytes.len());
+                    match random(3) {
+                        0 => bytes[at] = random(256) as u8,
+                        1 => bytes.truncate(at.max(1)),
+                        _ => drop(bytes.splice(at..at, sound[random(sound.len())..].iter().take(9).copied())),
+                    }
+                }
+                let (mut object, mut problems) = (new(), Problems::strict());
+                let read = match format {
+                    "json" => json::decode(&bytes, &mut *object, &mut problems),
+                    "yaml" => yaml::decode(&bytes, &mut *object, &mut problems),
+                    _ => protobuf::decode(&bytes, &mut *object),
+                };
+                if read.is_ok() {
+                    value(&json::encode(&*object));
+                }
+            }
+        }
+    }
 }
 
 /// Where two values differ first.

@@ -38,36 +38,20 @@ fn decode_text(text: &str, to: &mut dyn Struct, problems: &mut Problems) -> Resu
     decoder.finish()
 }
 
-/// Takes one item of a list; it is handed the struct that the item fills.
-pub(crate) type ReadItem<'r> = dyn FnMut(&mut dyn Struct) -> Result<(), DecodeError> + 'r;
-
-/// Walks through a list: fills `meta`, and calls `each` for every item.
-pub(crate) fn decode_list(
-    bytes: &[u8],
-    meta: &mut dyn Struct,
-    problems: &mut Problems,
-    each: &mut dyn FnMut(&mut ReadItem<'_>) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut decoder = Decoder::new(&text, problems);
-    decoder.list_of_objects(meta, each)?;
-    decoder.finish()
-}
-
 /// One reading in progress.
 pub(super) struct Decoder<'a, 'p> {
     pub reader: Reader<'a>,
-    path: Path<'a>,
-    problems: &'p mut Problems,
-    strict: bool,
+    pub path: Path<'a>,
+    pub problems: &'p mut Problems,
+    pub strict: bool,
     /// The first value that did not fit; reading goes on behind it, for a fault in the text is worse.
     saved: Option<DecodeError>,
     depth: usize,
-    budget: Budget,
+    pub budget: Budget,
 }
 
 impl<'a, 'p> Decoder<'a, 'p> {
-    fn new(text: &'a str, problems: &'p mut Problems) -> Self {
+    pub(super) fn new(text: &'a str, problems: &'p mut Problems) -> Self {
         Decoder {
             reader: Reader::new(text),
             path: Path::default(),
@@ -80,70 +64,16 @@ impl<'a, 'p> Decoder<'a, 'p> {
     }
 
     /// A struct that may be `null`.
-    fn whole(&mut self, to: &mut dyn Struct) -> Result<(), DecodeError> {
+    pub(super) fn whole(&mut self, to: &mut dyn Struct) -> Result<(), DecodeError> {
         match self.reader.peek()? {
             Token::Null => self.reader.null(),
             token => self.struct_of(token, to),
         }
     }
 
-    fn finish(mut self) -> Result<(), DecodeError> {
+    pub(super) fn finish(mut self) -> Result<(), DecodeError> {
         self.reader.end()?;
         self.saved.map_or(Ok(()), Err)
-    }
-
-    fn list_of_objects(
-        &mut self,
-        meta: &mut dyn Struct,
-        each: &mut dyn FnMut(&mut ReadItem<'_>) -> Result<(), DecodeError>,
-    ) -> Result<(), DecodeError> {
-        let token = self.reader.peek()?;
-        if token != Token::Object {
-            return self.mismatch(token, "v1.List");
-        }
-        self.reader.open();
-        let mut first = true;
-        while let Some(key) = self.reader.key(&mut first)? {
-            match (&*key, self.reader.peek()?) {
-                ("metadata", _) => {
-                    self.path.0.push(Step::Field("List", "metadata"));
-                    self.whole(meta)?;
-                    self.path.0.pop();
-                }
-                ("items", Token::Array) => {
-                    self.path.0.push(Step::Field("List", "items"));
-                    self.objects(each)?;
-                    self.path.0.pop();
-                }
-                ("items", token) if token != Token::Null => self.mismatch(token, "[]v1.Object")?,
-                ("apiVersion" | "kind" | "items", _) => drop(self.reader.skip()?),
-                _ => {
-                    if self.strict {
-                        self.problems.unknown(&self.path.strict(&key));
-                    }
-                    self.reader.skip()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn objects(
-        &mut self,
-        each: &mut dyn FnMut(&mut ReadItem<'_>) -> Result<(), DecodeError>,
-    ) -> Result<(), DecodeError> {
-        self.reader.open();
-        let (mut first, mut at) = (true, 0);
-        while self.reader.item(&mut first)? {
-            self.path.0.push(Step::Index(at));
-            each(&mut |object| {
-                self.budget.take(size_of_val(object))?;
-                self.whole(object)
-            })?;
-            self.path.0.pop();
-            at += 1;
-        }
-        Ok(())
     }
 
     /// Keeps the first error.
@@ -328,7 +258,7 @@ impl<'a, 'p> Decoder<'a, 'p> {
         let Some(of) = ty.element() else { return self.mismatch(token, &type_name(ty)) };
         self.enter()?;
         // The keys of this text, should the map hold others from before.
-        let mut seen = (to.len() > 0).then(HashSet::new);
+        let mut seen = (!to.is_empty()).then(HashSet::new);
         self.reader.open();
         let mut first = true;
         while let Some(key) = self.reader.key(&mut first)? {

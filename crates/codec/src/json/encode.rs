@@ -226,7 +226,7 @@ impl Encoder<'_> {
 fn left_out(field: &Field, view: &View<'_>) -> bool {
     match view {
         // A plain time is `null` when unset, as is a pointer without `omitempty`.
-        View::Null => !field.nullable && !(field.optional && field.required),
+        View::Null => !(field.nullable || field.optional && field.required),
         // A struct to Go, which it never leaves out: `null`.
         View::Raw(_) => false,
         _ => field.name.is_empty() || (field.omit_empty && view.is_empty()),

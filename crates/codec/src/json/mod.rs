@@ -2,8 +2,10 @@
 //! omission of fields.
 
 mod decode;
+mod duplicates;
 mod encode;
 mod leaf;
+mod list;
 mod path;
 pub(crate) mod reader;
 mod stored;
@@ -11,11 +13,12 @@ pub(crate) mod text;
 pub(crate) mod time;
 mod type_meta;
 
-pub(crate) use decode::decode_list;
 pub use decode::{decode, decode_struct};
+pub use duplicates::find_duplicates;
 pub(crate) use encode::write_type_meta;
 pub use encode::{encode, encode_into, encode_struct, encode_value};
 pub(crate) use leaf::compact;
+pub(crate) use list::decode_list;
 pub use stored::{encode_stored, splice_resource_version};
 pub use type_meta::{TypeMeta, type_meta};
 
