@@ -4,7 +4,7 @@ use bytes::Bytes;
 use corten_api::meta::v1::{ListMeta, PartialObjectMetadata};
 use corten_api::{KindInfo, Struct};
 use corten_codec::json::TypeMeta;
-use corten_codec::{Problems, json, list as lists, protobuf};
+use corten_codec::{Problems, json, list as lists, protobuf, yaml};
 use corten_semantics::{ApiError, ApiResult};
 
 use super::negotiate::{Accepted, Format, MEDIA_TYPES};
@@ -30,7 +30,8 @@ pub fn from_json(json: Bytes, accepted: Accepted) -> ApiResult<Bytes> {
     match accepted.format {
         Format::Json if accepted.pretty => Ok(indented(&json).into()),
         Format::Json => Ok(json),
-        Format::Yaml | Format::Protobuf => Err(ApiError::not_acceptable(&MEDIA_TYPES)),
+        Format::Yaml => yaml::from_json(&json).map(Bytes::from).map_err(ApiError::internal),
+        Format::Protobuf => Err(ApiError::not_acceptable(&MEDIA_TYPES)),
     }
 }
 
@@ -113,6 +114,8 @@ pub struct Readable<'a> {
 
 enum Content<'a> {
     Json(&'a [u8]),
+    /// YAML, and the same as JSON.
+    Yaml(&'a [u8], Vec<u8>),
     Protobuf(protobuf::Envelope<'a>),
 }
 
@@ -121,7 +124,10 @@ pub fn readable(body: &[u8], format: Format) -> Result<Readable<'_>, String> {
     let content = match format {
         Format::Json => Content::Json(body),
         Format::Protobuf => Content::Protobuf(protobuf::open(body).map_err(|e| e.to_string())?),
-        Format::Yaml => return Err("the format is not served".into()),
+        Format::Yaml => {
+            let json = yaml::to_json(body, &mut Problems::ignore()).map_err(|e| e.to_string())?;
+            Content::Yaml(body, json)
+        }
     };
     Ok(Readable { original: body, content })
 }
@@ -140,6 +146,7 @@ impl Readable<'_> {
         };
         match &self.content {
             Content::Json(text) => json::type_meta(text).map(|meta| own(&meta)).map_err(|e| e.to_string()),
+            Content::Yaml(_, text) => json::type_meta(text).map(|meta| own(&meta)).map_err(|e| e.to_string()),
             Content::Protobuf(envelope) => Ok(own(&envelope.type_meta)),
         }
     }
@@ -148,6 +155,7 @@ impl Readable<'_> {
     pub fn fill(&self, to: &mut dyn Struct, problems: &mut Problems) -> Result<(), String> {
         match &self.content {
             Content::Json(text) => json::decode_struct(text, to, problems),
+            Content::Yaml(text, _) => yaml::decode_struct(text, to, problems),
             Content::Protobuf(envelope) => protobuf::decode_message(envelope.raw, to),
         }
         .map_err(|e| e.to_string())

@@ -29,9 +29,10 @@ mod watch;
 
 use std::sync::Arc;
 
-use corten_auth::authenticate::ClientCertificates;
+use corten_auth::authenticate::{ClientCertificates, ServiceAccountTokens};
+use corten_auth::pki::{Pki, PkiError};
 use corten_auth::token::TokenSigner;
-use corten_auth::{Authenticator, Authorizer};
+use corten_auth::{Authenticator, Authorizer, tls};
 use corten_rt::{Clock, Tasks};
 
 use crate::Registry;
@@ -61,4 +62,37 @@ pub struct Api {
     pub inflight: InFlight,
     /// The tasks of streams that outlive their request; their end closes watches.
     pub tasks: Tasks,
+}
+
+impl Api {
+    /// What a cluster's own server serves: its registry, judged by its certificates and tokens. Health
+    /// checks and documents are for the caller to add.
+    ///
+    /// # Errors
+    /// When a certificate of `pki` is malformed.
+    pub fn new(registry: Arc<Registry>, pki: &Pki, limits: Limits, tasks: Tasks) -> Result<Api, PkiError> {
+        let clock = registry.clock();
+        let authority = pki.ca.certificate();
+        let client = tls::client_config(std::slice::from_ref(authority), Some(&pki.kubelet_client))?;
+        Ok(Api {
+            certificates: ClientCertificates::new(authority)?,
+            authenticator: Authenticator {
+                service_accounts: ServiceAccountTokens::new(Arc::clone(&pki.tokens)),
+                objects: registry.lookup(),
+                admin_token: String::new(),
+                clock,
+            },
+            authorizer: Arc::clone(registry.authorizer()),
+            tokens: Arc::clone(&pki.tokens),
+            kubelets: KubeletTls::new(client).map_err(|e| PkiError::Malformed(e.to_string()))?,
+            health: Health::new(),
+            documents: Arc::new(NoDocuments),
+            metrics: Metrics::default(),
+            clock,
+            limits,
+            inflight: InFlight::new(limits.reads, limits.writes),
+            tasks,
+            registry,
+        })
+    }
 }

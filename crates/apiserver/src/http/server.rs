@@ -33,6 +33,10 @@ pub struct Limits {
     pub request_time: Duration,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
+    /// Requests that read, worked on at a time; watches and streams do not count.
+    pub reads: usize,
+    /// Requests that change something, worked on at a time.
+    pub writes: usize,
 }
 
 impl Default for Limits {
@@ -44,6 +48,8 @@ impl Default for Limits {
             header_time: Duration::from_secs(32),
             request_time: Duration::from_secs(60),
             streams: 250,
+            reads: 400,
+            writes: 200,
         }
     }
 }

@@ -1,0 +1,132 @@
+//! Objects, lists, watches, discovery, health, as any client sees them.
+
+use crate::world::{Call, World};
+use http_body_util::BodyExt;
+
+#[tokio::test]
+async fn an_object_lives_and_dies() {
+    let world = World::new().await;
+    world.furnish().await;
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let made = world.admin("POST", maps, r#"{"metadata":{"name":"a"},"data":{"k":"v"}}"#).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    let made = made.json();
+    assert_eq!((&made["kind"], &made["apiVersion"]), (&"ConfigMap".into(), &"v1".into()));
+    assert!(made["metadata"]["uid"].as_str().is_some_and(|u| u.len() == 36));
+
+    let one = format!("{maps}/a");
+    let got = world.admin("GET", &one, "").await;
+    assert_eq!((got.code, got.json()), (200, made.clone()));
+    assert_eq!(got.headers["content-type"], "application/json");
+    assert_eq!(got.headers["cache-control"], "no-cache, private");
+    assert_eq!(got.headers["audit-id"].len(), 36);
+
+    let mut changed = made.clone();
+    changed["data"]["k"] = "w".into();
+    let put = world.admin("PUT", &one, &changed.to_string()).await;
+    assert_eq!((put.code, &put.json()["data"]["k"]), (200, &"w".into()), "{}", put.text());
+    let stale = world.admin("PUT", &one, &changed.to_string()).await;
+    assert_eq!(stale.code, 409);
+
+    let patched = world.admin("PATCH", &one, r#"{"data":{"l":"m"}}"#).await;
+    assert_eq!((patched.code, &patched.json()["data"]["l"]), (200, &"m".into()), "{}", patched.text());
+
+    let list = world.admin("GET", maps, "").await.json();
+    assert_eq!(list["kind"], "ConfigMapList");
+    let names: Vec<_> =
+        list["items"].as_array().expect("items").iter().map(|i| &i["metadata"]["name"]).collect();
+    assert_eq!(names, ["a", "there"]);
+    assert!(list["items"][0].get("kind").is_none(), "items do not repeat their kind");
+
+    let gone = world.admin("DELETE", &one, "").await;
+    assert_eq!((gone.code, &gone.json()["status"]), (200, &"Success".into()));
+    assert_eq!(world.admin("GET", &one, "").await.code, 404);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_brings_events_in_lines_and_tables() {
+    let world = World::new().await;
+    world.furnish().await;
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let list = world.admin("GET", maps, "").await.json();
+    let from = list["metadata"]["resourceVersion"].as_str().expect("a version");
+    let path = format!("{maps}?watch=1&resourceVersion={from}&allowWatchBookmarks=true&timeoutSeconds=2");
+    let plain = Call { method: "GET", path: &path, headers: &[], body: b"" };
+    let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let table = Call { method: "GET", path: &path, headers: &[("accept", accept)], body: b"" };
+    let plain = world.open(Some(&world.pki.admin), &plain).await;
+    let table = world.open(Some(&world.pki.admin), &table).await;
+    for name in ["a", "b"] {
+        let body = format!(r#"{{"metadata":{{"name":"{name}"}}}}"#);
+        assert_eq!(world.admin("POST", maps, &body).await.code, 201);
+    }
+    let lines = |bytes: bytes::Bytes| -> Vec<serde_json::Value> {
+        String::from_utf8_lossy(&bytes).lines().map(|l| serde_json::from_str(l).expect("an event")).collect()
+    };
+    let plain = lines(plain.into_body().collect().await.expect("events").to_bytes());
+    assert_eq!((&plain[0]["type"], &plain[0]["object"]["metadata"]["name"]), (&"ADDED".into(), &"a".into()));
+    assert_eq!((&plain[1]["type"], &plain[1]["object"]["metadata"]["name"]), (&"ADDED".into(), &"b".into()));
+    let table = lines(table.into_body().collect().await.expect("events").to_bytes());
+    assert_eq!(table[0]["object"]["kind"], "Table");
+    assert!(table[0]["object"]["columnDefinitions"].is_array());
+    assert!(table[1]["object"]["columnDefinitions"].is_null(), "the columns are told once");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn forms_of_an_answer() {
+    let world = World::new().await;
+    world.furnish().await;
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let table = world.get_with(maps, "accept", "application/json;as=Table;v=v1;g=meta.k8s.io").await.json();
+    assert_eq!((&table["kind"], &table["apiVersion"]), (&"Table".into(), &"meta.k8s.io/v1".into()));
+    let columns: Vec<_> =
+        table["columnDefinitions"].as_array().expect("columns").iter().map(|c| &c["name"]).collect();
+    assert_eq!(columns, ["Name", "Data", "Age"]);
+    assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+    let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+    let metadata = world.get_with(maps, "accept", accept).await.json();
+    assert_eq!(metadata["kind"], "PartialObjectMetadataList");
+    assert!(metadata["items"][0].get("data").is_none());
+    let one = format!("{maps}/there");
+    let wrong = world.get_with(&one, "accept", accept).await;
+    assert_eq!(wrong.code, 406);
+    let protobuf = world.get_with(&one, "accept", "application/vnd.kubernetes.protobuf").await;
+    assert_eq!(protobuf.headers["content-type"], "application/vnd.kubernetes.protobuf");
+    assert!(protobuf.body.starts_with(b"k8s\0"));
+    let pretty = world.admin("GET", &format!("{one}?pretty=true"), "").await;
+    assert!(pretty.text().starts_with("{\n  \"kind\": \"ConfigMap\""), "{}", pretty.text());
+    let yaml = world.get_with(&one, "accept", "application/yaml").await;
+    assert_eq!((yaml.code, yaml.headers["content-type"].as_str()), (200, "application/yaml"));
+    assert!(yaml.text().contains("kind: ConfigMap"), "{}", yaml.text());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn discovery_and_open_paths() {
+    let world = World::new().await;
+    let aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let all = world.get_with("/apis", "accept", aggregated).await;
+    assert_eq!((all.code, all.headers["content-type"].as_str()), (200, aggregated));
+    assert_eq!(all.headers["vary"], "Accept");
+    let again = Call {
+        method: "GET",
+        path: "/apis",
+        headers: &[("accept", aggregated), ("if-none-match", &all.headers["etag"])],
+        body: b"",
+    };
+    assert_eq!(world.ask(Some(&world.pki.admin), &again).await.code, 304);
+    let apps = world.admin("GET", "/apis/apps/v1", "").await.json();
+    let names: Vec<_> = apps["resources"].as_array().expect("resources").iter().map(|r| &r["name"]).collect();
+    assert!(names.contains(&&"deployments/scale".into()), "{names:?}");
+    assert_eq!(world.admin("GET", "/api", "").await.json()["versions"][0], "v1");
+    assert_eq!(world.admin("GET", "/apis", "").await.json()["kind"], "APIGroupList");
+    assert_eq!(world.admin("GET", "/apis/none", "").await.text(), "404 page not found\n");
+    for path in ["/livez", "/readyz", "/healthz", "/livez/ping", "/version"] {
+        let call = Call { method: "GET", path, headers: &[], body: b"" };
+        assert_eq!(world.ask(None, &call).await.code, 200, "{path}");
+    }
+    assert!(world.admin("GET", "/metrics", "").await.text().contains("apiserver_request_total"));
+    world.end().await;
+}

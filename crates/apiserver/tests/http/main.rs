@@ -1,0 +1,4 @@
+//! The HTTP layer from outside: a real server on loopback, raw requests, real certificates.
+
+mod basics;
+mod world;
