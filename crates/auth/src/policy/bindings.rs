@@ -41,6 +41,16 @@ pub(super) fn all() -> Vec<ClusterRoleBinding> {
             &format!("{CERTIFICATES}:selfnodeclient"),
             group(NODES),
         ),
+        binding(
+            "corten:node-autoapprove-server-certificate",
+            &format!("{CERTIFICATES}:selfnodeserver"),
+            group(NODES),
+        ),
+        binding(
+            "corten:kubelet-serving-approver",
+            "system:certificates.k8s.io:kubelet-serving-approver",
+            account("certificate-controller"),
+        ),
         binding("corten:node-proxier", "system:node-proxier", group(NODES)),
         binding("corten:kubelet-api-admin", "system:kubelet-api-admin", user(KUBELET_CLIENT)),
     ]);

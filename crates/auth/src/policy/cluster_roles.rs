@@ -180,6 +180,7 @@ fn certificates() -> Vec<ClusterRole> {
     };
     vec![
         asker("nodeclient"),
+        asker("selfnodeserver"),
         asker("selfnodeclient"),
         approver("legacy-unknown", "kubernetes.io/legacy-unknown"),
         approver("kubelet-serving", KUBELET_SERVING_SIGNER),

@@ -1,6 +1,10 @@
 //! Certificate signing requests of nodes: which are good, and the certificates for them (upstream's
 //! `kubernetes.io/kube-apiserver-client-kubelet` and `kubernetes.io/kubelet-serving` signers).
 
+mod approval;
+
+pub use approval::{Ground, certificate, grounds};
+
 use crate::pki::{Authority, Leaf, PkiError, Purpose};
 use crate::pki::{alternative_names, common_name, organizations};
 use corten_rt::Timestamp;
