@@ -3,10 +3,12 @@
 //! declaration and strategy, with admission and one transaction per write; [`LocalTransport`] lets the
 //! components of this process call the registry without a network; the HTTP layer lets everybody else.
 
+mod bootstrap;
 pub mod cache;
 pub mod http;
 mod local;
 pub mod registry;
 
+pub use bootstrap::bootstrap;
 pub use local::LocalTransport;
 pub use registry::{Config, Registry};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use corten_api::Object;
 use corten_api::authentication::v1::UserInfo;
+use corten_api::selector::FieldSelector;
+use corten_auth::Attributes;
 use corten_client::transport as client;
 use corten_client::transport::{Answer, Call, ObjectList, Target, Transport, WatchStream};
 use corten_semantics::ApiResult;
@@ -29,11 +31,25 @@ impl LocalTransport {
     pub fn new(registry: Arc<Registry>, user: UserInfo) -> Self {
         LocalTransport { registry, ctx: RequestContext { user: Arc::new(user) } }
     }
+
+    fn authorize(&self, target: &Target, verb: &str, fields: &str) -> ApiResult<()> {
+        let fields = FieldSelector::parse(fields).ok().filter(|f| !f.is_everything());
+        let attributes = Attributes {
+            version: target.kind.version,
+            subresource: target.subresource,
+            namespace: target.namespace.as_deref().unwrap_or_default(),
+            name: &target.name,
+            fields: fields.as_ref(),
+            ..Attributes::resource(&self.ctx.user, verb, target.kind.group, target.kind.plural)
+        };
+        self.registry.authorizer().check(&attributes)
+    }
 }
 
 #[async_trait]
 impl Transport for LocalTransport {
     async fn call(&self, target: Target, call: Call) -> ApiResult<Answer> {
+        self.authorize(&target, verb(&call), selectors(&call))?;
         let (registry, ctx) = (&self.registry, &self.ctx);
         match call {
             Call::Get => {
@@ -59,6 +75,7 @@ impl Transport for LocalTransport {
     }
 
     async fn watch(&self, target: Target, options: client::WatchOptions) -> ApiResult<WatchStream> {
+        self.authorize(&target, "watch", &options.field_selector)?;
         let initial = options.initial_events;
         let options = WatchOptions {
             label_selector: options.label_selector,
@@ -71,6 +88,25 @@ impl Transport for LocalTransport {
         };
         let watch = self.registry.watch(&self.ctx, &target, &options).await?;
         Ok(watch.map(event).boxed())
+    }
+}
+
+fn verb(call: &Call) -> &'static str {
+    match call {
+        Call::Get => "get",
+        Call::List(_) => "list",
+        Call::Create(..) => "create",
+        Call::Update(..) => "update",
+        Call::Patch(..) => "patch",
+        Call::Delete(_) => "delete",
+        Call::DeleteCollection(..) => "deletecollection",
+    }
+}
+
+fn selectors(call: &Call) -> &str {
+    match call {
+        Call::List(o) | Call::DeleteCollection(o, _) => &o.field_selector,
+        _ => "",
     }
 }
 

@@ -30,6 +30,16 @@ pub(crate) use selection::Selection;
 pub(crate) use watch::{Start, WatchPlan};
 pub use watch::{Watch, WatchEvent};
 
+/// Who keeps something of its own up to date with the objects, before anyone can read them here.
+pub(crate) trait Observer: Send + Sync {
+    /// Whether objects of the kind matter.
+    fn wants(&self, kind: &KindInfo) -> bool;
+    /// The object is new or has changed.
+    fn observe(&self, object: &dyn Object);
+    /// The object is gone.
+    fn forget(&self, object: &dyn Object);
+}
+
 /// All resources' caches.
 pub(crate) struct WatchCache {
     store: Arc<dyn Store>,
@@ -51,11 +61,15 @@ impl WatchCache {
     pub async fn open(
         store: Arc<dyn Store>,
         kinds: &[&'static KindInfo],
+        observer: Arc<dyn Observer>,
         tasks: &Tasks,
     ) -> Result<Arc<Self>, corten_store::Error> {
         let resources: feed::Resources = kinds
             .iter()
-            .map(|kind| (prefix_of(kind), Arc::new(Resource::new(kind, prefix_of(kind)))))
+            .map(|kind| {
+                let observer = observer.wants(kind).then(|| observer.clone());
+                (prefix_of(kind), Arc::new(Resource::new(kind, prefix_of(kind), observer)))
+            })
             .collect();
         let (revision, records) = feed::read_all(&*store).await?;
         let watch = store.watch(ROOT, revision).await?;

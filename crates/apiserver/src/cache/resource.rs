@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::ring::{Change, Limits, Ring};
-use super::{Entry, Selection};
+use super::{Entry, Observer, Selection};
 
 /// The state of one resource as of a revision. Cheap to clone; clones do not change.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +103,6 @@ const HELD: usize = 16;
 const HELD_FOR: Duration = Duration::from_secs(60);
 
 /// One resource's cache.
-#[derive(Debug)]
 pub(crate) struct Resource {
     /// The kind that is stored.
     pub kind: &'static KindInfo,
@@ -113,6 +112,7 @@ pub(crate) struct Resource {
     held: Mutex<VecDeque<Held>>,
     /// Tells all watchers of the resource that the ring has grown.
     grown: watch::Sender<u64>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 #[derive(Debug)]
@@ -122,7 +122,7 @@ struct State {
 }
 
 impl Resource {
-    pub fn new(kind: &'static KindInfo, prefix: String) -> Self {
+    pub fn new(kind: &'static KindInfo, prefix: String, observer: Option<Arc<dyn Observer>>) -> Self {
         let state = State { snapshot: Snapshot::default(), ring: Ring::new(0, Limits::default()) };
         Resource {
             kind,
@@ -130,6 +130,7 @@ impl Resource {
             state: RwLock::new(state),
             held: Mutex::default(),
             grown: watch::Sender::new(0),
+            observer,
         }
     }
 
@@ -137,6 +138,7 @@ impl Resource {
     pub fn load(&self, revision: Revision, entries: Vec<Arc<Entry>>) {
         let mut snapshot = Snapshot { revision, ..Snapshot::default() };
         for entry in entries {
+            self.tell(entry.key(), Some(&entry));
             snapshot.put(&entry.key().clone(), Some(entry));
         }
         *self.state.write() = State { snapshot, ring: Ring::new(revision, Limits::default()) };
@@ -145,6 +147,9 @@ impl Resource {
     /// Takes changes in order of revision, all at once for readers.
     pub fn apply(&self, changes: Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>) {
         let now = Instant::now();
+        for (_, key, current) in &changes {
+            self.tell(key, current.as_ref());
+        }
         let end = {
             let mut state = self.state.write();
             for (revision, key, current) in changes {
@@ -158,6 +163,19 @@ impl Resource {
         };
         self.held.lock().retain(|h| h.until > now);
         self.grown.send_replace(end);
+    }
+
+    /// Tells the observer what `key` holds from now on.
+    fn tell(&self, key: &str, current: Option<&Arc<Entry>>) {
+        let Some(observer) = &self.observer else { return };
+        match current {
+            Some(entry) => observer.observe(&*entry.object()),
+            None => {
+                if let Some(gone) = self.get(key) {
+                    observer.forget(&*gone.object());
+                }
+            }
+        }
     }
 
     /// The state now.

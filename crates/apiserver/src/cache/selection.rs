@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use corten_api::core::v1::Pod;
 use corten_api::selector::{FieldSelector, Selector};
 use corten_api::{Kind, KindInfo, Object};
-use corten_kinds::{Strategy, strategy_for};
+use corten_kinds::{Strategy, check_field_label, strategy_for};
 use corten_semantics::{ApiError, ApiResult};
 
 use super::Entry;
@@ -36,12 +36,8 @@ impl Selection {
         };
         let labels = Selector::parse(labels).map_err(|e| bad(&e.to_string()))?;
         let selector = FieldSelector::parse(fields).map_err(|e| bad(&e.to_string()))?;
-        let own = strategy.field_labels();
         for (path, ..) in &selector.terms {
-            let common = path == "metadata.name" || (path == "metadata.namespace" && kind.namespaced);
-            if !common && !own.contains(&path.as_str()) {
-                return Err(bad(&format!("field label not supported: {path}")));
-            }
+            check_field_label(kind, path).map_err(|e| bad(&e.to_string()))?;
         }
         let node = selector.required("spec.nodeName").filter(|node| !node.is_empty() && kind == Pod::INFO);
         let node = node.map(String::from);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use corten_rt::{Instant, Stop, sleep_until};
 use corten_semantics::{ApiError, ApiResult};
 use corten_store::Revision;
-use futures::Stream;
 use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 use tokio::sync::watch::Receiver;
 
 use super::ring::Change;
@@ -40,12 +40,12 @@ pub struct Watch {
 impl Watch {
     /// The next event; `None` at the end.
     pub async fn next(&mut self) -> Option<WatchEvent> {
-        futures::StreamExt::next(&mut self.events).await
+        self.events.next().await
     }
 
     /// The same watch with every event changed by `change`.
     pub(crate) fn with(self, change: impl FnMut(WatchEvent) -> WatchEvent + Send + 'static) -> Self {
-        Watch { events: Box::pin(futures::StreamExt::map(self.events, change)) }
+        Watch { events: Box::pin(self.events.map(change)) }
     }
 }
 
@@ -165,7 +165,7 @@ impl WatchCache {
             ended,
         };
         let events = stream::unfold(cursor, |mut c| async move { Some((c.event().await?, c)) });
-        Ok(Watch { events: Box::pin(events) })
+        Ok(Watch { events: Box::pin(events.fuse()) })
     }
 }
 

@@ -1,19 +1,11 @@
 //! Where admission takes part in a write.
 
+use corten_admission::{Context, Operation};
 use corten_api::Object;
 use corten_semantics::ApiResult;
 
 use super::place::Place;
 use super::{Registry, RequestContext};
-
-/// What is about to happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Create,
-    Update,
-    Delete,
-    Connect,
-}
 
 /// A write on its way through admission.
 pub(crate) struct Admission<'a> {
@@ -24,24 +16,47 @@ pub(crate) struct Admission<'a> {
     pub dry_run: bool,
 }
 
+impl Admission<'_> {
+    fn context<'c>(&'c self, registry: &'c Registry, old: Option<&'c dyn Object>) -> Context<'c> {
+        Context {
+            kind: self.place.stored,
+            subresource: self.subresource,
+            operation: self.operation,
+            namespace: &self.place.namespace,
+            name: &self.place.name,
+            user: &self.ctx.user,
+            dry_run: self.dry_run,
+            old,
+            objects: &*registry.cache,
+        }
+    }
+}
+
 impl Registry {
-    /// Lets the mutating checks change the object.
+    /// Lets the checks change the object.
     pub(crate) async fn mutate(
         &self,
-        _admission: &Admission<'_>,
-        _object: &mut Box<dyn Object>,
-        _old: Option<&dyn Object>,
+        admission: &Admission<'_>,
+        object: &mut dyn Object,
+        old: Option<&dyn Object>,
     ) -> ApiResult<()> {
-        Ok(())
+        self.config.admission.admit(&admission.context(self, old), object).await
     }
 
-    /// Asks the validating checks. No object on deletion.
+    /// Asks the checks about the object as it will be stored, and whether its writer may give the rights
+    /// that it gives.
     pub(crate) async fn validate(
         &self,
-        _admission: &Admission<'_>,
-        _object: Option<&dyn Object>,
-        _old: Option<&dyn Object>,
+        admission: &Admission<'_>,
+        object: &dyn Object,
+        old: Option<&dyn Object>,
     ) -> ApiResult<()> {
-        Ok(())
+        self.check_escalation(admission.ctx, object, old)?;
+        self.config.admission.validate(&admission.context(self, old), object).await
+    }
+
+    /// Asks the checks about a deletion.
+    pub(crate) async fn validate_delete(&self, admission: &Admission<'_>, old: &dyn Object) -> ApiResult<()> {
+        self.config.admission.delete(&admission.context(self, Some(old))).await
     }
 }

@@ -24,6 +24,10 @@ fn durability(kind: &KindInfo, key: &str) -> Durability {
     if heartbeat || kind == core::v1::Event::INFO { Durability::Relaxed } else { Durability::Durable }
 }
 
+/// Kinds whose typed objects few in this process look at: they are decoded when somebody does.
+static READ_SELDOM: &[&KindInfo] =
+    &[core::v1::Event::INFO, core::v1::ConfigMap::INFO, core::v1::Secret::INFO];
+
 impl Registry {
     /// The object at the place as of everything committed.
     pub(crate) async fn current(&self, place: &Place) -> ApiResult<Option<Arc<Entry>>> {
@@ -44,7 +48,9 @@ impl Registry {
         let (op, value) = match change {
             Change::Delete => (Op::delete(key.clone()), None),
             Change::Put(object, value) => {
-                self.cache.pending.announce(key.clone(), value.clone(), object);
+                if !READ_SELDOM.contains(&place.stored) {
+                    self.cache.pending.announce(key.clone(), value.clone(), object);
+                }
                 (Op::put(key.clone(), value.clone()), Some(value))
             }
         };

@@ -1,11 +1,12 @@
 //! Creating objects.
 
+use corten_admission::Operation;
 use corten_api::{Object, Time};
 use corten_rt::random;
 use corten_semantics::{ApiError, ApiResult};
 use uuid::Builder;
 
-use super::admit::{Admission, Operation};
+use super::admit::Admission;
 use super::commit::Change;
 use super::place::Place;
 use super::{Registry, Reply, RequestContext, Target, WriteOptions};
@@ -83,11 +84,11 @@ impl Registry {
         let admission =
             Admission { ctx, place, subresource: "", operation: Operation::Create, dry_run: o.dry_run };
         place.strategy.default(&mut *object);
-        self.mutate(&admission, &mut object, None).await?;
+        self.mutate(&admission, &mut *object, None).await?;
         place.strategy.default(&mut *object);
         corten_kinds::before_create(place.strategy, &mut *object)?;
         let reservation = self.services.reserve(&mut *object, None)?;
-        self.validate(&admission, Some(&*object), None).await?;
+        self.validate(&admission, &*object, None).await?;
         let warnings = place.strategy.warnings(&*object, None);
         if o.dry_run {
             if self.current(place).await?.is_some() {

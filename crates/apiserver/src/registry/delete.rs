@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use corten_admission::Operation;
 use corten_api::core::v1::Namespace;
 use corten_api::meta::v1::{Status, StatusDetails};
 use corten_api::{Object, Time};
 use corten_semantics::ApiResult;
 
-use super::admit::{Admission, Operation};
+use super::admit::Admission;
 use super::commit::Change;
 use super::deletion::{self, Deletion};
 use super::place::Place;
@@ -54,7 +55,7 @@ impl Registry {
             let entry = current.ok_or_else(|| place.not_found())?;
             let object = entry.object();
             deletion::check_preconditions(place.kind, &*object, o)?;
-            self.validate(&admission, None, Some(&*object)).await?;
+            self.validate_delete(&admission, &*object).await?;
             if let Some(reply) = self.try_delete(place, &entry, &*object, o).await? {
                 return Ok(reply);
             }

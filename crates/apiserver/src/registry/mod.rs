@@ -9,7 +9,10 @@ mod convert;
 mod create;
 mod delete;
 mod deletion;
+mod escalation;
+mod expiry;
 mod modify;
+mod observe;
 mod options;
 mod patch;
 mod place;
@@ -21,7 +24,9 @@ mod update;
 use std::sync::Arc;
 use std::time::Duration;
 
+use corten_admission::Chain;
 use corten_api::KindInfo;
+use corten_auth::Authorizer;
 use corten_rt::{Clock, Tasks};
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use corten_store::Store;
@@ -32,9 +37,11 @@ pub use options::*;
 use services::Allocator;
 
 /// How a registry is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     pub clock: Clock,
+    /// The checks that writes pass.
+    pub admission: Arc<Chain>,
     /// The range that Services get their cluster IPs from.
     pub service_cidr: String,
     /// The first and last port that Services of type NodePort may use.
@@ -47,6 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             clock: Clock::system(),
+            admission: Arc::new(Chain::standard()),
             service_cidr: "10.96.0.0/16".into(),
             node_ports: (30000, 32767),
             event_ttl: Duration::from_secs(3600),
@@ -63,6 +71,7 @@ pub struct Registry {
     kinds: Vec<&'static KindInfo>,
     cache: Arc<WatchCache>,
     services: Allocator,
+    authorizer: Arc<Authorizer>,
     transactions: Semaphore,
 }
 
@@ -73,11 +82,13 @@ impl Registry {
             corten_api::builtin::KINDS.iter().copied().filter(|k| !k.plural.is_empty()).collect();
         let stored: Vec<_> =
             kinds.iter().copied().filter(|k| place::is_stored(k) && place::stored_as(k) == *k).collect();
-        let cache = WatchCache::open(store, &stored, tasks).await.map_err(ApiError::internal)?;
+        let authorizer = Arc::new(Authorizer::default());
+        let observer = Arc::new(observe::AuthorizerFeed(authorizer.clone()));
+        let cache = WatchCache::open(store, &stored, observer, tasks).await.map_err(ApiError::internal)?;
         let services = Allocator::new(&config.service_cidr, config.node_ports)?;
         services.restore(&*cache);
         let transactions = Semaphore::new(TRANSACTIONS);
-        Ok(Arc::new(Registry { config, kinds, cache, services, transactions }))
+        Ok(Arc::new(Registry { config, kinds, cache, services, authorizer, transactions }))
     }
 
     /// Every kind that is served, in the order of discovery.
@@ -95,9 +106,24 @@ impl Registry {
         self.cache.clone()
     }
 
+    /// Who may do what, as of the roles and bindings in the cache.
+    pub fn authorizer(&self) -> &Arc<Authorizer> {
+        &self.authorizer
+    }
+
     /// The store below.
     pub fn store(&self) -> &Arc<dyn Store> {
         self.cache.store()
+    }
+
+    /// The range that Services get their cluster IPs from.
+    pub fn service_cidr(&self) -> &str {
+        &self.config.service_cidr
+    }
+
+    /// The address of the Service `kubernetes`: the first of the range.
+    pub fn kubernetes_address(&self) -> String {
+        services::first_address(&self.config.service_cidr).map(|a| a.to_string()).unwrap_or_default()
     }
 
     /// The clock that stamps objects.

@@ -1,19 +1,24 @@
 //! Changing an object that exists: the way that update, patch, status and the other subresources share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use corten_admission::Operation;
 use corten_api::{Kind, Object, core};
+use corten_rt::{random, sleep};
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 
-use super::admit::{Admission, Operation};
+use super::admit::Admission;
 use super::commit::Change;
 use super::place::Place;
 use super::{Registry, Reply, RequestContext};
 use crate::cache::{Entry, form};
 
-/// How often a change is tried anew when others write at the same time.
-const ATTEMPTS: usize = 20;
+/// How often a change is tried when others write at the same time.
+const ATTEMPTS: usize = 64;
+/// From this attempt on a short pause, random so that nobody loses forever.
+const PATIENT_FROM: usize = 4;
 
 /// Who changes what, beside the change itself.
 pub(crate) struct Modification<'a> {
@@ -21,14 +26,6 @@ pub(crate) struct Modification<'a> {
     pub place: &'a Place,
     pub subresource: &'static str,
     pub dry_run: bool,
-    /// How often to try.
-    pub attempts: usize,
-}
-
-impl<'a> Modification<'a> {
-    pub fn new(ctx: &'a RequestContext, place: &'a Place, subresource: &'static str, dry_run: bool) -> Self {
-        Modification { ctx, place, subresource, dry_run, attempts: ATTEMPTS }
-    }
 }
 
 /// How one attempt ended.
@@ -47,12 +44,17 @@ impl Registry {
         mut propose: impl FnMut(&Arc<Entry>) -> ApiResult<Box<dyn Object>> + Send,
     ) -> ApiResult<Reply> {
         let mut current = self.current(m.place).await?;
-        for _ in 0..m.attempts {
+        for attempt in 0..ATTEMPTS {
             let entry = current.ok_or_else(|| m.place.not_found())?;
             let proposed = propose(&entry)?;
             match self.attempt(m, &entry, proposed).await? {
                 Attempt::Done(reply) => return Ok(reply),
-                Attempt::Lost => current = m.place.resource.get(&m.place.key()),
+                Attempt::Lost => {
+                    if attempt >= PATIENT_FROM {
+                        sleep(Duration::from_millis(1 + random::below(attempt) as u64)).await;
+                    }
+                    current = m.place.resource.get(&m.place.key());
+                }
             }
         }
         Err(m.place.modified())
@@ -75,11 +77,11 @@ impl Registry {
             dry_run: m.dry_run,
         };
         place.strategy.default(&mut *new);
-        self.mutate(&admission, &mut new, Some(&*old)).await?;
+        self.mutate(&admission, &mut *new, Some(&*old)).await?;
         place.strategy.default(&mut *new);
         corten_kinds::before_update(place.strategy, m.subresource, &mut *new, &*old)?;
         let reservation = self.services.reserve(&mut *new, Some(&*old))?;
-        self.validate(&admission, Some(&*new), Some(&*old)).await?;
+        self.validate(&admission, &*new, Some(&*old)).await?;
         let warnings = place.strategy.warnings(&*new, Some(&*old));
         let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
         if m.dry_run {

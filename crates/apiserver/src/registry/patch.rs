@@ -13,9 +13,6 @@ use super::modify::Modification;
 use super::{FieldValidation, PatchType, Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::{Entry, form};
 
-/// How often a patch is applied anew when others write at the same time, as upstream.
-const ATTEMPTS: usize = 6;
-
 impl Registry {
     /// Patches an object or a subresource; the patch is JSON.
     pub async fn patch(
@@ -31,8 +28,9 @@ impl Registry {
         }
         let place = self.place_of_object(target)?;
         let mut warnings = Vec::new();
-        let mut m = Modification::new(ctx, &place, target.subresource, o.dry_run);
-        m.attempts = ATTEMPTS;
+        // A scale's patch is an update of the object itself.
+        let subresource = if target.subresource == "scale" { "" } else { target.subresource };
+        let m = Modification { ctx, place: &place, subresource, dry_run: o.dry_run };
         let reply = if target.subresource == "scale" {
             let propose = |entry: &Arc<Entry>| {
                 let scale = Entry::made(Arc::new(self.scale_of(&place, &*entry.object())?));

@@ -60,7 +60,7 @@ impl Registry {
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
         // The scale comes as an update of the object itself: validation and generation are the object's.
-        let m = Modification::new(ctx, place, "", o.dry_run);
+        let m = Modification { ctx, place, subresource: "", dry_run: o.dry_run };
         let reply = self.modify(&m, |entry| self.rescaled(place, &*entry.object(), &*scale)).await?;
         self.reply_scale(place, reply)
     }
@@ -107,7 +107,7 @@ impl Registry {
         let pods = Target { kind: Pod::INFO, name: name.clone(), subresource: "", ..target.clone() };
         let place = self.place_of_object(&pods)?;
         let now = Time::new(self.config.clock.now());
-        let m = Modification::new(ctx, &place, "binding", o.dry_run);
+        let m = Modification { ctx, place: &place, subresource: "binding", dry_run: o.dry_run };
         self.modify(&m, |entry| {
             let object = entry.object();
             let pod = object.downcast_ref::<Pod>().ok_or_else(|| place.not_found())?;

@@ -48,7 +48,7 @@ impl Registry {
                 return self.create_at(ctx, place, object, o).await;
             }
         }
-        let m = Modification::new(ctx, &place, target.subresource, o.dry_run);
+        let m = Modification { ctx, place: &place, subresource: target.subresource, dry_run: o.dry_run };
         self.modify(&m, |_| Ok(object.clone_object())).await
     }
 }

@@ -142,7 +142,7 @@ impl Allocator {
         if spec.type_ == "ExternalName" {
             return Vec::new();
         }
-        if let Some(error) = families(spec) {
+        if let Some(error) = unsupported_family(spec) {
             return vec![error];
         }
         if spec.cluster_ip == HEADLESS {
@@ -204,29 +204,18 @@ impl Allocator {
     }
 }
 
-/// Fills IP families and their policy: one family, IPv4. As upstream, a headless Service without selector
-/// claims both.
-fn families(spec: &mut ServiceSpec) -> Option<FieldError> {
-    let free = spec.cluster_ip == HEADLESS && spec.selector.is_empty();
-    let policy = spec
-        .ip_family_policy
-        .get_or_insert_with(|| if free { "RequireDualStack".into() } else { "SingleStack".into() });
-    if !free && policy == "RequireDualStack" {
+/// The cluster has IPv4 alone; only a headless Service without selector may claim another family.
+fn unsupported_family(spec: &ServiceSpec) -> Option<FieldError> {
+    if spec.cluster_ip == HEADLESS && spec.selector.is_empty() {
+        return None;
+    }
+    if spec.ip_family_policy.as_deref() == Some("RequireDualStack") {
         let detail = "this cluster is not configured for dual-stack services";
-        return Some(FieldError::invalid("spec.ipFamilyPolicy", policy.clone(), detail));
+        return Some(FieldError::invalid("spec.ipFamilyPolicy", "RequireDualStack", detail));
     }
-    let single = policy == "SingleStack";
-    if spec.ip_families.is_empty() {
-        spec.ip_families.push("IPv4".into());
-    }
-    if free && !single && spec.ip_families.len() == 1 {
-        let other = if spec.ip_families[0] == "IPv4" { "IPv6" } else { "IPv4" };
-        spec.ip_families.push(other.into());
-    }
-    (!free && spec.ip_families[0] != "IPv4").then(|| {
-        let detail = format!("not configured on this cluster");
-        FieldError::invalid("spec.ipFamilies[0]", &spec.ip_families[0], detail)
-    })
+    let other = |(_, family): &(usize, &String)| *family != "IPv4";
+    let (i, family) = spec.ip_families.iter().enumerate().find(other)?;
+    Some(FieldError::invalid(format!("spec.ipFamilies[{i}]"), family, "not configured on this cluster"))
 }
 
 fn ports(pools: &mut Pools, spec: &mut ServiceSpec, had: &Holdings, taken: &mut Holdings) -> Vec<FieldError> {

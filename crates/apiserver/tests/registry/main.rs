@@ -1,0 +1,12 @@
+//! The registry's behaviour over the store in memory, with virtual time.
+
+mod bootstrap;
+mod deletion;
+mod fixture;
+mod paging;
+mod restart;
+mod services;
+mod subresources;
+mod versions;
+mod watch;
+mod writes;
