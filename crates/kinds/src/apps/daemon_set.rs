@@ -1,11 +1,15 @@
 //! DaemonSets.
 
+use super::validate;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, number, text};
+use crate::errors::Errors;
+use crate::metadata::shown;
 use crate::reflection;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::apps::v1::{DaemonSet, DaemonSetStatus};
+use corten_api::apps::v1::{DaemonSet, DaemonSetStatus, RollingUpdateDaemonSet};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -61,6 +65,34 @@ impl KindStrategy for DaemonSetStrategy {
         }
     }
 
+    fn validate(&self, set: &DaemonSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let spec = &set.spec;
+        validate::selector(&mut errors, spec.selector.as_deref(), "daemonset");
+        validate::selects(&mut errors, spec.selector.as_deref(), &spec.template.metadata.labels);
+        validate::template(&mut errors, &spec.template, "DaemonSet");
+        errors.not_negative("spec.minReadySeconds", spec.min_ready_seconds);
+        match (spec.update_strategy.type_.as_str(), &spec.update_strategy.rolling_update) {
+            ("OnDelete", _) => {}
+            ("RollingUpdate", Some(rolling)) => validate_rolling(&mut errors, rolling),
+            ("RollingUpdate", None) => errors.required("spec.updateStrategy.rollingUpdate", ""),
+            _ => errors.extend([FieldError::not_supported(
+                "spec.updateStrategy",
+                shown(&spec.update_strategy),
+                &["RollingUpdate", "OnDelete"],
+            )]),
+        }
+        errors.not_negative("spec.revisionHistoryLimit", spec.revision_history_limit.unwrap_or(0));
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &DaemonSet, old: &DaemonSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate::same_selector(&mut errors, &new.spec.selector, &old.spec.selector);
+        errors.extend(KindStrategy::validate(self, new));
+        errors.into_vec()
+    }
+
     fn row(&self, set: &DaemonSet, now: Timestamp) -> Vec<Value> {
         let (spec, status) = (&set.spec.template.spec, &set.status);
         let (names, images) = columns::containers(&spec.containers);
@@ -77,6 +109,26 @@ impl KindStrategy for DaemonSetStrategy {
             images,
             columns::selector(set.spec.selector.as_deref()),
         ]
+    }
+}
+
+fn validate_rolling(errors: &mut Errors, rolling: &RollingUpdateDaemonSet) {
+    let path = "spec.updateStrategy.rollingUpdate";
+    let (unavailable, surge) = (rolling.max_unavailable.as_ref(), rolling.max_surge.as_ref());
+    for (name, value) in [("maxUnavailable", unavailable), ("maxSurge", surge)] {
+        if let Some(value) = value {
+            let at = format!("{path}.{name}");
+            validate::number_or_percent(errors, value, &at);
+            validate::at_most_all(errors, value, &at);
+        }
+    }
+    match (validate::amount(unavailable), surge, validate::amount(surge)) {
+        (0, _, 0) => errors.required(format!("{path}.maxUnavailable"), "cannot be 0 when maxSurge is 0"),
+        (1.., Some(surge), 1..) => {
+            let detail = "may not be set when maxUnavailable is non-zero";
+            errors.invalid(format!("{path}.maxSurge"), shown(surge), detail);
+        }
+        _ => {}
     }
 }
 

@@ -1,13 +1,16 @@
 //! Deployments.
 
-use super::{scale_of, selector_text};
+use super::{scale_of, selector_text, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, number, text};
+use crate::errors::Errors;
+use crate::metadata::shown;
 use crate::reflection;
 use crate::rules::{Rules, StatusMetadata};
 use crate::strategy::KindStrategy;
-use corten_api::apps::v1::Deployment;
+use corten_api::apps::v1::{Deployment, DeploymentSpec, RollingUpdateDeployment};
 use corten_api::autoscaling::v1::Scale;
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -50,6 +53,32 @@ impl KindStrategy for DeploymentStrategy {
         }
     }
 
+    fn validate(&self, deployment: &Deployment) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate_spec(&mut errors, &deployment.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &Deployment, old: &Deployment) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate_spec(&mut errors, &new.spec);
+        validate::same_selector(&mut errors, &new.spec.selector, &old.spec.selector);
+        errors.into_vec()
+    }
+
+    fn validate_status_update(&self, new: &Deployment, _old: &Deployment) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let status = &new.status;
+        let parts = [
+            ("updatedReplicas", status.updated_replicas),
+            ("readyReplicas", status.ready_replicas),
+            ("availableReplicas", status.available_replicas),
+        ];
+        let (ready, available) = (status.ready_replicas, status.available_replicas);
+        validate::counts(&mut errors, status.replicas, ready, available, &parts);
+        errors.into_vec()
+    }
+
     fn row(&self, deployment: &Deployment, now: Timestamp) -> Vec<Value> {
         let (spec, status) = (&deployment.spec, &deployment.status);
         let (names, images) = columns::containers(&spec.template.spec.containers);
@@ -75,9 +104,122 @@ impl KindStrategy for DeploymentStrategy {
     }
 }
 
+fn validate_spec(errors: &mut Errors, spec: &DeploymentSpec) {
+    errors.not_negative("spec.replicas", spec.replicas.unwrap_or(0));
+    validate::selector(errors, spec.selector.as_deref(), "deployment");
+    validate::selects(errors, spec.selector.as_deref(), &spec.template.metadata.labels);
+    validate::template(errors, &spec.template, "ReplicaSet");
+    let rolling = spec.strategy.rolling_update.as_deref();
+    match (spec.strategy.type_.as_str(), rolling) {
+        ("Recreate", Some(_)) => {
+            let detail = "may not be specified when strategy `type` is 'Recreate'";
+            errors.forbidden("spec.strategy.rollingUpdate", detail);
+        }
+        ("Recreate", None) => {}
+        ("RollingUpdate", None) => {
+            let detail = "this should be defaulted and never be nil";
+            errors.required("spec.strategy.rollingUpdate", detail);
+        }
+        ("RollingUpdate", Some(rolling)) => validate_rolling(errors, rolling),
+        _ => errors.extend([FieldError::not_supported(
+            "spec.strategy",
+            shown(&spec.strategy),
+            &["Recreate", "RollingUpdate"],
+        )]),
+    }
+    errors.not_negative("spec.minReadySeconds", spec.min_ready_seconds);
+    errors.not_negative("spec.revisionHistoryLimit", spec.revision_history_limit.unwrap_or(0));
+    if let Some(seconds) = spec.progress_deadline_seconds {
+        let path = "spec.progressDeadlineSeconds";
+        errors.not_negative(path, seconds);
+        if seconds <= spec.min_ready_seconds {
+            errors.invalid(path, seconds, "must be greater than minReadySeconds");
+        }
+    }
+}
+
+fn validate_rolling(errors: &mut Errors, rolling: &RollingUpdateDeployment) {
+    let path = "spec.strategy.rollingUpdate";
+    let (unavailable, surge) = (rolling.max_unavailable.as_ref(), rolling.max_surge.as_ref());
+    for (name, value) in [("maxUnavailable", unavailable), ("maxSurge", surge)] {
+        if let Some(value) = value {
+            validate::number_or_percent(errors, value, &format!("{path}.{name}"));
+        }
+    }
+    let Some(value) = unavailable else { return };
+    if validate::amount(unavailable) == 0 && validate::amount(surge) == 0 {
+        let detail = "may not be 0 when `maxSurge` is 0";
+        errors.invalid(format!("{path}.maxUnavailable"), shown(value), detail);
+    }
+    validate::at_most_all(errors, value, &format!("{path}.maxUnavailable"));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn good() -> Deployment {
+        let mut d = Deployment::default();
+        d.spec.selector = Some(Box::default());
+        let labels = &mut d.spec.selector.get_or_insert_default().match_labels;
+        labels.insert("app".into(), "web".into());
+        d.spec.template.metadata.labels.insert("app".into(), "web".into());
+        d.spec.template.spec.containers.push(corten_api::core::v1::Container {
+            name: "c".into(),
+            image: "i".into(),
+            ..Default::default()
+        });
+        KindStrategy::default(&DeploymentStrategy, &mut d);
+        d
+    }
+
+    #[test]
+    fn bad_deployments_are_told_as_upstream_tells_them() {
+        type Change = fn(&mut Deployment);
+        let rows: &[(Change, &str)] = &[
+            (|_| {}, ""),
+            (
+                |d| d.spec.template.metadata.labels.clear(),
+                "spec.template.metadata.labels: Invalid value: {}: `selector` does not match template `labels`",
+            ),
+            (|d| d.spec.selector = None, "spec.selector: Required value"),
+            (
+                |d| d.spec.replicas = Some(-1),
+                "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+            ),
+            (
+                |d| d.spec.template.spec.restart_policy = "Never".into(),
+                "spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"",
+            ),
+            (
+                |d| {
+                    let r = d.spec.strategy.rolling_update.get_or_insert_default();
+                    r.max_surge = Some(0.into());
+                    r.max_unavailable = Some(0.into());
+                },
+                "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
+            ),
+        ];
+        for (change, want) in rows {
+            let mut d = good();
+            change(&mut d);
+            let told: Vec<String> =
+                KindStrategy::validate(&DeploymentStrategy, &d).iter().map(ToString::to_string).collect();
+            assert_eq!(told.join("; "), *want);
+        }
+        let (old, mut new) = (good(), good());
+        for labels in [
+            &mut new.spec.selector.get_or_insert_default().match_labels,
+            &mut new.spec.template.metadata.labels,
+        ] {
+            labels.insert("tier".into(), "x".into());
+        }
+        let told = KindStrategy::validate_update(&DeploymentStrategy, &new, &old);
+        assert_eq!(
+            told[0].to_string(),
+            "spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"web\",\"tier\":\"x\"}}: field is immutable"
+        );
+    }
 
     #[test]
     fn defaults_and_generation() {

@@ -1,12 +1,14 @@
 //! ReplicaSets.
 
-use super::{scale_of, selector_text};
+use super::{scale_of, selector_text, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults;
+use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::apps::v1::ReplicaSet;
 use corten_api::autoscaling::v1::Scale;
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -32,6 +34,37 @@ impl KindStrategy for ReplicaSetStrategy {
     fn default(&self, set: &mut ReplicaSet) {
         set.spec.replicas.get_or_insert(1);
         defaults::template(&mut set.spec.template);
+    }
+
+    fn validate(&self, set: &ReplicaSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let spec = &set.spec;
+        errors.not_negative("spec.replicas", spec.replicas.unwrap_or(0));
+        errors.not_negative("spec.minReadySeconds", spec.min_ready_seconds);
+        validate::selector(&mut errors, spec.selector.as_deref(), "deployment");
+        validate::selects(&mut errors, spec.selector.as_deref(), &spec.template.metadata.labels);
+        validate::template(&mut errors, &spec.template, "ReplicaSet");
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &ReplicaSet, old: &ReplicaSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.extend(KindStrategy::validate(self, new));
+        validate::same_selector(&mut errors, &new.spec.selector, &old.spec.selector);
+        errors.into_vec()
+    }
+
+    fn validate_status_update(&self, new: &ReplicaSet, _old: &ReplicaSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let status = &new.status;
+        let parts = [
+            ("fullyLabeledReplicas", status.fully_labeled_replicas),
+            ("readyReplicas", status.ready_replicas),
+            ("availableReplicas", status.available_replicas),
+        ];
+        let (ready, available) = (status.ready_replicas, status.available_replicas);
+        validate::counts(&mut errors, status.replicas, ready, available, &parts);
+        errors.into_vec()
     }
 
     fn row(&self, set: &ReplicaSet, now: Timestamp) -> Vec<Value> {

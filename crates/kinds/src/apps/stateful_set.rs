@@ -1,14 +1,19 @@
 //! StatefulSets.
 
-use super::{scale_of, selector_text};
+use super::{scale_of, selector_text, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
-use crate::core::default_claim;
 use crate::core::pod::defaults::{self, number, text};
+use crate::core::{claim_spec, default_claim};
+use crate::errors::Errors;
+use crate::metadata::shown;
 use crate::names;
+use crate::reflection;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::apps::v1::StatefulSet;
+use corten_api::apps::v1::{StatefulSet, StatefulSetSpec};
 use corten_api::autoscaling::v1::Scale;
+use corten_api::core::v1::{PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume, VolumeSource};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -44,6 +49,42 @@ impl KindStrategy for StatefulSetStrategy {
         }
     }
 
+    fn validate(&self, set: &StatefulSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        for (i, claim) in set.spec.volume_claim_templates.iter().enumerate() {
+            claim_spec(&mut errors, &claim.spec, &format!("spec.volumeClaimTemplates[{i}].spec"));
+        }
+        let service = set.spec.service_name.as_str();
+        if !service.is_empty() {
+            errors.format("spec.serviceName", service, names::dns_label);
+        }
+        validate_spec(&mut errors, &set.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &StatefulSet, old: &StatefulSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate_spec(&mut errors, &new.spec);
+        let had = &old.spec;
+        let left = StatefulSetSpec {
+            replicas: had.replicas,
+            template: had.template.clone(),
+            update_strategy: had.update_strategy.clone(),
+            min_ready_seconds: had.min_ready_seconds,
+            ordinals: had.ordinals.clone(),
+            revision_history_limit: had.revision_history_limit,
+            persistent_volume_claim_retention_policy: had.persistent_volume_claim_retention_policy.clone(),
+            ..new.spec.clone()
+        };
+        if !reflection::equal(&left, had) {
+            errors.forbidden(
+                "spec",
+                "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+            );
+        }
+        errors.into_vec()
+    }
+
     fn row(&self, set: &StatefulSet, now: Timestamp) -> Vec<Value> {
         let (names, images) = columns::containers(&set.spec.template.spec.containers);
         row![
@@ -63,4 +104,73 @@ impl KindStrategy for StatefulSetStrategy {
     fn set_replicas(&self, set: &mut StatefulSet, replicas: i32) {
         set.spec.replicas = Some(replicas);
     }
+}
+
+fn validate_spec(errors: &mut Errors, spec: &StatefulSetSpec) {
+    match spec.pod_management_policy.as_str() {
+        "" => errors.required("spec.podManagementPolicy", ""),
+        "OrderedReady" | "Parallel" => {}
+        other => {
+            errors.invalid("spec.podManagementPolicy", other, "must be 'OrderedReady' or 'Parallel'");
+        }
+    }
+    validate_update_strategy(errors, spec);
+    if let Some(policy) = &spec.persistent_volume_claim_retention_policy {
+        let path = "spec.persistentVolumeClaimRetentionPolicy";
+        errors.supported(format!("{path}.whenDeleted"), &policy.when_deleted, &["Retain", "Delete"]);
+        errors.supported(format!("{path}.whenScaled"), &policy.when_scaled, &["Retain", "Delete"]);
+    }
+    errors.not_negative("spec.replicas", spec.replicas.unwrap_or(0));
+    errors.not_negative("spec.minReadySeconds", spec.min_ready_seconds);
+    errors.not_negative("spec.ordinals.start", spec.ordinals.as_ref().map_or(0, |o| o.start));
+    validate::selector(errors, spec.selector.as_deref(), "statefulset");
+    validate::selects(errors, spec.selector.as_deref(), &spec.template.metadata.labels);
+    validate::template(errors, &with_claims(spec), "StatefulSet");
+}
+
+fn validate_update_strategy(errors: &mut Errors, spec: &StatefulSetSpec) {
+    let (path, rolling) = ("spec.updateStrategy.rollingUpdate", &spec.update_strategy.rolling_update);
+    match (spec.update_strategy.type_.as_str(), rolling) {
+        ("", _) => errors.required("spec.updateStrategy", ""),
+        ("OnDelete", Some(rolling)) => {
+            let detail = "only allowed for updateStrategy 'RollingUpdate'";
+            errors.invalid(path, shown(&**rolling), detail);
+        }
+        ("RollingUpdate", Some(rolling)) => {
+            errors.not_negative(format!("{path}.partition"), rolling.partition.unwrap_or(0));
+            if let Some(most) = &rolling.max_unavailable {
+                let at = format!("{path}.maxUnavailable");
+                validate::number_or_percent(errors, most, &at);
+                if validate::amount(Some(most)) == 0 {
+                    errors.invalid(&at, shown(most), "cannot be 0");
+                }
+                validate::at_most_all(errors, most, &at);
+            }
+        }
+        ("OnDelete" | "RollingUpdate", None) => {}
+        _ => {
+            let detail = "must be 'RollingUpdate' or 'OnDelete'";
+            errors.invalid("spec.updateStrategy", shown(&spec.update_strategy), detail);
+        }
+    }
+}
+
+/// The template as its pods will have it: with a volume for each claim, and the names the controller gives.
+fn with_claims(spec: &StatefulSetSpec) -> PodTemplateSpec {
+    let mut template = spec.template.clone();
+    template.spec.hostname.clear();
+    template.spec.subdomain.clear();
+    for claim in &spec.volume_claim_templates {
+        let name = &claim.metadata.name;
+        template.spec.volumes.retain(|v| v.name != *name);
+        let source = PersistentVolumeClaimVolumeSource { claim_name: name.clone(), ..Default::default() };
+        template.spec.volumes.push(Volume {
+            name: name.clone(),
+            volume_source: VolumeSource {
+                persistent_volume_claim: Some(Box::new(source)),
+                ..VolumeSource::default()
+            },
+        });
+    }
+    template
 }

@@ -2,10 +2,16 @@
 
 use super::CORE;
 use super::pod::defaults::amounts;
+use super::pod::{resources, scheduling};
+use crate::addresses;
 use crate::columns::{self, AGE, Column, NAME, or_none, row};
+use crate::errors::Errors;
+use crate::metadata::shown;
+use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::core::v1::Node;
+use corten_api::core::v1::{Node, Taint};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -49,6 +55,45 @@ impl KindStrategy for NodeStrategy {
     /// A node registers with its status.
     fn prepare_create(&self, _node: &mut Node) {}
 
+    fn validate(&self, node: &Node) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        taints(&mut errors, &node.spec.taints);
+        amounts_of(&mut errors, node);
+        for (i, cidr) in node.spec.pod_cidrs.iter().enumerate() {
+            addresses::range(&mut errors, &format!("spec.podCIDRs[{i}]"), cidr);
+        }
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &Node, old: &Node) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        amounts_of(&mut errors, new);
+        let mut seen = Vec::new();
+        for (i, address) in new.status.addresses.iter().enumerate() {
+            if seen.contains(&address) {
+                errors.duplicate(format!("status.addresses[{i}]"), shown(address));
+            }
+            seen.push(address);
+        }
+        if !old.spec.pod_cidrs.is_empty() && new.spec.pod_cidrs != old.spec.pod_cidrs {
+            let detail = "node updates may not change podCIDR except from \"\" to valid";
+            errors.forbidden("spec.podCIDRs", detail);
+        }
+        if !old.spec.provider_id.is_empty() && new.spec.provider_id != old.spec.provider_id {
+            let detail = "node updates may not change providerID except from \"\" to valid";
+            errors.forbidden("spec.providerID", detail);
+        }
+        taints(&mut errors, &new.spec.taints);
+        if new.spec.external_id != old.spec.external_id {
+            errors.forbidden("spec.externalID", "may not be updated");
+        }
+        errors.into_vec()
+    }
+
+    fn validate_status_update(&self, new: &Node, old: &Node) -> Vec<FieldError> {
+        KindStrategy::validate_update(self, new, old)
+    }
+
     fn row(&self, node: &Node, now: Timestamp) -> Vec<Value> {
         let info = &node.status.node_info;
         let known = |text: &str| if text.is_empty() { "<unknown>".to_string() } else { text.to_string() };
@@ -68,6 +113,32 @@ impl KindStrategy for NodeStrategy {
 
     fn selectable_field<'a>(&self, node: &'a Node, _label: &str) -> Cow<'a, str> {
         if node.spec.unschedulable { "true".into() } else { "false".into() }
+    }
+}
+
+fn amounts_of(errors: &mut Errors, node: &Node) {
+    for (name, list) in [("capacity", &node.status.capacity), ("allocatable", &node.status.allocatable)] {
+        for (resource, amount) in list {
+            resources::amount(errors, &format!("status.{name}.{resource}"), resource, amount);
+        }
+    }
+}
+
+fn taints(errors: &mut Errors, list: &[Taint]) {
+    for (i, taint) in list.iter().enumerate() {
+        let path = format!("metadata.taints[{i}]");
+        errors.format(&format!("{path}.key"), &taint.key, names::qualified_name);
+        let wrong = names::label_value(&taint.value);
+        if !wrong.is_empty() {
+            errors.invalid(format!("{path}.value"), &taint.value, wrong.join(";"));
+        }
+        errors.one_of(format!("{path}.effect"), &taint.effect, scheduling::EFFECTS);
+        let same = |other: &&Taint| (&other.key, &other.effect) == (&taint.key, &taint.effect);
+        if list[..i].iter().any(|other| same(&other)) {
+            let mut error = FieldError::duplicate(path, shown(taint));
+            error.detail = "taints must be unique by key and effect pair".into();
+            errors.extend([error]);
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! PodTemplates.
 
 use super::CORE;
-use super::pod::defaults;
+use super::pod::{defaults, validate};
 use crate::columns::{self, Column, NAME, row};
+use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::core::v1::PodTemplate;
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -20,6 +22,12 @@ impl KindStrategy for PodTemplateStrategy {
 
     fn default(&self, template: &mut PodTemplate) {
         defaults::template(&mut template.template);
+    }
+
+    fn validate(&self, template: &PodTemplate) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate::template(&mut errors, &template.template, "template");
+        errors.into_vec()
     }
 
     fn row(&self, template: &PodTemplate, _now: Timestamp) -> Vec<Value> {

@@ -2,13 +2,16 @@
 
 use super::CORE;
 use super::pod::defaults;
-use crate::apps::scale_of;
+use crate::apps::{scale_of, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
+use crate::metadata::shown;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::autoscaling::v1::Scale;
 use corten_api::core::v1::ReplicationController;
 use corten_api::selector::Selector;
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -41,6 +44,47 @@ impl KindStrategy for ReplicationControllerStrategy {
         if rc.metadata.labels.is_empty() {
             rc.metadata.labels.clone_from(&template.metadata.labels);
         }
+    }
+
+    fn validate(&self, rc: &ReplicationController) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let spec = &rc.spec;
+        errors.not_negative("spec.minReadySeconds", spec.min_ready_seconds);
+        if spec.selector.is_empty() {
+            errors.required("spec.selector", "");
+        }
+        match spec.replicas {
+            None => errors.required("spec.replicas", ""),
+            Some(replicas) => errors.not_negative("spec.replicas", replicas),
+        }
+        let Some(template) = &spec.template else {
+            errors.required("spec.template", "");
+            return errors.into_vec();
+        };
+        let labels = &template.metadata.labels;
+        if !spec.selector.is_empty() && !Selector::from_map(&spec.selector).matches(labels) {
+            let detail = "`selector` does not match template `labels`";
+            errors.invalid("spec.template.metadata.labels", shown(labels), detail);
+        }
+        validate::template(&mut errors, template, "ReplicationController");
+        errors.into_vec()
+    }
+
+    fn validate_status_update(
+        &self,
+        new: &ReplicationController,
+        _old: &ReplicationController,
+    ) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let status = &new.status;
+        let parts = [
+            ("fullyLabeledReplicas", status.fully_labeled_replicas),
+            ("readyReplicas", status.ready_replicas),
+            ("availableReplicas", status.available_replicas),
+        ];
+        let (ready, available) = (status.ready_replicas, status.available_replicas);
+        validate::counts(&mut errors, status.replicas, ready, available, &parts);
+        errors.into_vec()
     }
 
     fn row(&self, rc: &ReplicationController, now: Timestamp) -> Vec<Value> {

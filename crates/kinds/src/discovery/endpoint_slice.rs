@@ -1,12 +1,21 @@
 //! EndpointSlices.
 
+use crate::addresses;
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
+use crate::metadata::{self, IMMUTABLE};
+use crate::names;
 use crate::reflection;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::discovery::v1::EndpointSlice;
+use corten_api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
+
+const MOST_ENDPOINTS: usize = 1000;
+const MOST_ADDRESSES: usize = 100;
+const MOST_PORTS: usize = 20000;
 
 /// EndpointSlices.
 pub struct EndpointSliceStrategy;
@@ -31,6 +40,28 @@ impl KindStrategy for EndpointSliceStrategy {
         }
     }
 
+    fn validate(&self, slice: &EndpointSlice) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.one_of("addressType", &slice.address_type, &["FQDN", "IPv4", "IPv6"]);
+        validate_ports(&mut errors, &slice.ports);
+        if slice.endpoints.len() > MOST_ENDPOINTS {
+            errors.extend([FieldError::too_many("endpoints", slice.endpoints.len(), MOST_ENDPOINTS)]);
+        }
+        for (i, endpoint) in slice.endpoints.iter().enumerate() {
+            validate_endpoint(&mut errors, endpoint, &slice.address_type, &format!("endpoints[{i}]"));
+        }
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &EndpointSlice, old: &EndpointSlice) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.extend(KindStrategy::validate(self, new));
+        if new.address_type != old.address_type {
+            errors.invalid("addressType", &new.address_type, IMMUTABLE);
+        }
+        errors.into_vec()
+    }
+
     fn row(&self, slice: &EndpointSlice, now: Timestamp) -> Vec<Value> {
         let port = |p: &corten_api::discovery::v1::EndpointPort| {
             let name = p.name.clone().unwrap_or("*".into());
@@ -45,5 +76,78 @@ impl KindStrategy for EndpointSliceStrategy {
             columns::first_three(&addresses),
             columns::age(slice.metadata.creation_timestamp, now),
         ]
+    }
+}
+
+fn validate_ports(errors: &mut Errors, ports: &[EndpointPort]) {
+    if ports.len() > MOST_PORTS {
+        errors.extend([FieldError::too_many("ports", ports.len(), MOST_PORTS)]);
+    }
+    for (i, port) in ports.iter().enumerate() {
+        let at = |field: &str| format!("ports[{i}].{field}");
+        let name = port.name.as_deref().unwrap_or_default();
+        if !name.is_empty() {
+            errors.format(&at("name"), name, names::dns_label);
+        }
+        if ports[..i].iter().any(|other| other.name.as_deref().unwrap_or_default() == name) {
+            errors.duplicate(at("name"), name);
+        }
+        let protocol = port.protocol.as_deref().unwrap_or_default();
+        errors.one_of(at("protocol"), protocol, &["SCTP", "TCP", "UDP"]);
+        if let Some(protocol) = &port.app_protocol {
+            errors.format(&at("appProtocol"), protocol, names::qualified_name);
+        }
+    }
+}
+
+fn validate_endpoint(errors: &mut Errors, endpoint: &Endpoint, kind: &str, path: &str) {
+    let at = format!("{path}.addresses");
+    let count = endpoint.addresses.len();
+    if count == 0 {
+        errors.required(&at, "must contain at least 1 address");
+    } else if count > MOST_ADDRESSES {
+        errors.extend([FieldError::too_many(&at, count, MOST_ADDRESSES)]);
+    }
+    for (i, address) in endpoint.addresses.iter().enumerate() {
+        let one = format!("{at}[{i}]");
+        if kind == "FQDN" {
+            let name = address.strip_suffix('.').unwrap_or(address);
+            errors.format(&one, name, names::dns_subdomain);
+            continue;
+        }
+        let Some(ip) = addresses::address(errors, &one, address) else { continue };
+        if ip.is_ipv4() != (kind == "IPv4") {
+            errors.invalid(&at, address, format!("must be an {kind} address"));
+        }
+        addresses::endpoint(errors, &one, address);
+    }
+    if let Some(node) = &endpoint.node_name {
+        errors.format(&format!("{path}.nodeName"), node, names::dns_subdomain);
+    }
+    let topology = format!("{path}.deprecatedTopology");
+    errors.extend(metadata::labels(&endpoint.deprecated_topology, &topology));
+    if let Some(hostname) = &endpoint.hostname {
+        errors.format(&format!("{path}.hostname"), hostname, names::dns_label);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_hold_addresses_of_their_type() {
+        let mut slice = EndpointSlice { address_type: "IPv4".into(), ..Default::default() };
+        slice.endpoints.push(Endpoint { addresses: vec!["2001:db8::1".into()], ..Default::default() });
+        slice.endpoints.push(Endpoint::default());
+        let told: Vec<String> =
+            KindStrategy::validate(&EndpointSliceStrategy, &slice).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "endpoints[0].addresses: Invalid value: \"2001:db8::1\": must be an IPv4 address",
+                "endpoints[1].addresses: Required value: must contain at least 1 address"
+            ]
+        );
     }
 }
