@@ -2,8 +2,9 @@
 
 use crate::check::{Check, Context};
 use crate::{
-    default_toleration_seconds, limit_ranger, namespace_lifecycle, node_restriction, priority,
-    service_account, taint_nodes,
+    certificate_subject_restriction, default_ingress_class, default_storage_class,
+    default_toleration_seconds, limit_ranger, namespace_lifecycle, node_restriction,
+    persistent_volume_claim_resize, priority, runtime_class, service_account, taint_nodes,
 };
 use corten_api::Object;
 use corten_semantics::ApiResult;
@@ -27,6 +28,11 @@ impl Chain {
             Box::new(taint_nodes::TaintNodesByCondition),
             Box::new(priority::Priority),
             Box::new(default_toleration_seconds::DefaultTolerationSeconds),
+            Box::new(default_storage_class::DefaultStorageClass),
+            Box::new(persistent_volume_claim_resize::PersistentVolumeClaimResize),
+            Box::new(runtime_class::RuntimeClassCheck),
+            Box::new(certificate_subject_restriction::CertificateSubjectRestriction),
+            Box::new(default_ingress_class::DefaultIngressClass),
         ])
     }
 
@@ -88,7 +94,12 @@ mod tests {
                 "NodeRestriction",
                 "TaintNodesByCondition",
                 "Priority",
-                "DefaultTolerationSeconds"
+                "DefaultTolerationSeconds",
+                "DefaultStorageClass",
+                "PersistentVolumeClaimResize",
+                "RuntimeClass",
+                "CertificateSubjectRestriction",
+                "DefaultIngressClass"
             ]
         );
     }

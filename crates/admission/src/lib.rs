@@ -3,13 +3,18 @@
 //! check is one file and one line in [`Chain::standard`]; checks read other objects through
 //! [`corten_semantics::Lookup`] and so know nothing of the API server.
 
+mod certificate_subject_restriction;
 mod chain;
 mod check;
+mod default_ingress_class;
+mod default_storage_class;
 mod default_toleration_seconds;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
+mod persistent_volume_claim_resize;
 mod priority;
+mod runtime_class;
 mod service_account;
 mod taint_nodes;
 

@@ -4,6 +4,7 @@
 mod mirror_pod;
 mod node;
 
+use crate::certificate_subject_restriction::RequestSubject;
 use crate::check::{Check, Context, Operation};
 use async_trait::async_trait;
 use corten_api::Kind;
@@ -17,7 +18,6 @@ use corten_api::resource::v1::ResourceSlice;
 use corten_api::storage::v1::CSINode;
 use corten_semantics::{ApiError, ApiResult, identity};
 use std::sync::Arc;
-use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
 const KUBELET_SIGNERS: [&str; 2] =
     ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"];
@@ -256,17 +256,10 @@ fn request(node: &str, object: Option<&dyn Object>) -> Judged {
     if !KUBELET_SIGNERS.contains(&request.spec.signer_name.as_str()) {
         return Ok(());
     }
-    let common_name = common_name(&request.spec.request)
+    let subject = RequestSubject::parse(&request.spec.request)
         .ok_or_else(|| Refused::Because("unable to parse csr: malformed certificate request".into()))?;
     let own = identity::node_user(node);
-    refuse_if(common_name != own, || format!("can only create a node CSR with CN={own}"))
-}
-
-fn common_name(pem: &[u8]) -> Option<String> {
-    let (_, block) = x509_parser::pem::parse_x509_pem(pem).ok()?;
-    let (_, request) = X509CertificationRequest::from_der(&block.contents).ok()?;
-    let names = request.certification_request_info.subject.iter_common_name();
-    Some(names.filter_map(|n| n.as_str().ok()).last().unwrap_or_default().to_string())
+    refuse_if(subject.common_name != own, || format!("can only create a node CSR with CN={own}"))
 }
 
 fn typed<K: Kind>(object: Option<&dyn Object>) -> Option<&K> {
