@@ -27,6 +27,7 @@ type Controller = (&'static str, Vec<PolicyRule>);
 
 fn all() -> Vec<Controller> {
     let mut all = workloads();
+    all.extend(scaling());
     all.extend(services());
     all.extend(nodes());
     all.extend(volumes());
@@ -118,6 +119,11 @@ fn workloads() -> Vec<Controller> {
             ],
         ),
         ("ttl-after-finished-controller", vec![rule("get list watch delete", "batch", "jobs"), events()]),
+    ]
+}
+
+fn scaling() -> Vec<Controller> {
+    vec![
         (
             "disruption-controller",
             vec![
