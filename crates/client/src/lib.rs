@@ -6,12 +6,14 @@
 
 mod api;
 mod events;
+pub mod http;
 mod informer;
 mod queue;
 pub mod transport;
 
 pub use api::{Api, Client};
 pub use events::EventRecorder;
+pub use self::http::{HttpConfig, HttpError, HttpTransport};
 pub use informer::{Change, Informer, Informers, Key};
 pub use queue::WorkQueue;
 pub use transport::{

@@ -1,0 +1,184 @@
+//! Kubeconfig files: which server, whom to trust, who one is.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+use super::{HttpConfig, HttpError, Token};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct File {
+    current_context: String,
+    clusters: Vec<Named>,
+    contexts: Vec<Named>,
+    users: Vec<Named>,
+}
+
+/// One entry of a list; which of the parts it has depends on the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: String,
+    cluster: Option<Cluster>,
+    context: Option<Context>,
+    user: Option<User>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct Cluster {
+    server: String,
+    tls_server_name: String,
+    insecure_skip_tls_verify: bool,
+    certificate_authority: String,
+    certificate_authority_data: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Context {
+    cluster: String,
+    user: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct User {
+    client_certificate: String,
+    client_certificate_data: String,
+    client_key: String,
+    client_key_data: String,
+    token: String,
+    #[serde(rename = "tokenFile")]
+    token_file: String,
+}
+
+/// Reads the file's current context.
+pub fn load(path: &Path) -> Result<HttpConfig, HttpError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| HttpError::File { path: path.into(), source })?;
+    parse(&text, path.parent().unwrap_or(Path::new(".")))
+        .map_err(|what| HttpError::Kubeconfig { path: path.into(), what })?
+        .read()
+}
+
+/// What a kubeconfig says, before the files it names are read.
+struct Parsed {
+    server: String,
+    server_name: String,
+    authority: Source,
+    certificate: Source,
+    key: Source,
+    token: Token,
+}
+
+/// Where a PEM text stands.
+enum Source {
+    None,
+    Data(Vec<u8>),
+    File(PathBuf),
+}
+
+impl Source {
+    fn new(data: &str, file: &str, dir: &Path) -> Result<Source, String> {
+        if !data.is_empty() {
+            let bytes = STANDARD.decode(data.trim()).map_err(|e| format!("certificate data: {e}"))?;
+            return Ok(Source::Data(bytes));
+        }
+        Ok(if file.is_empty() { Source::None } else { Source::File(dir.join(file)) })
+    }
+
+    fn read(self) -> Result<Vec<u8>, HttpError> {
+        match self {
+            Source::None => Ok(Vec::new()),
+            Source::Data(bytes) => Ok(bytes),
+            Source::File(path) => std::fs::read(&path).map_err(|source| HttpError::File { path, source }),
+        }
+    }
+}
+
+impl Parsed {
+    fn read(self) -> Result<HttpConfig, HttpError> {
+        Ok(HttpConfig {
+            server: self.server,
+            server_name: self.server_name,
+            authority: self.authority.read()?,
+            certificate: self.certificate.read()?,
+            key: self.key.read()?,
+            token: self.token,
+            ..HttpConfig::default()
+        })
+    }
+}
+
+fn parse(text: &str, dir: &Path) -> Result<Parsed, String> {
+    let file: File = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+    let named = |list: Vec<Named>, name: &str, what: &str| {
+        let found = list.into_iter().find(|n| n.name == name);
+        found.ok_or_else(|| format!("it has no {what} named {name:?}"))
+    };
+    let context = named(file.contexts, &file.current_context, "context")?.context.unwrap_or_default();
+    let cluster = named(file.clusters, &context.cluster, "cluster")?.cluster.unwrap_or_default();
+    let user = named(file.users, &context.user, "user")?.user.unwrap_or_default();
+    if cluster.insecure_skip_tls_verify {
+        return Err("insecure-skip-tls-verify is not supported; give certificate-authority-data".into());
+    }
+    let token = match (user.token.as_str(), user.token_file.as_str()) {
+        ("", "") => Token::None,
+        ("", file) => Token::File(dir.join(file)),
+        (text, _) => Token::Text(text.into()),
+    };
+    Ok(Parsed {
+        server: cluster.server,
+        server_name: cluster.tls_server_name,
+        authority: Source::new(&cluster.certificate_authority_data, &cluster.certificate_authority, dir)?,
+        certificate: Source::new(&user.client_certificate_data, &user.client_certificate, dir)?,
+        key: Source::new(&user.client_key_data, &user.client_key, dir)?,
+        token,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "
+apiVersion: v1
+kind: Config
+current-context: here
+contexts:
+- name: here
+  context: {cluster: c, user: u, namespace: x}
+clusters:
+- name: other
+- name: c
+  cluster: {server: 'https://h:1', certificate-authority-data: YWJj}
+users:
+- name: u
+  user: {client-certificate: node.crt, client-key-data: ZGVm}
+";
+
+    #[test]
+    fn the_current_context_is_read() {
+        let got = parse(TEXT, Path::new("/etc/x")).expect("a kubeconfig");
+        assert_eq!(got.server, "https://h:1");
+        assert!(matches!(got.authority, Source::Data(d) if d == b"abc"));
+        assert!(matches!(got.certificate, Source::File(p) if p == Path::new("/etc/x/node.crt")));
+        assert!(matches!(got.key, Source::Data(d) if d == b"def"));
+        assert!(matches!(got.token, Token::None));
+    }
+
+    #[test]
+    fn what_is_missing_is_told() {
+        for (from, to, want) in [
+            ("current-context: here", "current-context: there", "it has no context named \"there\""),
+            ("user: u,", "user: w,", "it has no user named \"w\""),
+            ("YWJj", "'-'", "certificate data"),
+        ] {
+            let error = parse(&TEXT.replace(from, to), Path::new(".")).err().expect("refused");
+            assert!(error.contains(want), "{error}");
+        }
+    }
+}
