@@ -49,6 +49,7 @@ async fn keep(system: System, advertised: SocketAddr) {
             sleep(backoff.step()).await;
         }
         backoff.reset();
+        system.registry.settle();
     }
 }
 
@@ -84,6 +85,7 @@ impl System {
         while let Some(ensured) = policy.next().await {
             ensured?;
         }
+        self.show_aggregated().await?;
         for class in corten_admission::system_classes() {
             self.create_missing(Arc::new(class)).await?;
         }

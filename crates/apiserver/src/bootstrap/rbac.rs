@@ -7,7 +7,7 @@ use std::sync::Arc;
 use corten_api::Object;
 use corten_api::meta::v1::ObjectMeta;
 use corten_api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject};
-use corten_auth::authorize::missing;
+use corten_auth::authorize::{aggregated_rules, missing};
 use corten_semantics::ApiResult;
 
 use super::System;
@@ -15,6 +15,20 @@ use super::System;
 const AUTO_UPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 
 impl System {
+    /// Lets aggregated roles show the rules that they gather. The authorizer does not wait for it.
+    pub(super) async fn show_aggregated(&self) -> ApiResult<()> {
+        let lookup = self.registry.lookup();
+        let roles: BTreeMap<String, Arc<ClusterRole>> =
+            lookup.list::<ClusterRole>("").into_iter().map(|r| (r.metadata.name.clone(), r)).collect();
+        for role in roles.values().filter(|r| r.aggregation_rule.is_some()) {
+            let rules = aggregated_rules(role, &roles);
+            if rules != role.rules {
+                self.update(Box::new(ClusterRole { rules, ..ClusterRole::clone(role) }), "").await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Creates or completes one default object.
     pub(super) async fn ensure_policy(&self, wanted: Arc<dyn Object>) -> ApiResult<()> {
         let Some(found) = self.find(&*wanted).await? else { return self.create_missing(wanted).await };

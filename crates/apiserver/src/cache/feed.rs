@@ -22,7 +22,10 @@ const PAGE: usize = 2000;
 
 /// Objects about to be committed, by key: their entries need not decode what was encoded a moment ago.
 #[derive(Default)]
-pub(crate) struct Pending(Mutex<HashMap<Arc<str>, (Bytes, Box<dyn Object>)>>);
+pub(crate) struct Pending(Mutex<HashMap<Arc<str>, Announced>>);
+
+/// What is about to be stored, encoded and as it is.
+type Announced = (Bytes, Box<dyn Object>);
 
 impl Pending {
     /// Announces that `value` is `object`.

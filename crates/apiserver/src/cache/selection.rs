@@ -1,6 +1,7 @@
 //! What a list or watch selects: a part of the keys, labels, fields.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use corten_api::core::v1::Pod;
 use corten_api::selector::{FieldSelector, Selector};
@@ -9,6 +10,7 @@ use corten_kinds::{Strategy, check_field_label, strategy_for};
 use corten_semantics::{ApiError, ApiResult};
 
 use super::Entry;
+use super::convert::in_version;
 
 /// The objects that a list or watch is about.
 #[derive(Clone)]
@@ -21,6 +23,8 @@ pub(crate) struct Selection {
     fields: FieldSelector,
     /// Pods only: the node that they must be bound to.
     node: Option<String>,
+    /// The kind that the client speaks, whose fields are meant.
+    kind: &'static KindInfo,
     strategy: &'static dyn Strategy,
 }
 
@@ -41,7 +45,7 @@ impl Selection {
         }
         let node = selector.required("spec.nodeName").filter(|node| !node.is_empty() && kind == Pod::INFO);
         let node = node.map(String::from);
-        Ok(Selection { prefix, key: None, labels, fields: selector, node, strategy })
+        Ok(Selection { prefix, key: None, labels, fields: selector, node, kind, strategy })
     }
 
     /// Only the object at `key`.
@@ -66,7 +70,7 @@ impl Selection {
     }
 
     /// Whether the object is selected.
-    pub fn matches(&self, entry: &Entry) -> bool {
+    pub fn matches(&self, entry: &Arc<Entry>) -> bool {
         let key: &str = entry.key();
         if !key.starts_with(&self.prefix) || self.key.as_ref().is_some_and(|k| k != key) {
             return false;
@@ -74,8 +78,11 @@ impl Selection {
         if self.labels.is_everything() && self.fields.is_everything() {
             return true;
         }
-        let object = entry.object();
-        self.labels.matches(&object.meta().labels) && self.fields.matches(|path| self.field(&*object, path))
+        if !self.labels.matches(&entry.object().meta().labels) {
+            return false;
+        }
+        let object = in_version(entry.clone(), self.kind).object();
+        self.fields.matches(|path| self.field(&*object, path))
     }
 
     fn field<'a>(&self, object: &'a dyn Object, path: &str) -> Cow<'a, str> {

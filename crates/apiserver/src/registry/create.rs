@@ -87,7 +87,7 @@ impl Registry {
         self.mutate(&admission, &mut *object, None).await?;
         place.strategy.default(&mut *object);
         corten_kinds::before_create(place.strategy, &mut *object)?;
-        let reservation = self.services.reserve(&mut *object, None)?;
+        let mut reservation = self.services.reserve(&mut *object, None)?;
         self.validate(&admission, &*object, None).await?;
         let warnings = place.strategy.warnings(&*object, None);
         if o.dry_run {
@@ -98,7 +98,9 @@ impl Registry {
             return Ok(Some(Reply { warnings, ..Reply::created(entry) }));
         }
         let value = self.encode(&*object);
+        reservation.start();
         let Some((_, Some(entry))) = self.commit(place, 0, Change::Put(object, value)).await? else {
+            reservation.give_back();
             return Ok(None);
         };
         reservation.keep();

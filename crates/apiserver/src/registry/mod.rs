@@ -5,7 +5,6 @@
 mod admit;
 mod collection;
 mod commit;
-mod convert;
 mod create;
 mod delete;
 mod deletion;
@@ -124,6 +123,11 @@ impl Registry {
     /// The address of the Service `kubernetes`: the first of the range.
     pub fn kubernetes_address(&self) -> String {
         services::first_address(&self.config.service_cidr).map(|a| a.to_string()).unwrap_or_default()
+    }
+
+    /// Puts right what abandoned requests left behind; to be called now and then.
+    pub(crate) fn settle(&self) {
+        self.services.settle(&*self.cache);
     }
 
     /// The clock that stamps objects.

@@ -80,7 +80,7 @@ impl Registry {
         self.mutate(&admission, &mut *new, Some(&*old)).await?;
         place.strategy.default(&mut *new);
         corten_kinds::before_update(place.strategy, m.subresource, &mut *new, &*old)?;
-        let reservation = self.services.reserve(&mut *new, Some(&*old))?;
+        let mut reservation = self.services.reserve(&mut *new, Some(&*old))?;
         self.validate(&admission, &*new, Some(&*old)).await?;
         let warnings = place.strategy.warnings(&*new, Some(&*old));
         let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
@@ -102,12 +102,16 @@ impl Registry {
         if form::with_revision(&value, entry.revision()) == entry.json() {
             return Ok(Attempt::Done(reply(entry.clone())));
         }
+        reservation.start();
         match self.commit(place, entry.revision(), Change::Put(new, value)).await? {
             Some((_, Some(entry))) => {
                 reservation.keep();
                 Ok(Attempt::Done(reply(entry)))
             }
-            _ => Ok(Attempt::Lost),
+            _ => {
+                reservation.give_back();
+                Ok(Attempt::Lost)
+            }
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use corten_api::{Kind, KindInfo, autoscaling, core};
+use corten_api::{Kind, KindInfo, Object, autoscaling, core};
 use corten_kinds::{Strategy, strategy_for};
 use corten_semantics::{ApiError, ApiResult};
 
 use super::{Registry, Target};
-use crate::cache::Resource;
+use crate::cache::{Entry, Resource, convert};
 
 /// An object's (or a collection's) place.
 pub(crate) struct Place {
@@ -72,6 +72,23 @@ impl Registry {
         let namespace = target.namespace.clone().filter(|_| kind.namespaced).unwrap_or_default();
         let name = target.name.clone();
         Ok(Place { kind, stored, strategy: strategy_for(stored), resource, namespace, name })
+    }
+
+    /// The object as the place stores it; 400 when it is of another kind.
+    pub(crate) fn convert(
+        &self,
+        object: Box<dyn Object>,
+        to: &'static KindInfo,
+    ) -> ApiResult<Box<dyn Object>> {
+        convert::convert(object, to).map_err(|object| {
+            let given = object.info();
+            ApiError::bad_request(format!("the object provided is a {given:?}, but this path takes {to:?}"))
+        })
+    }
+
+    /// The entry in the version that the client speaks.
+    pub(crate) fn in_version(&self, entry: Arc<Entry>, kind: &'static KindInfo) -> Arc<Entry> {
+        convert::in_version(entry, kind)
     }
 
     /// The place of one object, which must be named in full.

@@ -70,7 +70,7 @@ impl Registry {
 }
 
 fn converted(event: WatchEvent, kind: &'static KindInfo) -> WatchEvent {
-    let convert = |e| super::convert::in_version(e, kind);
+    let convert = |e| crate::cache::convert::in_version(e, kind);
     match event {
         WatchEvent::Added(e) => WatchEvent::Added(convert(e)),
         WatchEvent::Modified(e) => WatchEvent::Modified(convert(e)),
@@ -80,7 +80,7 @@ fn converted(event: WatchEvent, kind: &'static KindInfo) -> WatchEvent {
 }
 
 fn selection(place: &Place, labels: &str, fields: &str) -> ApiResult<Selection> {
-    let selection = Selection::new(place.stored, place.prefix(), labels, fields)?;
+    let selection = Selection::new(place.kind, place.prefix(), labels, fields)?;
     Ok(if place.name.is_empty() { selection } else { selection.only(place.key().to_string()) })
 }
 

@@ -7,7 +7,7 @@ use corten_api::autoscaling::v1::Scale;
 use corten_api::core::v1::{Binding, Event, Pod};
 use corten_api::policy::v1::Eviction;
 use corten_api::{Kind, Object, autoscaling, events};
-use corten_apiserver::registry::{Body, GetOptions, PatchType, Target, WriteOptions};
+use corten_apiserver::registry::{Body, GetOptions, ListOptions, PatchType, Target, WriteOptions};
 
 use crate::fixture::*;
 
@@ -107,6 +107,13 @@ async fn one_event_has_two_faces() {
     let list =
         c.registry.list(&ctx(), &of::<events::v1::Event>("", ""), &Default::default()).await.expect("list");
     assert_eq!(list.items[0].kind(), <events::v1::Event as Kind>::INFO);
+    for (field, want) in [("regarding.kind=Pod", 1), ("regarding.kind=Node", 0), ("reason=Because", 1)] {
+        let o = ListOptions { field_selector: field.into(), ..ListOptions::default() };
+        let found = c.registry.list(&ctx(), &of::<events::v1::Event>("ns", ""), &o).await.expect("list");
+        assert_eq!(found.items.len(), want, "{field}");
+    }
+    let o = ListOptions { field_selector: "involvedObject.kind=Pod".into(), ..ListOptions::default() };
+    assert_eq!(c.registry.list(&ctx(), &of::<Event>("ns", ""), &o).await.expect("list").items.len(), 1);
     let text = String::from_utf8(list.items[0].json().to_vec()).expect("text");
     assert!(
         text.contains("\"apiVersion\":\"events.k8s.io/v1\"") && text.contains("\"note\":\"said\""),

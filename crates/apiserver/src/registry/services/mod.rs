@@ -3,9 +3,11 @@
 mod pool;
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use corten_api::Object;
 use corten_api::core::v1::{Service, ServiceSpec};
+use corten_rt::Instant;
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use parking_lot::Mutex;
@@ -18,18 +20,24 @@ const HEADLESS: &str = "None";
 pub(crate) struct Allocator {
     cidr: String,
     pools: Mutex<Pools>,
+    /// Held by writes that were abandoned on their way: nobody knows yet whether they happened.
+    abandoned: Mutex<Vec<(Instant, Holdings)>>,
 }
+
+/// After this long an abandoned write has happened or never will.
+const SETTLED: Duration = Duration::from_secs(30);
 
 struct Pools {
     addresses: Pool,
     ports: Pool,
 }
 
-/// What one write took from the pools. Dropped, it goes back; kept, what the write no longer needs does.
+/// What one write took from the pools. It ends with [`Reservation::keep`] or, dropped, gives back.
 pub(crate) struct Reservation<'a> {
     allocator: &'a Allocator,
     taken: Holdings,
     freed: Holdings,
+    under_way: bool,
 }
 
 /// Addresses and ports of one Service.
@@ -50,6 +58,10 @@ impl Holdings {
         Holdings { addresses: addresses.collect(), ports }
     }
 
+    fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.ports.is_empty()
+    }
+
     /// What is held here but not there.
     fn without(&self, other: &Holdings) -> Holdings {
         let minus = |a: &[u32], b: &[u32]| a.iter().copied().filter(|x| !b.contains(x)).collect();
@@ -61,16 +73,31 @@ impl Holdings {
 }
 
 impl Reservation<'_> {
+    /// The write is handed to the store: dropped before its end is known, it may happen all the same.
+    pub fn start(&mut self) {
+        self.under_way = true;
+    }
+
     /// The write is committed.
     pub fn keep(mut self) {
         self.taken = Holdings::default();
         self.allocator.give_back(&std::mem::take(&mut self.freed));
     }
+
+    /// The write did not happen.
+    pub fn give_back(mut self) {
+        self.under_way = false;
+    }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.allocator.give_back(&self.taken);
+        let taken = std::mem::take(&mut self.taken);
+        if self.under_way && !taken.is_empty() {
+            self.allocator.abandoned.lock().push((Instant::now(), taken));
+        } else {
+            self.allocator.give_back(&taken);
+        }
     }
 }
 
@@ -84,7 +111,7 @@ impl Allocator {
         })?;
         let pools =
             Pools { addresses: Pool::new(first, last), ports: Pool::new(ports.0.into(), ports.1.into()) };
-        Ok(Allocator { cidr: cidr.into(), pools: Mutex::new(pools) })
+        Ok(Allocator { cidr: cidr.into(), pools: Mutex::new(pools), abandoned: Mutex::default() })
     }
 
     /// Takes what the existing Services hold.
@@ -97,10 +124,36 @@ impl Allocator {
         }
     }
 
+    /// Gives back what abandoned writes hold that did not happen.
+    pub fn settle(&self, objects: &dyn Lookup) {
+        let now = Instant::now();
+        let settled: Vec<Holdings> = {
+            let mut abandoned = self.abandoned.lock();
+            abandoned
+                .extract_if(.., |(since, _)| now.duration_since(*since) >= SETTLED)
+                .map(|(_, h)| h)
+                .collect()
+        };
+        if settled.is_empty() {
+            return;
+        }
+        let mut used = Holdings::default();
+        for service in objects.list::<Service>("") {
+            let held = Holdings::of(&service);
+            used.addresses.extend(held.addresses);
+            used.ports.extend(held.ports);
+        }
+        settled.iter().for_each(|held| self.give_back(&held.without(&used)));
+    }
+
     /// Gives a Service what it lacks, or refuses what it asks for. Other kinds pass.
     pub fn reserve(&self, new: &mut dyn Object, old: Option<&dyn Object>) -> ApiResult<Reservation<'_>> {
-        let mut reservation =
-            Reservation { allocator: self, taken: Holdings::default(), freed: Holdings::default() };
+        let mut reservation = Reservation {
+            allocator: self,
+            taken: Holdings::default(),
+            freed: Holdings::default(),
+            under_way: false,
+        };
         let Some(service) = new.downcast_mut::<Service>() else { return Ok(reservation) };
         let had = old.and_then(|o| o.downcast_ref()).map(Holdings::of).unwrap_or_default();
         let errors = {
@@ -124,7 +177,7 @@ impl Allocator {
     }
 
     fn give_back(&self, held: &Holdings) {
-        if *held != Holdings::default() {
+        if !held.is_empty() {
             let mut pools = self.pools.lock();
             held.addresses.iter().for_each(|a| pools.addresses.free(*a));
             held.ports.iter().for_each(|p| pools.ports.free(*p));
@@ -392,5 +445,23 @@ mod tests {
             .reserve(&mut service("NodePort", &old.spec.cluster_ip, &[("TCP", 1, 30000)]), None)
             .expect("freed")
             .keep();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_abandoned_write_keeps_what_it_took_until_its_end_is_known() {
+        let allocator = Allocator::new("10.96.0.0/29", (30000, 30000)).expect("valid");
+        let (mut lost, mut made) =
+            (service("ClusterIP", "10.96.0.2", &[]), service("ClusterIP", "10.96.0.3", &[]));
+        for s in [&mut lost, &mut made] {
+            let mut reservation = allocator.reserve(s, None).expect("free");
+            reservation.start();
+        }
+        let objects: Vec<std::sync::Arc<dyn Object>> = vec![std::sync::Arc::new(made)];
+        let free = |ip: &str| allocator.reserve(&mut service("ClusterIP", ip, &[]), None).is_ok();
+        allocator.settle(&objects);
+        assert_eq!((free("10.96.0.2"), free("10.96.0.3")), (false, false));
+        corten_rt::sleep(SETTLED).await;
+        allocator.settle(&objects);
+        assert_eq!((free("10.96.0.2"), free("10.96.0.3")), (true, false));
     }
 }

@@ -5,31 +5,8 @@ use std::sync::Arc;
 use corten_api::autoscaling::{v1, v2};
 use corten_api::core::v1::{Event, EventSeries};
 use corten_api::{Kind, KindInfo, Object, events};
-use corten_semantics::{ApiError, ApiResult};
 
-use super::Registry;
-use crate::cache::Entry;
-
-impl Registry {
-    /// The object in another version of its kind.
-    pub(crate) fn convert(
-        &self,
-        object: Box<dyn Object>,
-        to: &'static KindInfo,
-    ) -> ApiResult<Box<dyn Object>> {
-        convert(object, to).map_err(|object| {
-            ApiError::bad_request(format!(
-                "the object provided is a {:?}, but this path takes {to:?}",
-                object.info()
-            ))
-        })
-    }
-
-    /// The entry in another version of its kind.
-    pub(crate) fn in_version(&self, entry: Arc<Entry>, kind: &'static KindInfo) -> Arc<Entry> {
-        in_version(entry, kind)
-    }
-}
+use super::Entry;
 
 /// The entry in another version of its kind, made once and kept beside it.
 pub(crate) fn in_version(entry: Arc<Entry>, kind: &'static KindInfo) -> Arc<Entry> {
@@ -42,7 +19,10 @@ pub(crate) fn in_version(entry: Arc<Entry>, kind: &'static KindInfo) -> Arc<Entr
 }
 
 /// The object as `to`; itself when there is no way.
-fn convert(object: Box<dyn Object>, to: &'static KindInfo) -> Result<Box<dyn Object>, Box<dyn Object>> {
+pub(crate) fn convert(
+    object: Box<dyn Object>,
+    to: &'static KindInfo,
+) -> Result<Box<dyn Object>, Box<dyn Object>> {
     if object.info() == to {
         return Ok(object);
     }
