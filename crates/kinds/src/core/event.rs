@@ -2,10 +2,13 @@
 
 use super::CORE;
 use crate::columns::{self, Column, NAME, row};
+use crate::errors::Errors;
+use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::core::v1::Event;
 use corten_api::{MicroTime, Time};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -33,6 +36,12 @@ impl KindStrategy for EventStrategy {
     const RULES: Rules = Rules { create_on_update: true, ..CORE };
     const COLUMNS: &'static [Column] = COLUMNS;
     const FIELD_LABELS: &'static [&'static str] = LABELS;
+
+    fn validate(&self, event: &Event) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate(&mut errors, event, "reportingComponent");
+        errors.into_vec()
+    }
 
     fn row(&self, e: &Event, now: Timestamp) -> Vec<Value> {
         let micro = |t: Option<MicroTime>| columns::age(t.map(|t| Time::new(t.0)), now);
@@ -85,6 +94,43 @@ impl KindStrategy for EventStrategy {
         };
         field.as_str().into()
     }
+}
+
+/// What both groups ask of an event; `controller` is what the group calls the reporter's field.
+pub(crate) fn validate(errors: &mut Errors, event: &Event, controller: &str) {
+    let (namespace, about) = (event.metadata.namespace.as_str(), event.involved_object.namespace.as_str());
+    let fits = match (event.event_time, about) {
+        (None, "") => ["", "default"].contains(&namespace),
+        (None, about) => about == namespace,
+        (Some(_), "") => ["default", "kube-system"].contains(&namespace),
+        (Some(_), _) => true,
+    };
+    if !fits {
+        errors.invalid("involvedObject.namespace", about, "does not match event.namespace");
+    }
+    if event.event_time.is_some() {
+        let reporter = event.reporting_component.as_str();
+        if reporter.is_empty() {
+            errors.required(controller, "");
+        }
+        errors.format(controller, reporter, names::qualified_name);
+        for (name, value) in [
+            ("reportingInstance", &event.reporting_instance),
+            ("action", &event.action),
+            ("reason", &event.reason),
+        ] {
+            if value.is_empty() {
+                errors.required(name, "");
+            }
+            if value.len() > 128 {
+                errors.invalid(name, "", "can have at most 128 characters");
+            }
+        }
+        if event.message.len() > 1024 {
+            errors.invalid("message", "", "can have at most 1024 characters");
+        }
+    }
+    errors.format("namespace", namespace, names::dns_subdomain);
 }
 
 /// Columns of events of either group.

@@ -2,9 +2,15 @@
 
 use super::CORE;
 use super::pod::defaults::amounts;
+use super::pod::resources;
+use crate::errors::Errors;
+use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::core::v1::LimitRange;
+use corten_api::Quantity;
+use corten_api::core::v1::{LimitRange, LimitRangeItem};
+use corten_semantics::field::FieldError;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// LimitRanges.
 pub struct LimitRangeStrategy;
@@ -32,6 +38,74 @@ impl KindStrategy for LimitRangeStrategy {
             ] {
                 amounts(list);
             }
+        }
+    }
+
+    fn validate(&self, range: &LimitRange) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        for (i, item) in range.spec.limits.iter().enumerate() {
+            let path = format!("spec.limits[{i}]");
+            let type_ = format!("{path}.type");
+            errors.format(&type_, &item.type_, names::qualified_name);
+            let known = ["Pod", "Container", "PersistentVolumeClaim"].contains(&item.type_.as_str());
+            if !item.type_.contains('/') && !item.type_.is_empty() && !known {
+                errors.invalid(&type_, &item.type_, "must be a standard limit type or fully qualified");
+            }
+            if range.spec.limits[..i].iter().any(|other| other.type_ == item.type_) {
+                errors.duplicate(type_, &item.type_);
+            }
+            validate_item(&mut errors, item, &path);
+        }
+        errors.into_vec()
+    }
+}
+
+fn validate_item(errors: &mut Errors, item: &LimitRangeItem, path: &str) {
+    let lists: [(&str, &BTreeMap<String, Quantity>); 5] = [
+        ("max", &item.max),
+        ("min", &item.min),
+        ("default", &item.default_),
+        ("defaultRequest", &item.default_request),
+        ("maxLimitRequestRatio", &item.max_limit_request_ratio),
+    ];
+    for (list, amounts) in lists {
+        if item.type_ == "Pod" && list.starts_with("default") {
+            if !amounts.is_empty() {
+                errors.forbidden(format!("{path}.{list}"), "may not be specified when `type` is 'Pod'");
+            }
+        } else if item.type_ == "Pod" || item.type_ == "Container" {
+            for name in amounts.keys() {
+                resources::container_resource(errors, &format!("{path}.{list}[{name}]"), name);
+            }
+        }
+    }
+    let has_storage = item.max.contains_key("storage") || item.min.contains_key("storage");
+    if item.type_ == "PersistentVolumeClaim" && !has_storage {
+        let detail = "either minimum or maximum storage value is required, but neither was provided";
+        errors.required(format!("{path}.limits"), detail);
+    }
+    let names: BTreeSet<&String> = lists.iter().flat_map(|(_, amounts)| amounts.keys()).collect();
+    for name in names {
+        let (least, most) = (item.min.get(name), item.max.get(name));
+        let (limit, request) = (item.default_.get(name), item.default_request.get(name));
+        for (field, low, high, low_name, high_name) in [
+            ("min", least, most, "min", "max"),
+            ("defaultRequest", least, request, "min", "default request"),
+            ("defaultRequest", request, most, "default request", "max"),
+            ("defaultRequest", request, limit, "default request", "default limit"),
+            ("default", least, limit, "min", "default"),
+            ("default", limit, most, "default", "max"),
+        ] {
+            if let (Some(low), Some(high)) = (low, high)
+                && low > high
+            {
+                let detail = format!("{low_name} value {low} is greater than {high_name} value {high}");
+                errors.invalid(format!("{path}.{field}[{name}]"), low.to_string(), detail);
+            }
+        }
+        if let Some(ratio) = item.max_limit_request_ratio.get(name).filter(|r| **r < Quantity::whole(1)) {
+            let at = format!("{path}.maxLimitRequestRatio[{name}]");
+            errors.invalid(at, ratio.to_string(), format!("ratio {ratio} is less than 1"));
         }
     }
 }

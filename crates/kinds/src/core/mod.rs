@@ -18,8 +18,8 @@ mod service_account;
 
 pub use config_map::ConfigMapStrategy;
 pub use endpoints::EndpointsStrategy;
-pub(crate) use event::COLUMNS as EVENT_COLUMNS;
 pub use event::EventStrategy;
+pub(crate) use event::{COLUMNS as EVENT_COLUMNS, validate as validate_event};
 pub use limit_range::LimitRangeStrategy;
 pub use namespace::NamespaceStrategy;
 pub use node::NodeStrategy;

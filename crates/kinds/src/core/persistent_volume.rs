@@ -1,11 +1,19 @@
 //! PersistentVolumes.
 
 use super::CORE;
+use super::persistent_volume_claim::access_mode_names;
 use super::pod::defaults::{amounts, text};
+use super::pod::{scheduling, volumes};
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
+use crate::metadata::{IMMUTABLE, shown};
+use crate::names;
+use crate::reflection;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::core::v1::{PersistentVolume, PersistentVolumeStatus};
+use corten_api::core::v1::{PersistentVolume, PersistentVolumeSpec, PersistentVolumeStatus};
+use corten_api::{Struct, View};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -57,6 +65,28 @@ impl KindStrategy for PersistentVolumeStrategy {
         };
     }
 
+    fn validate(&self, pv: &PersistentVolume) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate_spec(&mut errors, &pv.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &PersistentVolume, old: &PersistentVolume) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate_spec(&mut errors, &new.spec);
+        if !reflection::equal(&new.spec.persistent_volume_source, &old.spec.persistent_volume_source) {
+            let detail = "spec.persistentvolumesource is immutable after creation\n";
+            errors.forbidden("spec.persistentvolumesource", detail);
+        }
+        if new.spec.volume_mode != old.spec.volume_mode {
+            errors.invalid("volumeMode", shown(&new.spec.volume_mode), IMMUTABLE);
+        }
+        if old.spec.node_affinity.is_some() && new.spec.node_affinity != old.spec.node_affinity {
+            errors.invalid("nodeAffinity", shown(&new.spec.node_affinity), IMMUTABLE);
+        }
+        errors.into_vec()
+    }
+
     fn row(&self, pv: &PersistentVolume, now: Timestamp) -> Vec<Value> {
         let spec = &pv.spec;
         let dying = pv.metadata.deletion_timestamp.is_some();
@@ -73,6 +103,54 @@ impl KindStrategy for PersistentVolumeStrategy {
             columns::age(pv.metadata.creation_timestamp, now),
             spec.volume_mode.as_deref().unwrap_or("<unset>"),
         ]
+    }
+}
+
+fn validate_spec(errors: &mut Errors, spec: &PersistentVolumeSpec) {
+    if spec.access_modes.is_empty() {
+        errors.required("spec.accessModes", "");
+    }
+    access_mode_names(errors, &spec.access_modes, "spec.accessModes");
+    if spec.capacity.is_empty() {
+        errors.required("spec.capacity", "");
+    }
+    if !spec.capacity.contains_key("storage") || spec.capacity.len() > 1 {
+        let told = shown(&spec.capacity);
+        errors.extend([FieldError::not_supported("spec.capacity", told, &["storage"])]);
+    }
+    for (name, amount) in spec.capacity.iter().filter(|(_, a)| a.is_negative()) {
+        let detail = "must be a valid resource quantity";
+        errors.invalid(format!("spec.capacity[{name}]"), amount.value(), detail);
+    }
+    let policy = &spec.persistent_volume_reclaim_policy;
+    let policies = &["Delete", "Recycle", "Retain"];
+    errors.one_of_or_empty("spec.persistentVolumeReclaimPolicy", policy, policies);
+    if let Some(selector) = spec.node_affinity.as_ref().and_then(|a| a.required.as_ref()) {
+        scheduling::node_selector(errors, selector, "spec.nodeAffinity.required");
+    }
+    let source = &spec.persistent_volume_source;
+    let fields = source.schema().fields.iter().enumerate();
+    let given: Vec<&str> = fields
+        .filter(|(n, _)| !matches!(source.field(*n).view(), View::Null))
+        .map(|(_, field)| field.name)
+        .collect();
+    for more in given.iter().skip(1) {
+        errors.forbidden(format!("spec.{more}"), "may not specify more than 1 volume type");
+    }
+    if given.is_empty() {
+        errors.required("spec", "must specify a volume type");
+    }
+    if let Some(host) = &source.host_path {
+        volumes::host_path(errors, host, "spec.hostPath");
+    }
+    if source.local.is_some() && spec.node_affinity.is_none() {
+        errors.required("spec.nodeAffinity", "Local volume requires node affinity");
+    }
+    if !spec.storage_class_name.is_empty() {
+        errors.format("spec.storageClassName", &spec.storage_class_name, names::dns_subdomain);
+    }
+    if let Some(mode) = spec.volume_mode.as_deref() {
+        errors.supported("spec.volumeMode", mode, &["Block", "Filesystem"]);
     }
 }
 

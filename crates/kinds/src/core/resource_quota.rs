@@ -2,12 +2,51 @@
 
 use super::CORE;
 use super::pod::defaults::amounts;
+use super::pod::resources;
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
+use crate::metadata::{IMMUTABLE, strings};
+use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::core::v1::ResourceQuota;
+use corten_api::Quantity;
+use corten_api::core::v1::{ResourceQuota, ResourceQuotaSpec};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Resources without a domain that a quota may count.
+const COUNTED: &[&str] = &[
+    "configmaps",
+    "cpu",
+    "ephemeral-storage",
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "memory",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+    "requests.storage",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+];
+const SCOPES: &[&str] = &[
+    "BestEffort",
+    "CrossNamespacePodAffinity",
+    "NotBestEffort",
+    "NotTerminating",
+    "PriorityClass",
+    "Terminating",
+    "VolumeAttributesClass",
+];
 
 /// ResourceQuotas.
 pub struct ResourceQuotaStrategy;
@@ -23,6 +62,30 @@ impl KindStrategy for ResourceQuotaStrategy {
         amounts(&mut quota.status.used);
     }
 
+    fn validate(&self, quota: &ResourceQuota) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        counts(&mut errors, &quota.spec.hard, "spec.hard");
+        scopes(&mut errors, &quota.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &ResourceQuota, old: &ResourceQuota) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.extend(KindStrategy::validate(self, new));
+        let set = |q: &ResourceQuota| q.spec.scopes.iter().cloned().collect::<BTreeSet<String>>();
+        if set(new) != set(old) {
+            errors.invalid("spec.scopes", strings(&new.spec.scopes), IMMUTABLE);
+        }
+        errors.into_vec()
+    }
+
+    fn validate_status_update(&self, new: &ResourceQuota, _old: &ResourceQuota) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        counts(&mut errors, &new.status.hard, "status.hard");
+        counts(&mut errors, &new.status.used, "status.used");
+        errors.into_vec()
+    }
+
     fn row(&self, quota: &ResourceQuota, now: Timestamp) -> Vec<Value> {
         let (mut requests, mut limits) = (Vec::new(), Vec::new());
         for (name, hard) in &quota.status.hard {
@@ -36,5 +99,75 @@ impl KindStrategy for ResourceQuotaStrategy {
             limits.join(", "),
             columns::age(quota.metadata.creation_timestamp, now),
         ]
+    }
+}
+
+fn counts(errors: &mut Errors, list: &BTreeMap<String, Quantity>, path: &str) {
+    for (name, amount) in list {
+        let at = format!("{path}[{name}]");
+        let before = names::qualified_name(name);
+        errors.format(&at, name, names::qualified_name);
+        let huge = name.trim_start_matches("requests.").starts_with("hugepages-");
+        if before.is_empty() && !name.contains('/') && !huge && !COUNTED.contains(&name.as_str()) {
+            errors.invalid(&at, name, "must be a standard resource for quota");
+        }
+        resources::amount(errors, &at, name, amount);
+    }
+}
+
+fn scopes(errors: &mut Errors, spec: &ResourceQuotaSpec) {
+    let has = |scope: &str| spec.scopes.iter().any(|s| s == scope);
+    for _ in spec.scopes.iter().filter(|s| !SCOPES.contains(&s.as_str())) {
+        errors.invalid("spec.scopes", strings(&spec.scopes), "unsupported scope");
+    }
+    for (a, b) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
+        if has(a) && has(b) {
+            errors.invalid("spec.scopes", strings(&spec.scopes), "conflicting scopes");
+        }
+    }
+    let path = "spec.scopeSelector.matchExpressions";
+    for requirement in spec.scope_selector.iter().flat_map(|s| &s.match_expressions) {
+        if !SCOPES.contains(&requirement.scope_name.as_str()) {
+            errors.invalid(format!("{path}.scopeName"), &requirement.scope_name, "unsupported scope");
+        }
+        match (requirement.operator.as_str(), requirement.values.is_empty()) {
+            ("In" | "NotIn", true) => {
+                let detail =
+                    "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+                errors.required(format!("{path}.values"), detail);
+            }
+            ("Exists" | "DoesNotExist", false) => {
+                let detail =
+                    "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+                errors.invalid(format!("{path}.values"), strings(&requirement.values), detail);
+            }
+            ("In" | "NotIn" | "Exists" | "DoesNotExist", _) => {}
+            (other, _) => {
+                errors.invalid(format!("{path}.operator"), other, "not a valid selector operator");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_count_known_resources() {
+        let mut quota = ResourceQuota::default();
+        for name in ["pods", "requests.nvidia.com/gpu", "requests.hugepages-2Mi", "apples"] {
+            quota.spec.hard.insert(name.into(), Quantity::whole(1));
+        }
+        quota.spec.scopes = vec!["BestEffort".into(), "NotBestEffort".into()];
+        let told: Vec<String> =
+            KindStrategy::validate(&ResourceQuotaStrategy, &quota).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "spec.hard[apples]: Invalid value: \"apples\": must be a standard resource for quota",
+                "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: conflicting scopes"
+            ]
+        );
     }
 }

@@ -2,10 +2,15 @@
 
 use crate::columns::Column;
 use crate::core::{self, CORE};
+use crate::errors::Errors;
+use crate::metadata::{IMMUTABLE, shown};
+use crate::reflection;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
+use corten_api::Struct;
 use corten_api::core::v1 as core_v1;
 use corten_api::events::v1::{Event, EventSeries};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -30,6 +35,44 @@ impl KindStrategy for EventStrategy {
         "type",
     ];
 
+    fn validate(&self, event: &Event) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        core::validate_event(&mut errors, &to_core(event), "reportingController");
+        series(&mut errors, event);
+        if event.event_time.is_none() {
+            errors.required("eventTime", "");
+        }
+        if event.type_ != "Normal" && event.type_ != "Warning" {
+            errors.invalid("type", "", format!("has invalid value: {}", event.type_));
+        }
+        for (name, set) in [
+            ("firstTimestamp", event.deprecated_first_timestamp.is_some()),
+            ("lastTimestamp", event.deprecated_last_timestamp.is_some()),
+            ("count", event.deprecated_count != 0),
+            ("source", event.deprecated_source != Default::default()),
+        ] {
+            if set {
+                errors.invalid(name, "", "needs to be unset");
+            }
+        }
+        errors.into_vec()
+    }
+
+    /// Only the series of an event goes on.
+    fn validate_update(&self, new: &Event, old: &Event) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        if new.series != old.series {
+            series(&mut errors, new);
+        }
+        for (n, field) in new.schema().fields.iter().enumerate() {
+            let goes_on = field.name == "metadata" || field.name == "series";
+            if !goes_on && !reflection::equal(new.field(n), old.field(n)) {
+                errors.invalid(core_name(field.name), shown(new.field(n)), IMMUTABLE);
+            }
+        }
+        errors.into_vec()
+    }
+
     fn row(&self, event: &Event, now: Timestamp) -> Vec<Value> {
         KindStrategy::row(&core::EventStrategy, &to_core(event), now)
     }
@@ -50,6 +93,29 @@ impl KindStrategy for EventStrategy {
             _ => return "".into(),
         };
         field.as_str().into()
+    }
+}
+
+/// Errors name fields as the core group does.
+fn core_name(name: &str) -> &str {
+    match name {
+        "regarding" => "involvedObject",
+        "note" => "message",
+        "deprecatedSource" => "source",
+        "deprecatedFirstTimestamp" => "firstTimestamp",
+        "deprecatedLastTimestamp" => "lastTimestamp",
+        "deprecatedCount" => "count",
+        other => other,
+    }
+}
+
+fn series(errors: &mut Errors, event: &Event) {
+    let Some(series) = &event.series else { return };
+    if series.count < 2 {
+        errors.invalid("series.count", "", "should be at least 2");
+    }
+    if series.last_observed_time.is_none() {
+        errors.required("series.lastObservedTime", "");
     }
 }
 

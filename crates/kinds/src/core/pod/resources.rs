@@ -50,7 +50,8 @@ pub(crate) fn amount(errors: &mut Errors, path: &str, name: &str, amount: &Quant
     }
 }
 
-fn container_resource(errors: &mut Errors, path: &str, name: &str) {
+/// The name of a resource that containers may ask for.
+pub(crate) fn container_resource(errors: &mut Errors, path: &str, name: &str) {
     let before = names::qualified_name(name);
     if !before.is_empty() {
         errors.format(path, name, names::qualified_name);

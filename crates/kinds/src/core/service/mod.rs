@@ -2,6 +2,7 @@
 //! from one service alone is here.
 
 mod update;
+mod validate;
 
 use super::CORE;
 use super::pod::defaults::text;
@@ -11,6 +12,7 @@ use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::IntOrString;
 use corten_api::core::v1::{ClientIPConfig, Service, ServiceSpec, ServiceStatus, SessionAffinityConfig};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -54,6 +56,18 @@ impl KindStrategy for ServiceStrategy {
         update::plural_addresses(&mut new.spec, Some(&old.spec));
         update::drop_what_the_type_has_not(new, old);
         fill_families(&mut new.spec, Some(&old.spec));
+    }
+
+    fn validate(&self, service: &Service) -> Vec<FieldError> {
+        validate::create(service)
+    }
+
+    fn validate_update(&self, new: &Service, old: &Service) -> Vec<FieldError> {
+        validate::update(new, old)
+    }
+
+    fn validate_status_update(&self, new: &Service, _old: &Service) -> Vec<FieldError> {
+        validate::status(new)
     }
 
     fn row(&self, service: &Service, now: Timestamp) -> Vec<Value> {
@@ -217,6 +231,53 @@ mod tests {
         assert_eq!(s.spec.allocate_load_balancer_node_ports, Some(true));
         let s = service("ExternalName");
         assert_eq!((s.spec.internal_traffic_policy, s.spec.ip_families.len()), (None, 0));
+    }
+
+    #[test]
+    fn bad_services_are_told_as_upstream_tells_them() {
+        type Change = fn(&mut Service);
+        let rows: &[(&str, Change, &str)] = &[
+            ("", |_| {}, ""),
+            ("", |s| s.spec.ports.clear(), "spec.ports: Required value"),
+            (
+                "",
+                |s| s.spec.ports[0].node_port = 30000,
+                "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
+            ),
+            (
+                "",
+                |s| s.spec.ports.push(ServicePort { port: 81, ..s.spec.ports[0].clone() }),
+                "spec.ports[0].name: Required value; spec.ports[1].name: Required value",
+            ),
+            (
+                "",
+                |s| s.spec.ports[0].port = 0,
+                "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+            ),
+            (
+                "ExternalName",
+                |s| s.spec.external_name = "Bad_Name".into(),
+                "spec.externalName: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+            ),
+        ];
+        for (type_, change, want) in rows {
+            let mut s = service(type_);
+            change(&mut s);
+            let told: Vec<String> =
+                KindStrategy::validate(&ServiceStrategy, &s).iter().map(ToString::to_string).collect();
+            assert_eq!(told.join("; "), *want);
+        }
+        let mut old = service("");
+        old.spec.cluster_ip = "10.0.0.1".into();
+        old.spec.cluster_ips = vec!["10.0.0.1".into()];
+        let mut new = old.clone();
+        new.spec.cluster_ip = "10.0.0.2".into();
+        new.spec.cluster_ips = vec!["10.0.0.2".into()];
+        let told = KindStrategy::validate_update(&ServiceStrategy, &new, &old);
+        assert_eq!(
+            told[0].to_string(),
+            "spec.clusterIPs[0]: Invalid value: [\"10.0.0.2\"]: may not change once set"
+        );
     }
 
     #[test]
