@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod deletion;
+mod embedded;
 mod fixture;
 mod paging;
 mod restart;
