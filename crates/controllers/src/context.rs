@@ -1,7 +1,9 @@
 //! What every controller is given.
 
+use crate::Signer;
 use corten_client::{Client, EventRecorder, Informers};
 use corten_rt::Clock;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The means of a controller. Cheap to clone.
@@ -14,7 +16,7 @@ pub struct Context {
 }
 
 /// What an operator may set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The cluster's CA certificate in PEM, published in every namespace.
     pub root_ca: String,
@@ -24,6 +26,10 @@ pub struct Settings {
     pub cluster_cidr: String,
     /// The length of a node's prefix.
     pub node_prefix: u8,
+    /// The address of the cluster's DNS Service; empty to have none.
+    pub cluster_dns: String,
+    /// Who signs certificates; `None` to leave requests alone.
+    pub signer: Option<Arc<dyn Signer>>,
     /// How many ended pods are kept (upstream: 12,500).
     pub terminated_pods: usize,
 }
@@ -35,6 +41,8 @@ impl Default for Settings {
             node_monitor_grace: Duration::from_secs(40),
             cluster_cidr: "10.244.0.0/16".into(),
             node_prefix: 24,
+            cluster_dns: String::new(),
+            signer: None,
             terminated_pods: 12_500,
         }
     }

@@ -5,6 +5,8 @@
 //! Controllers talk to the API through `client` alone.
 
 mod adoption;
+mod certificates;
+mod cluster_dns;
 mod context;
 mod deployment;
 mod endpoint_slice;
@@ -27,5 +29,6 @@ mod service_pods;
 mod shell;
 mod taint_eviction;
 
+pub use certificates::Signer;
 pub use context::{Context, Settings};
 pub use shell::start;

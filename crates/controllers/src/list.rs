@@ -10,6 +10,8 @@ pub fn controllers(context: &Context) -> Vec<Arc<dyn Controller>> {
         Arc::new(service_account::ServiceAccounts::new(context)),
         Arc::new(root_ca::RootCa::new(context)),
         Arc::new(namespace::Namespaces::new(context)),
+        Arc::new(certificates::Certificates::new(context)),
+        Arc::new(cluster_dns::ClusterDns::new(context)),
         Arc::new(node_ipam::NodeRanges::new(context)),
         Arc::new(node_lifecycle::NodeLifecycle::new(context)),
         Arc::new(taint_eviction::TaintEviction::new(context)),
