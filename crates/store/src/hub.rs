@@ -83,6 +83,12 @@ impl Hub {
         }
     }
 
+    /// The revision up to which events have been handed out: that of the latest acknowledged transaction.
+    pub fn published(&self) -> Result<Revision> {
+        let open = self.watchers.lock().is_some();
+        if open { Ok(self.published.load(Ordering::Acquire)) } else { Err(Error::Closed) }
+    }
+
     /// Moves on to `revision` without events, after history was cut.
     pub fn skip_to(&self, revision: Revision) {
         self.published.fetch_max(revision, Ordering::AcqRel);

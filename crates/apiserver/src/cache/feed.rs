@@ -88,9 +88,18 @@ pub(crate) fn load(resources: &Resources, revision: Revision, records: Vec<Recor
 pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch) {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
     loop {
-        match watch.next().await {
+        let next = tokio::select! {
+            next = watch.next() => next,
+            () = cache.behind.notified() => {
+                // Revisions without events (of what failed, or lies elsewhere) count as seen.
+                advance(&cache.applied, watch.progress());
+                continue;
+            }
+        };
+        match next {
             Ok(batch) => {
                 apply(&cache, batch);
+                advance(&cache.applied, watch.progress());
                 backoff.reset();
             }
             Err(Error::Closed) => return,

@@ -18,6 +18,7 @@ impl WatchCache {
             return Ok(());
         }
         let mut applied = self.applied.subscribe();
+        self.behind.notify_one();
         let caught_up = timeout(PATIENCE, applied.wait_for(|now| *now >= revision)).await;
         match caught_up {
             Some(Ok(_)) => Ok(()),

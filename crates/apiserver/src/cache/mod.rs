@@ -20,7 +20,7 @@ use corten_api::{KindInfo, Object};
 use corten_rt::{Stop, Tasks};
 use corten_semantics::Lookup;
 use corten_store::{Revision, Store};
-use tokio::sync::watch as signal;
+use tokio::sync::{Notify, watch as signal};
 
 pub use entry::Entry;
 pub(crate) use feed::{Pending, ROOT};
@@ -47,6 +47,8 @@ pub(crate) struct WatchCache {
     resources: feed::Resources,
     /// Every change up to this revision is in the cache.
     applied: signal::Sender<Revision>,
+    /// Somebody waits for a revision that may have brought no event.
+    behind: Notify,
     /// Objects on their way into the store.
     pub pending: Pending,
     stop: Stop,
@@ -79,6 +81,7 @@ impl WatchCache {
             store,
             resources,
             applied: signal::Sender::new(revision),
+            behind: Notify::new(),
             pending: Pending::default(),
             stop: tasks.stop().clone(),
         });

@@ -95,3 +95,12 @@ async fn selectors_and_namespaces_narrow_lists() {
         assert_eq!(c.names(o).await.expect_err("refused").code(), 400, "{labels} {fields}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn revisions_that_concern_no_object_hold_no_read_up() {
+    let c = Cluster::new().await;
+    c.create(config("ns", "a", "x")).await.expect("created");
+    c.store.txn(corten_store::Txn::create("/elsewhere", "1")).await.expect("done");
+    let (names, revision) = c.names(ListOptions::default()).await.expect("at once");
+    assert_eq!((names.len(), revision), (1, c.revision().await));
+}
