@@ -32,12 +32,7 @@ impl Selection {
     /// Parses the selectors of a call on `kind`.
     pub fn new(kind: &'static KindInfo, prefix: String, labels: &str, fields: &str) -> ApiResult<Self> {
         let strategy = strategy_for(kind);
-        let bad = |why: &str| {
-            let (group, version, plural) = (kind.group, kind.version, kind.plural);
-            ApiError::bad_request(format!(
-                "Unable to find \"{group}/{version}, Resource={plural}\" that match label selector \"{labels}\", field selector \"{fields}\": {why}"
-            ))
-        };
+        let bad = |why: &str| ApiError::bad_request(why);
         let labels = Selector::parse(labels).map_err(|e| bad(&e.to_string()))?;
         let selector = FieldSelector::parse(fields).map_err(|e| bad(&e.to_string()))?;
         for (path, ..) in &selector.terms {
