@@ -1,4 +1,6 @@
 //! The HTTP layer from outside: a real server on loopback, raw requests, real certificates.
 
 mod basics;
+mod refusals;
+mod transport;
 mod world;
