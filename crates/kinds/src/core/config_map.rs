@@ -81,7 +81,7 @@ mod tests {
         let told = KindStrategy::validate(&ConfigMapStrategy, &map);
         assert_eq!(
             told[0].to_string(),
-            "data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', or 'KEY_NAME', or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+            "data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
         );
         let old = ConfigMap { immutable: Some(true), ..Default::default() };
         let mut new = old.clone();
