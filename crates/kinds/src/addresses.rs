@@ -31,6 +31,21 @@ pub(crate) fn range(errors: &mut Errors, path: &str, text: &str) {
     }
 }
 
+/// Whether a range lies within another, wider one; `None` when either is not readable.
+pub(crate) fn within(inner: &str, outer: &str) -> Option<bool> {
+    let read = |text: &str| {
+        let (ip, bits) = text.split_once('/')?;
+        let bits: u32 = bits.parse().ok()?;
+        Some(match parse(ip)? {
+            IpAddr::V4(ip) => (true, u128::from(u32::from(ip)) << 96, bits),
+            IpAddr::V6(ip) => (false, u128::from(ip), bits),
+        })
+    };
+    let ((v4, ip, bits), (outer_v4, outer, outer_bits)) = (read(inner)?, read(outer)?);
+    let mask = u128::MAX.checked_shl(128u32.checked_sub(outer_bits)?).unwrap_or(0);
+    Some(v4 == outer_v4 && outer_bits < bits && ip & mask == outer & mask)
+}
+
 /// An address that endpoints may have: neither unspecified, nor loopback, nor link-local.
 pub(crate) fn endpoint(errors: &mut Errors, path: &str, text: &str) {
     let Some(ip) = parse(text) else {

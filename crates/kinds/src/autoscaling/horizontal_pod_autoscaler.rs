@@ -1,7 +1,9 @@
 //! HorizontalPodAutoscalers, in both versions.
 
+use super::validate;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::text;
+use crate::errors::Errors;
 use crate::strategy::KindStrategy;
 use corten_api::Quantity;
 use corten_api::autoscaling::v1;
@@ -9,6 +11,7 @@ use corten_api::autoscaling::v2::{
     HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget,
     MetricValueStatus, ResourceMetricSource,
 };
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -34,6 +37,13 @@ impl KindStrategy for HorizontalPodAutoscalerV1Strategy {
 
     fn default(&self, hpa: &mut v1::HorizontalPodAutoscaler) {
         hpa.spec.min_replicas.get_or_insert(1);
+    }
+
+    fn validate(&self, hpa: &v1::HorizontalPodAutoscaler) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let (spec, target) = (&hpa.spec, &hpa.spec.scale_target_ref);
+        validate::bounds(&mut errors, spec.min_replicas, spec.max_replicas, [&target.kind, &target.name]);
+        errors.into_vec()
     }
 
     fn row(&self, hpa: &v1::HorizontalPodAutoscaler, now: Timestamp) -> Vec<Value> {
@@ -66,6 +76,23 @@ impl KindStrategy for HorizontalPodAutoscalerStrategy {
             fill_rules(behavior.scale_up.get_or_insert_default(), Some(0), &[("Pods", 4), ("Percent", 100)]);
             fill_rules(behavior.scale_down.get_or_insert_default(), None, &[("Percent", 100)]);
         }
+    }
+
+    fn validate(&self, hpa: &HorizontalPodAutoscaler) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate::spec(&mut errors, &hpa.spec);
+        errors.into_vec()
+    }
+
+    fn validate_status_update(
+        &self,
+        new: &HorizontalPodAutoscaler,
+        _old: &HorizontalPodAutoscaler,
+    ) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.not_negative("status.currentReplicas", new.status.current_replicas);
+        errors.not_negative("status.desiredReplicas", new.status.desired_replicas);
+        errors.into_vec()
     }
 
     fn row(&self, hpa: &HorizontalPodAutoscaler, now: Timestamp) -> Vec<Value> {

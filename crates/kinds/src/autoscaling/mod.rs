@@ -1,5 +1,6 @@
 //! The group `autoscaling`.
 
 mod horizontal_pod_autoscaler;
+mod validate;
 
 pub use horizontal_pod_autoscaler::{HorizontalPodAutoscalerStrategy, HorizontalPodAutoscalerV1Strategy};

@@ -1,11 +1,13 @@
 //! CronJobs.
 
 use super::job::default_template;
+use super::validate;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::text;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::batch::v1::CronJob;
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -35,6 +37,14 @@ impl KindStrategy for CronJobStrategy {
         spec.successful_jobs_history_limit.get_or_insert(3);
         spec.failed_jobs_history_limit.get_or_insert(1);
         default_template(&mut spec.job_template.spec);
+    }
+
+    fn validate(&self, job: &CronJob) -> Vec<FieldError> {
+        validate::cron_job(job, None)
+    }
+
+    fn validate_update(&self, new: &CronJob, old: &CronJob) -> Vec<FieldError> {
+        validate::cron_job(new, Some(old))
     }
 
     fn row(&self, job: &CronJob, now: Timestamp) -> Vec<Value> {

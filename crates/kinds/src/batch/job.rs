@@ -1,20 +1,18 @@
 //! Jobs.
 
+use super::{NAME_LABELS, UID_LABELS, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, text};
 use crate::rules::Rules;
 use crate::strategy::{KindStrategy, plain_create};
 use corten_api::batch::v1::{Job, JobSpec};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
 
 /// Jobs.
 pub struct JobStrategy;
-
-/// Labels of a job's pods, the older and the newer form.
-const NAME_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
-const UID_LABELS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 
 impl KindStrategy for JobStrategy {
     type Kind = Job;
@@ -54,6 +52,18 @@ impl KindStrategy for JobStrategy {
             generate_selector(job);
         }
         plain_create(&Self::RULES, job);
+    }
+
+    fn validate(&self, job: &Job) -> Vec<FieldError> {
+        validate::job(job)
+    }
+
+    fn validate_update(&self, new: &Job, old: &Job) -> Vec<FieldError> {
+        validate::job_update(new, old)
+    }
+
+    fn validate_status_update(&self, new: &Job, old: &Job) -> Vec<FieldError> {
+        validate::job_status(new, old)
     }
 
     fn row(&self, job: &Job, now: Timestamp) -> Vec<Value> {
@@ -137,5 +147,23 @@ mod tests {
         assert_eq!(job.spec.selector.as_deref().expect("selector").match_labels[UID_LABELS[1]], "u1");
         assert_eq!(job.spec.template.metadata.labels["job-name"], "pi");
         assert_eq!(job.metadata.generation, 1);
+        job.spec.template.spec.containers.push(corten_api::core::v1::Container {
+            name: "c".into(),
+            image: "i".into(),
+            image_pull_policy: "Always".into(),
+            termination_message_policy: "File".into(),
+            ..Default::default()
+        });
+        let told: Vec<String> =
+            KindStrategy::validate(&JobStrategy, &job).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            ["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""]
+        );
+        job.spec.template.spec.restart_policy = "Never".into();
+        let mut new = job.clone();
+        new.spec.completions = Some(2);
+        let told = KindStrategy::validate_update(&JobStrategy, &new, &job);
+        assert_eq!(told[0].to_string(), "spec.completions: Invalid value: 2: field is immutable");
     }
 }
