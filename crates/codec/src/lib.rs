@@ -10,6 +10,7 @@ mod error;
 pub mod json;
 pub mod list;
 mod locate;
+pub mod openapi;
 pub mod patch;
 mod problems;
 pub mod protobuf;
