@@ -92,10 +92,15 @@ pub struct CustomResourceValidation {
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceSubresources {
     #[api(tag = 1)]
-    pub status: Option<String>,
+    pub status: Option<Box<CustomResourceSubresourceStatus>>,
     #[api(tag = 2)]
     pub scale: Option<Box<CustomResourceSubresourceScale>>,
 }
+
+/// Its presence alone says that the status is a subresource.
+#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[api(package = "apiextensions.v1")]
+pub struct CustomResourceSubresourceStatus {}
 
 #[derive(Api, Clone, Debug, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
