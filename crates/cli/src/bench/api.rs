@@ -1,0 +1,302 @@
+//! `corten bench api`: what each kind of request costs an API server.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use bytes::Bytes;
+use clap::Args;
+use hyper::Method;
+use serde::Serialize;
+use serde_json::json;
+
+use corten_rt::Tasks;
+
+use super::fan_out::{self, Fan};
+use super::http::{Call, Connection, Server};
+use super::load::{Load, Outcome};
+use super::namespace::Namespace;
+use super::processes::{Group, Memory, memory, sample_all};
+use super::stats::{Latency, rate};
+use super::table::{Table, figure, mebibytes};
+use super::{Cpu, Report, TargetArgs, cpu_each};
+
+/// Bytes of text in each ConfigMap.
+const PAYLOAD: usize = 1024;
+/// Lists of everything are sent by no more clients than this, since each answer is megabytes long.
+const LISTERS: usize = 4;
+
+/// `corten bench api`.
+#[derive(Args, Clone, Debug)]
+pub struct ApiArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    /// Connections that send requests at the same time.
+    #[arg(long, default_value_t = 50)]
+    pub(super) connections: usize,
+    /// Objects: each is created, read, updated and deleted once.
+    #[arg(long, default_value_t = 5000)]
+    pub(super) count: usize,
+    /// Lists of all objects.
+    #[arg(long, default_value_t = 40)]
+    lists: usize,
+    /// Watches on all objects at the same time; 0 leaves the fan-out away.
+    #[arg(long, default_value_t = 200)]
+    pub(super) watchers: usize,
+    /// Writes of the burst that all watches follow.
+    #[arg(long, default_value_t = 200)]
+    burst: usize,
+    /// Seconds of steady writes, 50 each second, that all watches follow.
+    #[arg(long, default_value_t = 10)]
+    steady_seconds: usize,
+}
+
+/// The figures of one operation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Figures {
+    pub(super) operation: String,
+    pub(super) errors: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_error: Option<String>,
+    pub(super) per_second: f64,
+    #[serde(flatten)]
+    pub(super) latency: Latency,
+    pub(super) cpu: Vec<Cpu>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ApiReport {
+    connections: usize,
+    objects: usize,
+    watchers: usize,
+    operations: Vec<Figures>,
+    memory: Vec<Memory>,
+}
+
+/// Runs all operations in a namespace of their own, and prints their figures.
+pub async fn run(args: ApiArgs) -> Result<()> {
+    super::at_least_one(args.connections, "--connections")?;
+    super::at_least_one(args.count, "--count")?;
+    let report = super::in_namespace(&args.target, async |server, namespace, tasks| {
+        measure(&args, server, namespace, tasks).await
+    });
+    args.target.processes.print(&report.await?)
+}
+
+async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Tasks) -> Result<ApiReport> {
+    let groups = args.target.processes.groups();
+    let memory_before = sample_all(&groups);
+    let connections = server.connect_many(args.connections).await?;
+    let mut runner = Runner { connections, tasks, groups, namespace, done: Vec::new() };
+    let each = runner.namespace.path("configmaps");
+    let named = move |method: Method, namespace: &Namespace| {
+        let path = namespace.path("configmaps");
+        move |n: usize| Call::new(method.clone(), format!("{path}/cm-{n}"))
+    };
+
+    let path = each.clone();
+    let create = move |n| Call::with(Method::POST, path.clone(), config_map(n, &format!("create-{n}")));
+    runner.run("create", args.count, create).await?;
+    runner.run("get", args.count, named(Method::GET, &runner.namespace)).await?;
+    let rest = runner.connections.split_off(LISTERS.min(args.connections));
+    let list = move |_| Call::new(Method::GET, each.clone());
+    runner.run(&format!("list of {}", args.count), args.lists, list).await?;
+    runner.connections.extend(rest);
+    let path = runner.namespace.path("configmaps");
+    let update =
+        move |n| Call::with(Method::PUT, format!("{path}/cm-{n}"), config_map(n, &format!("update-{n}")));
+    runner.run("update", args.count, update).await?;
+    for (operation, writes, pace) in fans(args) {
+        let fan = Fan { operation, watchers: args.watchers, writes, pace, objects: args.count };
+        runner.fan_out(&server, fan).await?;
+    }
+    runner.run("delete", args.count, named(Method::DELETE, &runner.namespace)).await?;
+
+    let Runner { groups, done, .. } = runner;
+    Ok(ApiReport {
+        connections: args.connections,
+        objects: args.count,
+        watchers: args.watchers,
+        operations: done,
+        memory: memory(&groups, &memory_before, &sample_all(&groups)),
+    })
+}
+
+/// The runs that watches follow: their name, how many writes, and how far apart.
+fn fans(args: &ApiArgs) -> Vec<(String, usize, Duration)> {
+    const STEADY: usize = 50;
+    let burst = ("watch, burst".to_owned(), args.burst, Duration::ZERO);
+    let pace = Duration::from_secs(1) / STEADY as u32;
+    let steady = (format!("watch, {STEADY} writes/s"), args.steady_seconds * STEADY, pace);
+    [burst, steady].into_iter().filter(|(_, writes, _)| *writes > 0 && args.watchers > 0).collect()
+}
+
+/// The nth object as JSON, with 1 KiB of text and a mark that tells one write from another.
+pub(super) fn config_map(n: usize, mark: &str) -> Bytes {
+    let text: String =
+        (0..PAYLOAD).map(|at| char::from(b'a' + ((at * 7 + n * 3 + at / 26) % 26) as u8)).collect();
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": format!("cm-{n}")},
+        "data": {"payload": text, "seq": mark},
+    });
+    object.to_string().into()
+}
+
+/// Runs one operation after the other over the same connections.
+struct Runner {
+    connections: Vec<Connection>,
+    tasks: Tasks,
+    groups: Vec<Group>,
+    namespace: Namespace,
+    done: Vec<Figures>,
+}
+
+impl Runner {
+    async fn run<F>(&mut self, operation: &str, count: usize, call: F) -> Result<()>
+    where
+        F: Fn(usize) -> Call + Send + Sync + 'static,
+    {
+        let before = sample_all(&self.groups);
+        let load = Load { count, pace: Duration::ZERO, call };
+        let Outcome { latencies, errors, first_error, wall } =
+            load.run(&mut self.connections, &self.tasks).await?;
+        let cpu = cpu_each(&self.groups, &before, &sample_all(&self.groups), count);
+        if latencies.is_empty() && count > 0 {
+            bail!("every {operation} failed: {}", first_error.unwrap_or_default());
+        }
+        self.done.push(Figures {
+            operation: operation.to_owned(),
+            errors,
+            first_error,
+            per_second: rate(latencies.len(), wall),
+            latency: Latency::of(latencies),
+            cpu,
+        });
+        Ok(())
+    }
+
+    async fn fan_out(&mut self, server: &Server, fan: Fan) -> Result<()> {
+        let version = self.namespace.version(&mut server.connect().await?, "configmaps").await?;
+        let path = self.namespace.path("configmaps");
+        let watches = fan_out::open(server, &path, &version, fan.watchers).await?;
+        let before = sample_all(&self.groups);
+        let deliveries = fan.watchers * fan.writes;
+        let operation = fan.operation.clone();
+        let Outcome { latencies, errors, first_error, wall } =
+            fan_out::run(fan, watches, &path, &mut self.connections, &self.tasks).await?;
+        self.done.push(Figures {
+            operation,
+            errors,
+            first_error,
+            per_second: rate(latencies.len(), wall),
+            latency: Latency::of(latencies),
+            cpu: cpu_each(&self.groups, &before, &sample_all(&self.groups), deliveries),
+        });
+        Ok(())
+    }
+}
+
+impl Report for ApiReport {
+    fn text(&self) -> String {
+        let names = self.operations.first().map(|first| &first.cpu[..]).unwrap_or_default();
+        let fixed = ["operation", "count", "errors", "per second", "p50 ms", "p99 ms"].map(str::to_owned);
+        let cpus = names.iter().map(|cpu| format!("{} CPU µs each", cpu.name));
+        let mut table = Table::new(fixed.into_iter().chain(cpus));
+        for row in &self.operations {
+            let fixed = [
+                row.operation.clone(),
+                row.latency.count.to_string(),
+                row.errors.to_string(),
+                figure(row.per_second),
+                figure(row.latency.p50_ms),
+                figure(row.latency.p99_ms),
+            ];
+            table.row(fixed.into_iter().chain(row.cpu.iter().map(|cpu| figure(cpu.micros_each))));
+        }
+        let mut text = format!(
+            "ConfigMaps of {PAYLOAD} bytes, {} connections; watches: {} at once, counted by delivery\n\n{}",
+            self.connections,
+            self.watchers,
+            table.render()
+        );
+        text.push_str(&memory_text(&self.memory));
+        text.push_str(&errors_text(&self.operations));
+        text
+    }
+}
+
+/// The table of memory; nothing when no process was named.
+pub(super) fn memory_text(memory: &[Memory]) -> String {
+    if memory.is_empty() {
+        return "\nName the server's processes with --pid NAME=PID to see their CPU time and memory.\n"
+            .into();
+    }
+    let mut table = Table::new(["process", "count", "RSS MiB before", "RSS MiB after"]);
+    for one in memory {
+        let (before, after) = (mebibytes(one.rss_before), mebibytes(one.rss_after));
+        table.row([one.name.clone(), one.processes.to_string(), before, after]);
+    }
+    format!("\n{}", table.render())
+}
+
+/// One line for each operation that saw an error.
+pub(super) fn errors_text(operations: &[Figures]) -> String {
+    let errors = operations.iter().filter_map(|row| Some((row, row.first_error.as_ref()?)));
+    errors
+        .map(|(row, error)| format!("\n{}: {} failed, first: {error}\n", row.operation, row.errors))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_differ_and_hold_a_kibibyte() {
+        let value = |n, mark| -> serde_json::Value {
+            serde_json::from_slice(&config_map(n, mark)).expect("valid JSON")
+        };
+        let object = value(3, "7");
+        assert_eq!(object["metadata"]["name"], "cm-3");
+        assert_eq!(object["data"]["seq"], "7");
+        assert_eq!(object["data"]["payload"].as_str().map(str::len), Some(PAYLOAD));
+        assert_ne!(object["data"]["payload"], value(4, "7")["data"]["payload"]);
+    }
+
+    #[test]
+    fn tables_have_a_column_for_each_process() {
+        let cpu = |name: &str, micros_each| Cpu { name: name.into(), micros_each };
+        let report = ApiReport {
+            connections: 50,
+            objects: 10,
+            watchers: 2,
+            operations: vec![Figures {
+                operation: "create".into(),
+                errors: 1,
+                first_error: Some("409".into()),
+                per_second: 1234.0,
+                latency: Latency { count: 9, p50_ms: 1.5, p90_ms: 2.0, p99_ms: 25.0, max_ms: 30.0 },
+                cpu: vec![cpu("apiserver", 250.0), cpu("etcd", 80.5)],
+            }],
+            memory: vec![Memory {
+                name: "etcd".into(),
+                processes: 1,
+                rss_before: 1 << 20,
+                rss_after: 2 << 20,
+            }],
+        };
+        let text = report.text();
+        let row = text.lines().find(|line| line.starts_with("create ")).expect("a row");
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(cells, ["create", "9", "1", "1234", "1.50", "25.0", "250", "80.5"]);
+        assert!(text.contains("apiserver CPU µs each  etcd CPU µs each"), "{text}");
+        assert!(text.contains("create: 1 failed, first: 409"), "{text}");
+        let json = serde_json::to_value(&report).expect("JSON");
+        assert_eq!(json["operations"][0]["p99Ms"], 25.0);
+        assert_eq!(json["operations"][0]["cpu"][1]["microsEach"], 80.5);
+        assert_eq!(json["memory"][0]["rssAfter"], 2 << 20);
+    }
+}

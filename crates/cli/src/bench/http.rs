@@ -1,0 +1,313 @@
+//! The raw client of the figures: one HTTP/1.1 connection per [`Connection`], kept alive, over TLS, with as
+//! little of its own work as can be, so that the server is what is measured.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::http::uri::Uri;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use corten_rt::{Tasks, timeout};
+
+use crate::kubeconfig::Cluster;
+
+/// The longest that a call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest line of a watch: an object of the largest size a server takes, with room.
+const MAX_LINE: usize = 16 << 20;
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// An API server to measure. Cheap to clone.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    host: String,
+    port: u16,
+    authority: String,
+    prefix: String,
+    authorization: Option<String>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tasks: Tasks,
+}
+
+impl Server {
+    /// The server of `cluster`; its connections live as tasks of `tasks`.
+    ///
+    /// # Errors
+    /// When the URL, a certificate or the key cannot be used.
+    pub fn new(cluster: &Cluster, tasks: &Tasks) -> Result<Server> {
+        let uri: Uri = cluster.server.parse().with_context(|| format!("server {:?}", cluster.server))?;
+        let authority = uri.authority().ok_or_else(|| anyhow!("the server's URL names no host"))?;
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let (tls, port) = match uri.scheme_str() {
+            Some("https") => (Some(tls(cluster, &host)?), 443),
+            Some("http") => (None, 80),
+            other => bail!("the server's URL must begin with https://, not {other:?}"),
+        };
+        Ok(Server(Arc::new(Inner {
+            port: authority.port_u16().unwrap_or(port),
+            authority: authority.to_string(),
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            authorization: cluster.token.as_ref().map(|token| format!("Bearer {token}")),
+            host,
+            tls,
+            tasks: tasks.clone(),
+        })))
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or does not prove itself.
+    pub async fn connect(&self) -> Result<Connection> {
+        Ok(Connection { sender: self.open().await?, server: self.clone() })
+    }
+
+    /// Opens `count` connections.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub async fn connect_many(&self, count: usize) -> Result<Vec<Connection>> {
+        let mut connections = Vec::with_capacity(count);
+        for _ in 0..count {
+            connections.push(self.connect().await?);
+        }
+        Ok(connections)
+    }
+
+    async fn open(&self) -> Result<SendRequest<Full<Bytes>>> {
+        let Inner { host, port, tls, tasks, .. } = &*self.0;
+        let connecting = async {
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            stream.set_nodelay(true)?;
+            let stream: Box<dyn Stream> = match tls {
+                Some((connector, name)) => Box::new(connector.connect(name.clone(), stream).await?),
+                None => Box::new(stream),
+            };
+            anyhow::Ok(handshake(TokioIo::new(stream)).await?)
+        };
+        let (sender, connection) = timeout(CALL_TIMEOUT, connecting)
+            .await
+            .ok_or_else(|| anyhow!("timed out"))
+            .flatten()
+            .with_context(|| format!("cannot connect to {}", self.0.authority))?;
+        tasks.spawn_until_stopped("connection", async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+        Ok(sender)
+    }
+}
+
+fn tls(cluster: &Cluster, host: &str) -> Result<(TlsConnector, ServerName<'static>)> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&cluster.authority) {
+        roots.add(certificate.context("the certificate authority")?)?;
+    }
+    if roots.is_empty() {
+        bail!("the kubeconfig has no certificate authority to trust");
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    let mut config = match &cluster.certificate {
+        Some((certificate, key)) => {
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+            let key = PrivateKeyDer::from_pem_slice(key).context("the client's key")?;
+            builder.with_client_auth_cert(chain.context("the client's certificate")?, key)?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let name = cluster.server_name.as_deref().unwrap_or(host).to_owned();
+    Ok((TlsConnector::from(Arc::new(config)), ServerName::try_from(name)?))
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The HTTP method.
+    pub method: Method,
+    /// Path and query, below the server's URL.
+    pub path: String,
+    /// JSON, or nothing.
+    pub body: Bytes,
+}
+
+impl Call {
+    /// A request without a body.
+    pub fn new(method: Method, path: impl Into<String>) -> Call {
+        Call { method, path: path.into(), body: Bytes::new() }
+    }
+
+    /// A request with a JSON body.
+    pub fn with(method: Method, path: impl Into<String>, body: impl Into<Bytes>) -> Call {
+        Call { method, path: path.into(), body: body.into() }
+    }
+}
+
+/// A connection that carries one request after the other, and is opened anew when the server closed it.
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    server: Server,
+}
+
+impl Connection {
+    /// Sends `call` and reads the whole answer.
+    ///
+    /// # Errors
+    /// When the connection breaks, the time runs out, or the server answers with anything but 2xx.
+    pub async fn call(&mut self, call: Call) -> Result<Bytes> {
+        let calling = async {
+            let response = self.send(&call).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            if !status.is_success() {
+                let text: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+                bail!("{} {}: {status}: {}", call.method, call.path, text.trim());
+            }
+            Ok(body)
+        };
+        timeout(CALL_TIMEOUT, calling).await.unwrap_or_else(|| Err(anyhow!("{} timed out", call.path)))
+    }
+
+    /// Sends a watch and gives its lines. The connection is the watch's from then on.
+    ///
+    /// # Errors
+    /// When the server does not begin to answer with 200 in time.
+    pub async fn watch(mut self, path: String) -> Result<Lines> {
+        let call = Call::new(Method::GET, path);
+        let answer = timeout(CALL_TIMEOUT, self.send(&call)).await;
+        let response = answer.unwrap_or_else(|| Err(anyhow!("no answer to a watch")))?;
+        if !response.status().is_success() {
+            bail!("the watch was answered with {}", response.status());
+        }
+        Ok(Lines { body: response.into_body(), buffer: Vec::new(), scanned: 0, _connection: self })
+    }
+
+    async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
+        if self.sender.ready().await.is_err() {
+            self.sender = self.server.open().await?;
+        }
+        let server = &self.server.0;
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(format!("{}{}", server.prefix, call.path))
+            .header(HOST, &server.authority)
+            .header(ACCEPT, "application/json");
+        if let Some(authorization) = &server.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if !call.body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        Ok(self.sender.send_request(request.body(Full::new(call.body.clone()))?).await?)
+    }
+}
+
+/// The lines of a watch's answer, one event each.
+pub struct Lines {
+    body: Incoming,
+    buffer: Vec<u8>,
+    scanned: usize,
+    _connection: Connection,
+}
+
+impl Lines {
+    /// The next line without its end; `None` when the server ended the watch.
+    ///
+    /// # Errors
+    /// When the connection breaks or a line is longer than any event.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(line) = take_line(&mut self.buffer, &mut self.scanned) {
+                return Ok(Some(line));
+            }
+            if self.buffer.len() > MAX_LINE {
+                bail!("an event of the watch is longer than {MAX_LINE} bytes");
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            if let Ok(data) = frame?.into_data() {
+                self.buffer.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+/// Takes the first whole line out of `buffer`, of which `scanned` bytes are known to hold no line's end.
+fn take_line(buffer: &mut Vec<u8>, scanned: &mut usize) -> Option<Vec<u8>> {
+    let Some(end) = buffer[*scanned..].iter().position(|&byte| byte == b'\n').map(|at| at + *scanned) else {
+        *scanned = buffer.len();
+        return None;
+    };
+    let rest = buffer.split_off(end + 1);
+    let mut line = std::mem::replace(buffer, rest);
+    line.pop();
+    *scanned = 0;
+    Some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_rt::Stop;
+
+    #[test]
+    fn lines_are_cut_across_frames() {
+        let (mut buffer, mut scanned) = (Vec::new(), 0);
+        let mut lines = Vec::new();
+        for frame in ["ab", "c\nd", "e\n\nf", "\ng"] {
+            buffer.extend_from_slice(frame.as_bytes());
+            while let Some(line) = take_line(&mut buffer, &mut scanned) {
+                lines.push(String::from_utf8(line).expect("text"));
+            }
+        }
+        assert_eq!(lines, ["abc", "de", "", "f"]);
+        assert_eq!(buffer, b"g");
+    }
+
+    fn cluster(server: &str) -> Cluster {
+        Cluster {
+            server: server.to_owned(),
+            authority: Vec::new(),
+            server_name: None,
+            certificate: None,
+            token: Some("t".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_server_is_made_of_its_url() {
+        let tasks = Tasks::new(Stop::new());
+        let server = Server::new(&cluster("http://[::1]:8080/k8s"), &tasks).expect("a usable URL");
+        let Inner { host, port, authority, prefix, authorization, .. } = &*server.0;
+        assert_eq!((host.as_str(), *port, authority.as_str()), ("::1", 8080, "[::1]:8080"));
+        assert_eq!((prefix.as_str(), authorization.as_deref()), ("/k8s", Some("Bearer t")));
+        for (url, expected) in [
+            ("https://127.0.0.1:6443", "no certificate authority"),
+            ("ftp://127.0.0.1", "must begin with https://"),
+            ("/path", "names no host"),
+        ] {
+            let error = Server::new(&cluster(url), &tasks).err().map(|error| format!("{error:#}"));
+            assert!(error.as_ref().is_some_and(|error| error.contains(expected)), "{url}: {error:?}");
+        }
+    }
+}
