@@ -62,7 +62,10 @@ fn resources<'a>(pod: &'a Pod, container: &str) -> Option<&'a ResourceRequiremen
     let spec = &pod.spec;
     let named = spec.containers.iter().chain(&spec.init_containers).map(|c| (&c.name, &c.resources));
     let ephemeral = spec.ephemeral_containers.iter().map(|c| &c.ephemeral_container_common);
-    named.chain(ephemeral.map(|c| (&c.name, &c.resources))).find(|(name, _)| *name == container).map(|(_, r)| r)
+    named
+        .chain(ephemeral.map(|c| (&c.name, &c.resources)))
+        .find(|(name, _)| *name == container)
+        .map(|(_, r)| r)
 }
 
 fn limit(

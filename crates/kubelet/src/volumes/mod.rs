@@ -189,6 +189,28 @@ impl Volumes {
             .map_err(|message| VolumeError::SubPath { path: sub.to_string(), message })
     }
 
+    /// Binds `sub` of the volume at `volume` for the container's mount number `index`, and gives where: a path
+    /// that stays what it was checked to be, whatever the pod does to its volume before the container starts.
+    /// Doing so again replaces what was bound; [`Volumes::unmount`] takes it away.
+    ///
+    /// # Errors
+    /// As [`Volumes::subpath`], and when the mount fails.
+    pub fn bind_subpath(
+        &self,
+        uid: &str,
+        name: &str,
+        container: &str,
+        index: usize,
+        volume: &Path,
+        sub: &str,
+    ) -> Result<PathBuf, VolumeError> {
+        let place = self.pod_dir(uid).join("volume-subpaths").join(name).join(container);
+        let target = place.join(index.to_string());
+        subpath::bind(volume, sub, &target, &*self.mounts)
+            .map_err(|message| VolumeError::SubPath { path: sub.to_string(), message })?;
+        Ok(target)
+    }
+
     /// When to call [`Volumes::mount`] again for contents that may have changed; `None` for never.
     pub fn refresh_after(&self, pod: &Pod) -> Option<Duration> {
         let refreshes = |v: &Volume| kind_of(v).is_ok_and(|kind| kind.refreshes());

@@ -1,5 +1,6 @@
 //! Paths within a volume, which its own contents must not lead astray.
 
+use corten_sys::mounts::Mounts;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
@@ -8,9 +9,40 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The real path of `sub` beneath `volume`, of which missing directories are made. The kernel itself
-/// watches that no step leaves the volume, whoever changes links meanwhile.
+/// The real path of `sub` beneath `volume`, as it is now.
 pub fn resolve(volume: &Path, sub: &str) -> Result<PathBuf, String> {
+    fs::read_link(handle(&open_beneath(volume, sub)?)).map_err(|e| e.to_string())
+}
+
+/// Shows `sub` of `volume` at `target`, which is made, in place of what was there.
+pub fn bind(volume: &Path, sub: &str, target: &Path, mounts: &dyn Mounts) -> Result<(), String> {
+    let source = open_beneath(volume, sub)?;
+    let source = handle(&source);
+    let text = |e: std::io::Error| format!("{}: {e}", target.display());
+    mounts.unmount(target).map_err(|e| e.to_string())?;
+    let parent = target.parent().unwrap_or(target);
+    fs::create_dir_all(parent).map_err(text)?;
+    let is_dir = fs::metadata(&source).map_err(text)?.is_dir();
+    match fs::symlink_metadata(target) {
+        Ok(there) if there.is_dir() == is_dir => {}
+        Ok(there) if there.is_dir() => {
+            fs::remove_dir(target).and_then(|()| fs::write(target, "")).map_err(text)?;
+        }
+        Ok(_) => fs::remove_file(target).and_then(|()| fs::create_dir(target)).map_err(text)?,
+        Err(_) if is_dir => fs::create_dir(target).map_err(text)?,
+        Err(_) => fs::write(target, "").map_err(text)?,
+    }
+    mounts.bind(&source, target, false).map_err(|e| e.to_string())
+}
+
+/// The path by which the kernel finds an open file again, wherever it has gone.
+fn handle(file: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Opens `sub` beneath `volume`; missing directories are made. The kernel itself watches that no step leaves
+/// the volume, whoever changes links meanwhile.
+fn open_beneath(volume: &Path, sub: &str) -> Result<OwnedFd, String> {
     let relative = Path::new(sub);
     if !relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir)) {
         return Err("must be a relative path without '..'".into());
@@ -33,7 +65,7 @@ pub fn resolve(volume: &Path, sub: &str) -> Result<PathBuf, String> {
         }
         .map_err(|e| explain(e, sub))?;
     }
-    fs::read_link(format!("/proc/self/fd/{}", parent.as_raw_fd())).map_err(|e| e.to_string())
+    Ok(parent)
 }
 
 fn beneath(root: &OwnedFd, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {

@@ -13,9 +13,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+/// A kind and a name.
+type Named = (&'static str, String);
+
 #[derive(Default)]
 struct Server {
-    objects: Mutex<HashMap<(&'static str, String), Arc<dyn Object>>>,
+    objects: Mutex<HashMap<Named, Arc<dyn Object>>>,
     tokens: Mutex<u32>,
     clock: Clock,
 }
@@ -220,4 +223,32 @@ async fn projected_sources_lie_side_by_side_and_tokens_are_renewed() {
         error.starts_with("MountVolume.SetUp failed for volume \"p\" : failed to fetch token: "),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_bound_subpath_stays_what_it_was() {
+    if !corten_sys::is_root() {
+        return eprintln!("skipped: needs root");
+    }
+    let mut b = bench();
+    b.volumes.mounts = Arc::new(KernelMounts);
+    let pod = pod(vec![volume("v", |v| v.empty_dir = Some(Box::default()))]);
+    let path = b.volumes.mount(&pod).await.expect("mounted")["v"].clone();
+    let file = path.join("d/f");
+    let at = |sub: &str, index| b.volumes.bind_subpath("u-1", "v", "c", index, &path, sub).expect("bound");
+    let dir = at("d", 0);
+    fs::write(&file, "1").expect("written");
+    let single = at("d/f", 1);
+    assert_eq!(dir, b.root.path().join("pods/u-1/volume-subpaths/v/c/0"));
+    // The pod puts something else where the directory was.
+    fs::rename(path.join("d"), path.join("e")).expect("moved");
+    std::os::unix::fs::symlink("/etc", path.join("d")).expect("linked");
+    assert_eq!(fs::read_to_string(dir.join("f")).expect("file"), "1");
+    assert_eq!(fs::read_to_string(&single).expect("file"), "1");
+    assert!(b.volumes.bind_subpath("u-1", "v", "c", 0, &path, "d").is_err());
+    // The container starts again.
+    fs::write(path.join("g"), "2").expect("written");
+    assert_eq!(fs::read_to_string(at("g", 1)).expect("file"), "2");
+    b.volumes.unmount("u-1").await.expect("gone");
+    assert!(b.volumes.present().is_empty());
 }
