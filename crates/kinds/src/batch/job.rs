@@ -51,6 +51,10 @@ impl KindStrategy for JobStrategy {
         if job.spec.manual_selector != Some(true) {
             generate_selector(job);
         }
+        // Only now has the template all its labels.
+        if job.metadata.labels.is_empty() {
+            job.metadata.labels.clone_from(&job.spec.template.metadata.labels);
+        }
         plain_create(&Self::RULES, job);
     }
 
