@@ -116,6 +116,7 @@ fn owned(object: Arc<dyn Object>) -> Box<dyn Object> {
 
 fn answer(reply: Reply) -> ApiResult<Answer> {
     Ok(match reply.body {
+        _ if reply.deleted => Answer::Done,
         Body::Object(entry) => Answer::Object(entry.object()),
         Body::Status(_) => Answer::Done,
     })

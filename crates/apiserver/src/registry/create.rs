@@ -8,7 +8,7 @@ use uuid::Builder;
 
 use super::admit::Admission;
 use super::commit::Change;
-use super::place::Place;
+use super::place::{OTHER_NAMESPACE, Place};
 use super::{Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::Entry;
 
@@ -142,9 +142,7 @@ fn fit_namespace(place: &mut Place, object: &dyn Object) -> ApiResult<()> {
         return Err(ApiError::bad_request("an empty namespace may not be set during creation"));
     }
     if !named.is_empty() && named != place.namespace {
-        return Err(ApiError::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
+        return Err(ApiError::bad_request(OTHER_NAMESPACE));
     }
     Ok(())
 }

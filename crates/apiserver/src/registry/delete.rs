@@ -20,18 +20,23 @@ const ATTEMPTS: usize = 20;
 
 /// Kinds whose deletion answers with the object even when it is gone.
 const ANSWERED_WITH_OBJECT: &[&str] = &[
+    "csidrivers",
+    "csinodes",
+    "deviceclasses",
+    "namespaces",
+    "persistentvolumeclaims",
+    "persistentvolumes",
     "pods",
     "podtemplates",
-    "persistentvolumes",
-    "persistentvolumeclaims",
+    "resourceclaims",
+    "resourceclaimtemplates",
     "resourcequotas",
+    "resourceslices",
     "serviceaccounts",
     "services",
     "storageclasses",
     "volumeattachments",
-    "csinodes",
-    "csidrivers",
-    "csistoragecapacities",
+    "volumeattributesclasses",
 ];
 
 impl Registry {
@@ -74,10 +79,12 @@ impl Registry {
     ) -> ApiResult<Option<Reply>> {
         let now = self.config.clock.now();
         let plan = match object.downcast_ref::<Namespace>() {
-            Some(namespace) => plan_namespace(namespace, Time::new(now)),
+            Some(namespace) => plan_namespace(namespace, o, Time::new(now)),
             None => deletion::plan(place.strategy, object, o, now),
         };
-        let answer = |entry| Some(Reply::object(self.in_version(entry, place.kind)));
+        // Who asks that dependents go hears that the object itself has not gone yet.
+        let code = if o.orphan_dependents == Some(false) { 202 } else { 200 };
+        let answer = |entry| Some(Reply { code, ..Reply::object(self.in_version(entry, place.kind)) });
         match plan {
             Deletion::Pending => Ok(answer(entry.clone())),
             Deletion::Mark(marked) if o.dry_run => Ok(answer(Entry::made(marked.into()))),
@@ -99,7 +106,8 @@ impl Registry {
 
     fn gone(&self, place: &Place, entry: &Arc<Entry>) -> Reply {
         if ANSWERED_WITH_OBJECT.contains(&place.kind.plural) {
-            return Reply::object(self.in_version(entry.clone(), place.kind));
+            let object = Reply::object(self.in_version(entry.clone(), place.kind));
+            return Reply { deleted: true, ..object };
         }
         let details = StatusDetails {
             name: place.name.clone(),
@@ -110,16 +118,17 @@ impl Registry {
         };
         let status =
             Status { status: "Success".into(), details: Some(Box::new(details)), ..Status::default() };
-        Reply { code: 200, body: Body::Status(Box::new(status)), warnings: Vec::new() }
+        Reply { code: 200, body: Body::Status(Box::new(status)), warnings: Vec::new(), deleted: true }
     }
 }
 
 /// A namespace first terminates; it goes when its own and its metadata's finalizers are done.
-fn plan_namespace(namespace: &Namespace, now: Time) -> Deletion {
+fn plan_namespace(namespace: &Namespace, o: &DeleteOptions, now: Time) -> Deletion {
     if namespace.metadata.deletion_timestamp.is_none() {
         let mut marked = namespace.clone();
         marked.metadata.deletion_timestamp = Some(now);
         marked.status.phase = "Terminating".into();
+        marked.metadata.finalizers = deletion::finalizers(namespace, o);
         return Deletion::Mark(Box::new(marked));
     }
     if namespace.spec.finalizers.is_empty() && namespace.metadata.finalizers.is_empty() {

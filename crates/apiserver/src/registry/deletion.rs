@@ -131,7 +131,7 @@ fn shortened(object: &dyn Object, going: Time, left: i64, shorter: i64) -> Delet
 }
 
 /// The object's finalizers after the propagation policy is put among them.
-fn finalizers(object: &dyn Object, o: &DeleteOptions) -> Vec<String> {
+pub(crate) fn finalizers(object: &dyn Object, o: &DeleteOptions) -> Vec<String> {
     let had = |name: &str| object.meta().finalizers.iter().any(|f| f == name);
     let (orphan, foreground) = match (o.orphan_dependents, o.propagation_policy.as_deref()) {
         (Some(orphan), _) => (orphan, false),

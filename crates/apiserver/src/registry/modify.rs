@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corten_admission::Operation;
-use corten_api::{Kind, Object, core};
+use corten_api::Object;
+use corten_api::core::v1::Namespace;
 use corten_rt::{random, sleep};
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
@@ -133,12 +134,6 @@ fn fit(new: &mut dyn Object, old: &dyn Object, place: &Place) -> ApiResult<()> {
         _ => {}
     }
     meta.resource_version.clone_from(&was.resource_version);
-    if meta.name.is_empty() {
-        meta.name.clone_from(&was.name);
-    }
-    if meta.namespace.is_empty() {
-        meta.namespace.clone_from(&was.namespace);
-    }
     if meta.managed_fields.is_empty() {
         meta.managed_fields.clone_from(&was.managed_fields);
     }
@@ -146,9 +141,9 @@ fn fit(new: &mut dyn Object, old: &dyn Object, place: &Place) -> ApiResult<()> {
 }
 
 fn version_missing(place: &Place) -> ApiError {
-    let mut error = FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update");
-    error.value = "0x0".into();
-    ApiError::invalid(place.kind.group, place.kind.kind, &place.name, &[error])
+    let error = FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update");
+    // The resource stands where else the kind does, as upstream has it.
+    ApiError::invalid(place.kind.group, place.kind.plural, &place.name, &[error])
 }
 
 /// Whether the update takes away the last thing that kept a deleted object.
@@ -157,12 +152,8 @@ fn goes_with_this_update(new: &dyn Object, old: &dyn Object) -> bool {
     if was.deletion_timestamp.is_none() || !new.meta().finalizers.is_empty() {
         return false;
     }
-    match new.downcast_ref::<core::v1::Namespace>() {
-        Some(namespace) => namespace.spec.finalizers.is_empty(),
-        None => {
-            let graceful = old.info() == core::v1::Pod::INFO;
-            was.deletion_grace_period_seconds == Some(0)
-                || (!graceful && was.deletion_grace_period_seconds.is_none())
-        }
+    if new.downcast_ref::<Namespace>().is_some_and(|n| !n.spec.finalizers.is_empty()) {
+        return false;
     }
+    was.deletion_grace_period_seconds.is_none_or(|grace| grace == 0)
 }

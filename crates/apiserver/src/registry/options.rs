@@ -102,12 +102,14 @@ pub struct Reply {
     pub body: Body,
     /// For `Warning` headers.
     pub warnings: Vec<String>,
+    /// The object is gone, though it may be the answer.
+    pub deleted: bool,
 }
 
 impl Reply {
     /// 200 with an object.
     pub fn object(entry: Arc<Entry>) -> Self {
-        Reply { code: 200, body: Body::Object(entry), warnings: Vec::new() }
+        Reply { code: 200, body: Body::Object(entry), warnings: Vec::new(), deleted: false }
     }
 
     /// 201 with an object.

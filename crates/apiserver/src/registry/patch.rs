@@ -42,7 +42,8 @@ impl Registry {
         } else {
             let propose = |entry: &Arc<Entry>| {
                 let served = self.in_version(entry.clone(), place.kind);
-                let patched = patched(&served, kind, patch, o.field_validation, &mut warnings)?;
+                let mut patched = patched(&served, kind, patch, o.field_validation, &mut warnings)?;
+                place.check_name(&mut *patched)?;
                 self.convert(patched, place.stored)
             };
             self.modify(&m, propose).await?
@@ -68,9 +69,10 @@ fn patched(
     apply(&mut document, kind, patch, entry.kind())?;
     let bytes = serde_json::to_vec(&document).map_err(ApiError::internal)?;
     let mut object = form::blank(entry.kind());
-    json::decode(&bytes, &mut *object, &mut problems).map_err(|e| unfit(patch, &e.to_string()))?;
+    let shown = if kind == PatchType::Strategic { patch } else { &bytes };
+    json::decode(&bytes, &mut *object, &mut problems).map_err(|e| unfit(shown, &e.to_string()))?;
     match (validation, problems.error()) {
-        (FieldValidation::Strict, Some(error)) => return Err(unfit(patch, &error)),
+        (FieldValidation::Strict, Some(error)) => return Err(unfit(shown, &error)),
         _ => *warnings = problems.found().to_vec(),
     }
     Ok(object)
@@ -93,8 +95,9 @@ fn refused(error: PatchError) -> ApiError {
     match error {
         PatchError::Malformed(why) => ApiError::bad_request(why),
         PatchError::Unprocessable(why) => {
-            let message = "the server rejected our request due to an error in our request";
-            ApiError::new(422, "Invalid", message).with_cause("", &why, "")
+            // Upstream keeps the reason to itself.
+            tracing::debug!(why, "a patch does not fit its object");
+            ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request")
         }
     }
 }

@@ -9,6 +9,10 @@ use corten_semantics::{ApiError, ApiResult};
 use super::{Registry, Target};
 use crate::cache::{Entry, Resource, convert};
 
+/// What an object of another namespace than the request's is told.
+pub(crate) const OTHER_NAMESPACE: &str =
+    "the namespace of the provided object does not match the namespace sent on the request";
+
 /// An object's (or a collection's) place.
 pub(crate) struct Place {
     /// The kind that the client speaks.
@@ -35,6 +39,31 @@ impl Place {
     /// The storage key.
     pub fn key(&self) -> Arc<str> {
         Arc::from(format!("{}{}", self.prefix(), self.name))
+    }
+
+    /// Refuses an object that names itself otherwise than the place is named; fills its namespace.
+    pub fn check_name(&self, object: &mut dyn Object) -> ApiResult<()> {
+        let meta = object.meta_mut();
+        if !self.kind.namespaced {
+            meta.namespace.clear();
+        } else if meta.namespace.is_empty() {
+            meta.namespace.clone_from(&self.namespace);
+        } else if meta.namespace != self.namespace {
+            return Err(ApiError::bad_request(OTHER_NAMESPACE));
+        }
+        let name = &self.name;
+        if meta.name.is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
+        }
+        if meta.name != *name {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({name})",
+                meta.name
+            )));
+        }
+        Ok(())
     }
 
     /// 404 for this object.

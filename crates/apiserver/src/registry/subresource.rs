@@ -147,7 +147,7 @@ fn wrong_body(kind: &str) -> ApiError {
 
 fn success(code: u16) -> Reply {
     let status = Status { status: "Success".into(), code: i32::from(code), ..Status::default() };
-    Reply { code, body: Body::Status(Box::new(status)), warnings: Vec::new() }
+    Reply { code, body: Body::Status(Box::new(status)), warnings: Vec::new(), deleted: false }
 }
 
 /// The pod on its node; refuses a second node and a pod that is going.
@@ -183,14 +183,18 @@ fn bound(pod: &Pod, binding: &Binding, now: Time) -> ApiResult<Pod> {
     }
     let mut pod = pod.clone();
     pod.spec.node_name.clone_from(node);
+    pod.status.nominated_node_name.clear();
     pod.metadata.annotations.extend(binding.metadata.annotations.clone());
-    pod.status.conditions.retain(|c| c.type_ != "PodScheduled");
-    pod.status.conditions.push(PodCondition {
+    pod.metadata.labels.extend(binding.metadata.labels.clone());
+    let scheduled = PodCondition {
         type_: "PodScheduled".into(),
         status: "True".into(),
-        observed_generation: pod.metadata.generation,
         last_transition_time: Some(now),
         ..PodCondition::default()
-    });
+    };
+    match pod.status.conditions.iter_mut().find(|c| c.type_ == scheduled.type_) {
+        Some(condition) => *condition = scheduled,
+        None => pod.status.conditions.push(scheduled),
+    }
     Ok(pod)
 }

@@ -19,31 +19,19 @@ impl Registry {
         if target.subresource == "scale" {
             return self.update_scale(ctx, &place, object, o).await;
         }
-        let object = self.convert(object, place.stored)?;
-        let meta = object.meta();
-        if !meta.name.is_empty() && meta.name != place.name {
-            return Err(ApiError::bad_request(format!(
-                "the name of the object ({}) does not match the name on the URL ({})",
-                meta.name, place.name
-            )));
-        }
-        if place.kind.namespaced && !meta.namespace.is_empty() && meta.namespace != place.namespace {
-            return Err(ApiError::bad_request(
-                "the namespace of the object does not match the namespace on the request",
-            ));
-        }
+        let mut object = self.convert(object, place.stored)?;
+        place.check_name(&mut *object)?;
         if self.current(&place).await?.is_none() {
-            if !meta.uid.is_empty() {
+            let uid = object.meta().uid.as_str();
+            if !uid.is_empty() {
                 let why = format!(
                     "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {}, UID in object meta: ",
                     place.key(),
-                    meta.uid
+                    uid
                 );
                 return Err(ApiError::conflict(place.kind, &place.name, &why));
             }
             if target.subresource.is_empty() && place.strategy.rules().create_on_update {
-                let mut object = object;
-                object.meta_mut().name.clone_from(&place.name);
                 object.meta_mut().resource_version.clear();
                 return self.create_at(ctx, place, object, o).await;
             }

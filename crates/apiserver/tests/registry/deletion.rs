@@ -105,6 +105,15 @@ async fn propagation_becomes_finalizers() {
         let left = c.get::<ConfigMap>("ns", name).await.ok().map(|m| m.metadata.finalizers.join(","));
         assert_eq!(left.as_deref(), want, "{name}");
     }
+    let foreground = DeleteOptions { orphan_dependents: Some(false), ..DeleteOptions::default() };
+    let mut held = config("ns", "held", "x");
+    held.metadata.finalizers.push("example.com/f".into());
+    for (map, code) in [(config("ns", "free", "x"), 200), (held, 202)] {
+        let name = map.metadata.name.clone();
+        c.create(map).await.expect("created");
+        let reply = c.delete::<ConfigMap>("ns", &name, foreground.clone()).await.expect("deleted");
+        assert_eq!((reply.code, reply.deleted), (code, code == 200), "{name}");
+    }
     for o in [policy("Sometimes"), DeleteOptions { orphan_dependents: Some(true), ..policy("Orphan") }] {
         assert_eq!(c.delete::<ConfigMap>("ns", "a", o).await.expect_err("refused").code(), 422);
     }

@@ -1,24 +1,22 @@
 //! What Services are given: cluster IPs and node ports, each to one Service at a time.
 
+mod assign;
 mod pool;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use corten_api::Object;
-use corten_api::core::v1::{Service, ServiceSpec};
+use corten_api::core::v1::Service;
 use corten_rt::Instant;
-use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use parking_lot::Mutex;
 
-use pool::{Pool, Refused};
-
-const HEADLESS: &str = "None";
+use assign::{Shortage, assign};
+use pool::Pool;
 
 /// The pools. Rebuilt from the Services at start; every change goes through [`Allocator::reserve`].
 pub(crate) struct Allocator {
-    cidr: String,
     pools: Mutex<Pools>,
     /// Held by writes that were abandoned on their way: nobody knows yet whether they happened.
     abandoned: Mutex<Vec<(Instant, Holdings)>>,
@@ -111,7 +109,7 @@ impl Allocator {
         })?;
         let pools =
             Pools { addresses: Pool::new(first, last), ports: Pool::new(ports.0.into(), ports.1.into()) };
-        Ok(Allocator { cidr: cidr.into(), pools: Mutex::new(pools), abandoned: Mutex::default() })
+        Ok(Allocator { pools: Mutex::new(pools), abandoned: Mutex::default() })
     }
 
     /// Takes what the existing Services hold.
@@ -156,16 +154,14 @@ impl Allocator {
         };
         let Some(service) = new.downcast_mut::<Service>() else { return Ok(reservation) };
         let had = old.and_then(|o| o.downcast_ref()).map(Holdings::of).unwrap_or_default();
-        let errors = {
-            let mut pools = self.pools.lock();
-            let mut errors = self.addresses(&mut pools, service, &had, &mut reservation.taken);
-            errors.extend(ports(&mut pools, &mut service.spec, &had, &mut reservation.taken));
-            errors
-        };
+        let assigned = assign(&mut self.pools.lock(), &mut service.spec, &had, &mut reservation.taken);
         reservation.freed = had.without(&Holdings::of(service));
-        match errors.as_slice() {
-            [] => Ok(reservation),
-            errors => Err(ApiError::invalid("", "Service", &service.metadata.name, errors)),
+        match assigned {
+            Ok(()) => Ok(reservation),
+            Err(Shortage::Asked(error)) => {
+                Err(ApiError::invalid("", "Service", &service.metadata.name, &[error]))
+            }
+            Err(Shortage::Full(why)) => Err(ApiError::internal(why)),
         }
     }
 
@@ -183,178 +179,6 @@ impl Allocator {
             held.ports.iter().for_each(|p| pools.ports.free(*p));
         }
     }
-
-    fn addresses(
-        &self,
-        pools: &mut Pools,
-        service: &mut Service,
-        had: &Holdings,
-        taken: &mut Holdings,
-    ) -> Vec<FieldError> {
-        let spec = &mut service.spec;
-        if spec.type_ == "ExternalName" {
-            return Vec::new();
-        }
-        if let Some(error) = unsupported_family(spec) {
-            return vec![error];
-        }
-        if spec.cluster_ip == HEADLESS {
-            spec.cluster_ips = vec![HEADLESS.into()];
-            return Vec::new();
-        }
-        if spec.cluster_ip.is_empty() {
-            spec.cluster_ip = spec.cluster_ips.first().cloned().unwrap_or_default();
-        }
-        let asked = match spec.cluster_ip.as_str() {
-            "" => None,
-            text => match text.parse::<Ipv4Addr>() {
-                Ok(address) => Some(u32::from(address)),
-                Err(_) => {
-                    return vec![FieldError::invalid(
-                        "spec.clusterIPs",
-                        &spec.cluster_ips,
-                        "must be a valid IPv4 address",
-                    )];
-                }
-            },
-        };
-        if asked.is_some_and(|a| had.addresses.contains(&a)) {
-            return Vec::new();
-        }
-        let given = match asked {
-            None => pools.addresses.any(),
-            Some(address) => pools.addresses.take(address),
-        };
-        match given {
-            Ok(address) => {
-                taken.addresses.push(address);
-                spec.cluster_ip = Ipv4Addr::from(address).to_string();
-                spec.cluster_ips = vec![spec.cluster_ip.clone()];
-                Vec::new()
-            }
-            Err(Refused::Exhausted) => {
-                let shown = format!("failed to allocate a serviceIP: {}", "range is full");
-                let mut error = FieldError::invalid("spec.clusterIPs", "", shown);
-                error.mistake = corten_semantics::field::Mistake::Internal;
-                error.value.clear();
-                vec![error]
-            }
-            Err(why) => {
-                let ip = &spec.cluster_ip;
-                let why = match why {
-                    Refused::Taken => "provided IP is already allocated".to_string(),
-                    _ => format!(
-                        "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {}",
-                        self.cidr
-                    ),
-                };
-                let mut error =
-                    FieldError::invalid("spec.clusterIPs", "", format!("failed to allocate IP {ip}: {why}"));
-                error.value = format!("[{ip:?}]");
-                vec![error]
-            }
-        }
-    }
-}
-
-/// The cluster has IPv4 alone; only a headless Service without selector may claim another family.
-fn unsupported_family(spec: &ServiceSpec) -> Option<FieldError> {
-    if spec.cluster_ip == HEADLESS && spec.selector.is_empty() {
-        return None;
-    }
-    if spec.ip_family_policy.as_deref() == Some("RequireDualStack") {
-        let detail = "this cluster is not configured for dual-stack services";
-        return Some(FieldError::invalid("spec.ipFamilyPolicy", "RequireDualStack", detail));
-    }
-    let other = |(_, family): &(usize, &String)| *family != "IPv4";
-    let (i, family) = spec.ip_families.iter().enumerate().find(other)?;
-    Some(FieldError::invalid(format!("spec.ipFamilies[{i}]"), family, "not configured on this cluster"))
-}
-
-fn ports(pools: &mut Pools, spec: &mut ServiceSpec, had: &Holdings, taken: &mut Holdings) -> Vec<FieldError> {
-    let wanted = match spec.type_.as_str() {
-        "NodePort" => true,
-        "LoadBalancer" => spec.allocate_load_balancer_node_ports != Some(false),
-        _ => false,
-    };
-    let mut errors = Vec::new();
-    let range = pools.ports.range();
-    // Ports that the client names go first, so that no chosen one takes theirs.
-    for (i, port) in spec.ports.iter().enumerate() {
-        let Some(number) = u32::try_from(port.node_port).ok().filter(|n| *n > 0) else { continue };
-        if had.ports.contains(&number) || taken.ports.contains(&number) {
-            continue;
-        }
-        match pools.ports.take(number) {
-            Ok(number) => taken.ports.push(number),
-            Err(why) => {
-                errors.push(port_refused(&format!("spec.ports[{i}].nodePort"), port.node_port, why, range))
-            }
-        }
-    }
-    for i in 0..spec.ports.len() {
-        if !wanted || spec.ports[i].node_port != 0 || !errors.is_empty() {
-            continue;
-        }
-        // The same port over another protocol shares the node port.
-        let (number, protocol) = (spec.ports[i].port, spec.ports[i].protocol.clone());
-        let twin = spec.ports.iter().find(|p| p.port == number && p.protocol != protocol && p.node_port != 0);
-        let clash =
-            |node_port: i32| spec.ports.iter().any(|p| p.node_port == node_port && p.protocol == protocol);
-        spec.ports[i].node_port = match twin.map(|p| p.node_port).filter(|n| !clash(*n)) {
-            Some(shared) => shared,
-            None => match pools.ports.any() {
-                Ok(number) => {
-                    taken.ports.push(number);
-                    i32::try_from(number).unwrap_or_default()
-                }
-                Err(why) => {
-                    errors.push(port_refused(&format!("spec.ports[{i}].nodePort"), 0, why, range));
-                    0
-                }
-            },
-        };
-    }
-    errors.extend(health_check(pools, spec, had, taken));
-    errors
-}
-
-/// A load balancer that prefers local endpoints asks each node on a port of its own.
-fn health_check(
-    pools: &mut Pools,
-    spec: &mut ServiceSpec,
-    had: &Holdings,
-    taken: &mut Holdings,
-) -> Option<FieldError> {
-    if spec.type_ != "LoadBalancer" || spec.external_traffic_policy != "Local" {
-        return None;
-    }
-    let asked = u32::try_from(spec.health_check_node_port).ok().filter(|n| *n > 0);
-    let range = pools.ports.range();
-    let given = match asked {
-        Some(number) if had.ports.contains(&number) => return None,
-        Some(number) => pools.ports.take(number),
-        None => pools.ports.any(),
-    };
-    match given {
-        Ok(number) => {
-            taken.ports.push(number);
-            spec.health_check_node_port = i32::try_from(number).unwrap_or_default();
-            None
-        }
-        Err(why) => Some(port_refused("spec.healthCheckNodePort", spec.health_check_node_port, why, range)),
-    }
-}
-
-fn port_refused(path: &str, port: i32, why: Refused, (first, last): (u32, u32)) -> FieldError {
-    let detail = match why {
-        Refused::Taken => "provided port is already allocated".to_string(),
-        Refused::OutOfRange => {
-            format!("provided port is not in the valid range. The range of valid ports is {first}-{last}")
-        }
-        Refused::Exhausted => "failed to allocate a nodePort: range is full".to_string(),
-    };
-    FieldError::invalid(path, port, detail)
 }
 
 /// First and last address that a Service may get: neither the network's own nor the broadcast address.
@@ -406,7 +230,7 @@ mod tests {
             ),
             (
                 service("ClusterIP", "10.97.0.5", &[]),
-                "Service \"s\" is invalid: spec.clusterIPs: Invalid value: [\"10.97.0.5\"]: failed to allocate IP 10.97.0.5: the provided IP (10.97.0.5) is not in the valid range. The range of valid IPs is 10.96.0.0/28",
+                "Service \"s\" is invalid: spec.clusterIPs: Invalid value: [\"10.97.0.5\"]: failed to allocate IP 10.97.0.5: the provided network does not match the current range",
             ),
             (
                 service("NodePort", "", &[("TCP", 80, 30000)]),
@@ -425,7 +249,8 @@ mod tests {
             allocator.reserve(s, None).expect("refusals gave back what they took").keep();
         }
         let error = allocator.reserve(&mut service("ClusterIP", "", &[]), None).err().expect("full");
-        assert!(error.to_string().contains("range is full"), "{error}");
+        let full = "Internal error occurred: failed to allocate a serviceIP: range is full";
+        assert_eq!((error.code(), error.to_string().as_str()), (500, full));
         allocator.release(&all[0]);
         drop(allocator.reserve(&mut service("ClusterIP", "", &[]), None).expect("one is free"));
         allocator
