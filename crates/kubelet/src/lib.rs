@@ -4,6 +4,7 @@
 //! machine comes through `sys`.
 
 pub mod cni;
+mod directory;
 pub mod downward;
 pub mod logs;
 mod node;

@@ -11,6 +11,7 @@ use corten_semantics::ApiResult;
 use corten_semantics::owner::controller_reference;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const LEASES: &str = "kube-node-lease";
@@ -129,7 +130,7 @@ pub struct Registration {
 
 impl Registration {
     /// Registers the node and brings its status up to date; gives the node.
-    pub async fn register(&self) -> ApiResult<std::sync::Arc<Node>> {
+    pub async fn register(&self) -> ApiResult<Arc<Node>> {
         let api = self.client.all::<Node>();
         let node = match api.find(&self.config.name).await? {
             Some(node) => node,
@@ -139,7 +140,7 @@ impl Registration {
             },
         };
         let node = self.relabel(node).await?;
-        self.report(&node).await
+        self.report(node).await
     }
 
     async fn fresh(&self) -> Node {
@@ -160,28 +161,32 @@ impl Registration {
         labels
     }
 
-    async fn relabel(&self, node: std::sync::Arc<Node>) -> ApiResult<std::sync::Arc<Node>> {
+    async fn relabel(&self, mut node: Arc<Node>) -> ApiResult<Arc<Node>> {
         let labels = self.labels();
-        if labels.iter().all(|(k, v)| node.metadata.labels.get(k) == Some(v)) {
-            return Ok(node);
+        loop {
+            if labels.iter().all(|(k, v)| node.metadata.labels.get(k) == Some(v)) {
+                return Ok(node);
+            }
+            let mut changed = (*node).clone();
+            changed.metadata.labels.extend(labels.clone());
+            match self.client.all::<Node>().update(changed).await {
+                Err(e) if e.is_conflict() => node = self.client.all::<Node>().get(&self.config.name).await?,
+                other => return other,
+            }
         }
-        let mut changed = (*node).clone();
-        changed.metadata.labels.extend(labels);
-        self.client.all::<Node>().update(changed).await
     }
 
-    /// Writes the status as it is now.
-    async fn report(&self, node: &Node) -> ApiResult<std::sync::Arc<Node>> {
-        let mut changed = node.clone();
+    /// Writes the status as it is now. Others write the node too, so a conflict only means to read it again.
+    async fn report(&self, mut node: Arc<Node>) -> ApiResult<Arc<Node>> {
+        let mut changed = (*node).clone();
         self.fill(&mut changed.status).await;
-        match self.client.all::<Node>().update_status(changed).await {
-            Err(e) if e.is_conflict() => {
-                let fresh = self.client.all::<Node>().get(&self.config.name).await?;
-                let mut changed = (*fresh).clone();
-                self.fill(&mut changed.status).await;
-                self.client.all::<Node>().update_status(changed).await
+        let status = changed.status.clone();
+        loop {
+            match self.client.all::<Node>().update_status(changed).await {
+                Err(e) if e.is_conflict() => node = self.client.all::<Node>().get(&self.config.name).await?,
+                other => return other,
             }
-            other => other,
+            changed = Node { status: status.clone(), ..(*node).clone() };
         }
     }
 

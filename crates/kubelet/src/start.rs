@@ -1,5 +1,7 @@
 //! Puts the parts together.
 
+use crate::directory::Directory;
+use crate::server::PodDirectory;
 use crate::node::{NodeConfig, Registration, capacity, memory_bytes};
 use crate::pod::names::{POD_UID, Places};
 use crate::pod::sandbox::Resolver;
@@ -88,6 +90,11 @@ impl Kubelet {
     /// The node's pods.
     pub fn pods(&self) -> Informer<Pod> {
         self.shared.pods.clone()
+    }
+
+    /// What the node's HTTPS API learns of the pods.
+    pub fn directory(&self) -> Arc<dyn PodDirectory> {
+        Arc::new(Directory(self.shared.clone()))
     }
 
     /// Runs the node's pods and heartbeat as tasks.

@@ -98,6 +98,7 @@ impl HttpConfig {
 /// Calls on a server over HTTPS. Connections are kept; cheap to share.
 pub struct HttpTransport {
     exchange: Exchange,
+    server: String,
 }
 
 impl HttpTransport {
@@ -106,7 +107,12 @@ impl HttpTransport {
     /// # Errors
     /// When a certificate, key or address is malformed.
     pub fn new(config: &HttpConfig, tasks: &Tasks) -> Result<Self, HttpError> {
-        Ok(HttpTransport { exchange: Exchange::new(config, tasks)? })
+        Ok(HttpTransport { exchange: Exchange::new(config, tasks)?, server: config.server.clone() })
+    }
+
+    /// The server that is called, `https://HOST:PORT`.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// Calls as the current context of a kubeconfig says.

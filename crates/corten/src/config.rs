@@ -1,0 +1,157 @@
+//! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
+
+use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Kubernetes in one small binary.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Flags {
+    /// Log more: -v for what is done, -vv for every step.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start a cluster of one node: control plane and node in this process.
+    Up(Up),
+    /// Start a control plane without a node.
+    Server(Server),
+    /// Start a node of another machine's cluster.
+    Node(Node),
+    /// Stop what `up -d`, `server` or `node` started; pods go on running.
+    Down(At),
+    /// Remove everything: pods, mounts, interfaces, packet rules, cgroups, and the data directory.
+    Reset(At),
+    /// Tokens with which nodes join.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Images of this node.
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
+    /// Measure.
+    Bench(corten_cli::bench::BenchArgs),
+}
+
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Make a token, and print the command with which a node joins.
+    Create(Token),
+}
+
+#[derive(Subcommand)]
+pub enum ImageCommand {
+    /// Import an OCI or Docker archive.
+    Import {
+        file: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Make and import the small image of the README's tour, from the machine's static busybox.
+    Demo {
+        /// The image's name.
+        #[arg(long, default_value = crate::images::DEMO)]
+        name: String,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Where the process keeps everything.
+#[derive(Args, Clone, Debug)]
+pub struct At {
+    /// The data directory.
+    #[arg(long, env = "CORTEN_DATA_DIR", default_value = "/var/lib/corten")]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Up {
+    #[command(flatten)]
+    pub server: Server,
+    #[command(flatten)]
+    pub kubelet: KubeletFlags,
+    /// Return once the node is ready, and go on in the background.
+    #[arg(short, long)]
+    pub detach: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Server {
+    #[command(flatten)]
+    pub at: At,
+    /// The address that other machines reach this one at; found by the default route when absent.
+    #[arg(long, env = "CORTEN_ADDRESS")]
+    pub address: Option<IpAddr>,
+    /// The port of the API.
+    #[arg(long, env = "CORTEN_PORT", default_value_t = 6443)]
+    pub port: u16,
+    /// Addresses of pods.
+    #[arg(long, env = "CORTEN_CLUSTER_CIDR", default_value = "10.244.0.0/16")]
+    pub cluster_cidr: String,
+    /// Addresses of Services.
+    #[arg(long, env = "CORTEN_SERVICE_CIDR", default_value = "10.96.0.0/16")]
+    pub service_cidr: String,
+    /// Seconds after which a silent node counts as unreachable.
+    #[arg(long, env = "CORTEN_NODE_MONITOR_GRACE", default_value_t = 40)]
+    pub node_monitor_grace: u64,
+    /// Where the administrator's kubeconfig is written; DATA_DIR/kubeconfig when absent.
+    #[arg(long, env = "CORTEN_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Node {
+    #[command(flatten)]
+    pub at: At,
+    #[command(flatten)]
+    pub kubelet: KubeletFlags,
+    /// The API server, `https://ADDRESS:6443`.
+    #[arg(long, env = "CORTEN_JOIN")]
+    pub join: String,
+    /// The token that `corten token create` printed: ID.SECRET.HASH.
+    #[arg(long, env = "CORTEN_TOKEN")]
+    pub token: String,
+    /// The address that other nodes reach this one at; found by the way to the server when absent.
+    #[arg(long, env = "CORTEN_ADDRESS")]
+    pub address: Option<IpAddr>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct KubeletFlags {
+    /// The node's name; the host name when absent.
+    #[arg(long, env = "CORTEN_NODE_NAME")]
+    pub node_name: Option<String>,
+    /// The port of the node's own HTTPS API.
+    #[arg(long, env = "CORTEN_KUBELET_PORT", default_value_t = 10250)]
+    pub kubelet_port: u16,
+    /// Use the runtime at this CRI socket instead of starting containerd.
+    #[arg(long, env = "CORTEN_RUNTIME_ENDPOINT")]
+    pub runtime_endpoint: Option<String>,
+    /// The cgroup below which pods' cgroups are made.
+    #[arg(long, env = "CORTEN_CGROUP_ROOT", default_value = "/kubepods")]
+    pub cgroup_root: String,
+    /// The most pods of the node.
+    #[arg(long, env = "CORTEN_MAX_PODS", default_value_t = 110)]
+    pub max_pods: u32,
+    /// Labels of the node, KEY=VALUE,...
+    #[arg(long, env = "CORTEN_NODE_LABELS", value_delimiter = ',')]
+    pub node_labels: Vec<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Token {
+    #[command(flatten)]
+    pub at: At,
+    /// How long the token is good, in hours.
+    #[arg(long, default_value_t = 24)]
+    pub hours: u32,
+}

@@ -1,0 +1,151 @@
+//! The control plane: store, API server, controllers and scheduler in this process.
+
+mod publish;
+mod signer;
+pub mod token;
+
+use crate::config::Server as Flags;
+use anyhow::{Context, Result};
+use corten_api::authentication::v1::UserInfo;
+use corten_apiserver::http::{Api, Limits, Server};
+use corten_apiserver::{Config, LocalTransport, Registry, bootstrap};
+use corten_auth::kubeconfig::{Kubeconfig, Proof};
+use corten_auth::pki::{Identity, Pki, ServerNames};
+use corten_auth::tls;
+use corten_client::{Client, Informers};
+use corten_rt::{Clock, Tasks};
+use corten_semantics::identity;
+use corten_store::{CompactionPolicy, EmbeddedOptions, EmbeddedStore, Store, compact_in_background};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// A running control plane.
+pub struct ControlPlane {
+    pub registry: Arc<Registry>,
+    pub pki: Arc<Pki>,
+    pub address: IpAddr,
+    pub port: u16,
+    pub kubeconfig: PathBuf,
+    store: Arc<dyn Store>,
+}
+
+impl ControlPlane {
+    /// Opens the store and serves the API; the components follow by [`ControlPlane::run`].
+    pub async fn open(flags: &Flags, address: IpAddr, tasks: &Tasks) -> Result<Self> {
+        let clock = Clock::system();
+        let options = EmbeddedOptions::default();
+        let store = EmbeddedStore::open(&flags.at.data_dir.join("store"), options, tasks)
+            .await
+            .context("open the store")?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let config = Config { service_cidr: flags.service_cidr.clone(), ..Config::default() };
+        let registry = Registry::open(store.clone(), config, tasks).await.map_err(anyhow::Error::from)?;
+        let service: Option<IpAddr> = registry.kubernetes_address().parse().ok();
+        let names = ServerNames {
+            addresses: service.into_iter().chain([address]).collect(),
+            ..ServerNames::default()
+        };
+        let pki = Arc::new(
+            Pki::open(&flags.at.data_dir.join("pki"), &names, clock.now())
+                .context("open the certificates")?,
+        );
+        let plane = ControlPlane {
+            kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| flags.at.data_dir.join("kubeconfig")),
+            port: serve(flags, &registry, &pki, tasks).await?,
+            registry,
+            pki,
+            address,
+            store: store.clone(),
+        };
+        let compaction = compact_in_background(store, CompactionPolicy::default());
+        tasks.spawn_until_stopped("compaction", compaction);
+        bootstrap(&plane.registry, SocketAddr::new(address, plane.port), tasks)
+            .await
+            .map_err(anyhow::Error::from)?;
+        plane.write_kubeconfig()?;
+        publish::ranges(&plane.client("system:corten", &[identity::MASTERS]), flags).await?;
+        Ok(plane)
+    }
+
+    /// A client of this process under an identity.
+    pub fn client(&self, user: &str, groups: &[&str]) -> Client {
+        let groups = groups.iter().copied().chain([identity::AUTHENTICATED]).map(str::to_string).collect();
+        let user = UserInfo { username: user.into(), groups, ..UserInfo::default() };
+        Client::new(Arc::new(LocalTransport::new(self.registry.clone(), user)))
+    }
+
+    /// Starts the controllers and the scheduler.
+    pub fn run(&self, flags: &Flags, tasks: &Tasks) {
+        let clock = Clock::system();
+        let client = self.client(identity::CONTROLLER_MANAGER, &[identity::MASTERS]);
+        let informers = Informers::new(client.clone(), tasks.clone());
+        let context = corten_controllers::Context {
+            client,
+            informers: informers.clone(),
+            clock,
+            settings: corten_controllers::Settings {
+                root_ca: self.pki.ca.pem().to_string(),
+                node_monitor_grace: Duration::from_secs(flags.node_monitor_grace),
+                cluster_cidr: flags.cluster_cidr.clone(),
+                cluster_dns: cluster_dns(&flags.service_cidr),
+                signer: Some(Arc::new(signer::ClusterSigner {
+                    pki: self.pki.clone(),
+                    registry: self.registry.clone(),
+                })),
+                ..corten_controllers::Settings::default()
+            },
+        };
+        corten_controllers::start(&context, tasks);
+        let client = self.client(identity::SCHEDULER, &[]);
+        // The caches are shared with the controllers': they hold the same objects.
+        corten_scheduler::start(corten_scheduler::Config::default(), client, informers, clock, tasks);
+    }
+
+    fn write_kubeconfig(&self) -> Result<()> {
+        let text = Kubeconfig {
+            cluster: "corten",
+            server: &format!("https://{}", SocketAddr::new(self.address, self.port)),
+            authority: self.pki.ca.pem(),
+            user: "kubernetes-admin",
+            proof: Proof::Certificate(&self.pki.admin),
+        }
+        .to_yaml();
+        crate::process::write_private(&self.kubeconfig, &text)
+            .with_context(|| format!("write {}", self.kubeconfig.display()))
+    }
+
+    /// Closes the store; the last thing before the process ends.
+    pub async fn close(&self) {
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the store was not closed cleanly");
+        }
+    }
+}
+
+async fn serve(flags: &Flags, registry: &Arc<Registry>, pki: &Pki, tasks: &Tasks) -> Result<u16> {
+    let api = Api::new(registry.clone(), pki, Limits::default(), tasks.clone())?;
+    // The authority travels along, so that a node that knows its hash can verify it.
+    let shown = Identity {
+        certificate: format!("{}{}", pki.server.certificate, pki.ca.pem()),
+        key: pki.server.key.clone(),
+    };
+    let identity = Arc::new(tls::ServerIdentity::new(&shown)?);
+    let tls = tls::server_config(
+        identity,
+        &[pki.ca.certificate().clone(), pki.front_proxy_ca.certificate().clone()],
+    )?;
+    let listener = TcpListener::bind(("0.0.0.0", flags.port))
+        .await
+        .with_context(|| format!("listen on port {}: is another API server running here?", flags.port))?;
+    let server = Server::start(listener, Arc::new(tls), Arc::new(api))?;
+    Ok(server.address().port())
+}
+
+/// The tenth address of the Services' range, as is the custom.
+pub fn cluster_dns(service_cidr: &str) -> String {
+    let base = service_cidr.split('/').next().and_then(|a| a.parse::<std::net::Ipv4Addr>().ok());
+    base.map(|b| std::net::Ipv4Addr::from(u32::from(b).wrapping_add(10)).to_string()).unwrap_or_default()
+}

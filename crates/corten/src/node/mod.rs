@@ -1,0 +1,137 @@
+//! The node's side: runtime, kubelet, pod network, Services, DNS, in this process.
+
+mod network;
+mod services;
+
+use crate::config::KubeletFlags;
+use crate::containerd::{Containerd, Layout};
+use crate::images;
+use anyhow::{Context, Result};
+use corten_auth::pki::Identity;
+use corten_client::{Client, Informers};
+use corten_kubelet::server::{NodeServer, ServerConfig};
+use corten_kubelet::{Kubelet, KubeletConfig, NodeConfig, Resolver};
+use corten_node_api::cri::VersionRequest;
+use corten_rt::{Clock, Tasks};
+use corten_sys::cgroups::KernelCgroups;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a node is told of its cluster.
+pub struct NodeSetup {
+    pub data_dir: PathBuf,
+    pub name: String,
+    pub address: IpAddr,
+    pub client: Client,
+    /// The cluster's authority, PEM.
+    pub authority: String,
+    /// The certificate with which the node's API is served.
+    pub serving: Identity,
+    pub cluster_cidr: String,
+    pub service_cidr: String,
+    pub cluster_dns: String,
+}
+
+/// The node's runtime, which can start before the cluster answers.
+pub async fn start_runtime(data_dir: &Path, flags: &KubeletFlags, tasks: &Tasks) -> Result<Containerd> {
+    match &flags.runtime_endpoint {
+        Some(endpoint) => Containerd::external(endpoint),
+        None => {
+            let containerd = Containerd::start(&Layout::new(data_dir), tasks).await?;
+            images::ensure_pause(&containerd, data_dir).await?;
+            Ok(containerd)
+        }
+    }
+}
+
+/// Registers the node and runs everything on it as tasks of `tasks`.
+pub async fn start(
+    setup: NodeSetup,
+    flags: &KubeletFlags,
+    containerd: &Containerd,
+    tasks: &Tasks,
+) -> Result<()> {
+    let clock = Clock::system();
+    let cri = containerd.client();
+    let version =
+        cri.version(VersionRequest { version: "0.1.0".into() }).await.context("ask the runtime's version")?;
+    let informers = Informers::new(setup.client.clone(), tasks.clone());
+    let data_dir = setup.data_dir.join("kubelet");
+    let log_dir = setup.data_dir.join("logs/pods");
+    let config = KubeletConfig {
+        node: NodeConfig {
+            name: setup.name.clone(),
+            address: setup.address.to_string(),
+            port: flags.kubelet_port,
+            labels: labels(&flags.node_labels),
+            most_pods: flags.max_pods,
+            version: corten_apiserver::http::git_version().to_string(),
+            runtime: format!(
+                "{}://{}",
+                version.runtime_name,
+                version.runtime_version.trim_start_matches('v')
+            ),
+        },
+        data_dir,
+        log_dir: log_dir.clone(),
+        resolver: Resolver {
+            cluster_dns: vec![setup.cluster_dns.clone()],
+            domain: "cluster.local".into(),
+            host: Resolver::parse(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default()),
+        },
+        cgroup_root: flags.cgroup_root.clone(),
+    };
+    let cgroups = Arc::new(KernelCgroups::detect().context("find the cgroup hierarchies")?);
+    let kubelet = Kubelet::new(config, &informers, cri.clone(), cgroups, clock, tasks);
+    network::start(
+        &setup,
+        &informers,
+        &Layout::new(&setup.data_dir).plugins(),
+        flags.runtime_endpoint.is_none(),
+        tasks,
+    )?;
+    kubelet.register().await.map_err(anyhow::Error::from).context("register the node")?;
+    kubelet.run();
+    services::start(&setup, &informers, tasks)?;
+    let server = ServerConfig {
+        address: std::net::SocketAddr::new(IpAddr::from([0, 0, 0, 0]), flags.kubelet_port),
+        identity: setup.serving,
+        authority: setup.authority,
+        node_name: setup.name,
+    };
+    NodeServer::start(server, kubelet.directory(), cri, clock, tasks).await?;
+    Ok(())
+}
+
+fn labels(given: &[String]) -> BTreeMap<String, String> {
+    given.iter().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_string(), v.to_string())).collect()
+}
+
+/// The containerd that runs for this data directory.
+async fn running(data_dir: &Path) -> Result<Containerd> {
+    let socket = data_dir.join("containerd/containerd.sock");
+    if !socket.exists() {
+        anyhow::bail!("no node runs from {}: start one with `corten up`", data_dir.display());
+    }
+    Containerd::external(&format!("unix://{}", socket.display()))
+}
+
+/// `corten image import`.
+pub async fn import(data_dir: &Path, file: &Path) -> Result<()> {
+    running(data_dir).await?.import(file).await?;
+    println!("imported {}", file.display());
+    Ok(())
+}
+
+/// `corten image demo`.
+pub async fn import_demo(data_dir: &Path, name: &str) -> Result<()> {
+    let file = data_dir.join("demo.tar");
+    images::demo(name, &file)?;
+    let imported = running(data_dir).await?.import(&file).await;
+    std::fs::remove_file(&file)?;
+    imported?;
+    println!("imported {name}");
+    Ok(())
+}

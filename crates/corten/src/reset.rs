@@ -1,0 +1,105 @@
+//! `corten reset`: nothing is left behind.
+
+use crate::containerd::Layout;
+use crate::process;
+use anyhow::{Context, Result};
+use corten_cli::steps::Steps;
+use corten_node_api::cri::{ListPodSandboxRequest, RemovePodSandboxRequest, StopPodSandboxRequest};
+use corten_node_api::{CriClient, CriConfig};
+use corten_sys::cgroups::{Cgroups, KernelCgroups};
+use corten_sys::interfaces::KernelInterfaces;
+use corten_sys::mounts::{KernelMounts, Mounts};
+use corten_sys::nft::KernelNft;
+use std::path::Path;
+use std::time::Duration;
+
+/// The cgroups that a node makes, unless told otherwise.
+const CGROUP_ROOT: &str = "/kubepods";
+
+/// Ends and removes everything that belongs to the data directory.
+pub async fn run(data_dir: &Path) -> Result<()> {
+    let steps = Steps::new();
+    if let Some(pid) = process::running(data_dir) {
+        let step = steps.step("stop corten");
+        process::end(pid, Duration::from_secs(30)).await?;
+        step.done();
+    }
+    let layout = Layout::new(data_dir);
+    let step = steps.step("remove pods");
+    remove_pods(data_dir).await;
+    stop_containerd(&layout).await?;
+    step.done();
+    let step = steps.step("remove network, cgroups and mounts");
+    // The runtime's plugins no longer answer, so cables are removed here, with everything else of the network.
+    let removed = tokio::task::spawn_blocking(|| {
+        corten_network::remove_all(corten_network::BRIDGE, &KernelInterfaces, &KernelNft::default())
+    });
+    removed.await?.context("remove the node's network")?;
+    let cgroups = tokio::task::spawn_blocking(|| KernelCgroups::detect().and_then(|c| c.remove(CGROUP_ROOT)));
+    cgroups.await?.context("remove the pods' cgroups")?;
+    let below = data_dir.to_path_buf();
+    let unmounted = tokio::task::spawn_blocking(move || KernelMounts.unmount_under(&below));
+    unmounted.await?.context("unmount what is below the data directory")?;
+    step.done();
+    let step = steps.step("remove the data directory");
+    match std::fs::remove_dir_all(data_dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(e).with_context(|| format!("remove {}", data_dir.display()));
+        }
+        _ => {}
+    }
+    // The shims' sockets lie where containerd has them compiled in; empty directories of it go too.
+    for directory in ["/run/containerd/s", "/run/containerd"] {
+        let _ = std::fs::remove_dir(directory);
+    }
+    step.done();
+    Ok(())
+}
+
+/// Removes the sandboxes of our own containerd; what it cannot remove, the steps after it do.
+async fn remove_pods(data_dir: &Path) {
+    let socket = data_dir.join("containerd/containerd.sock");
+    if !socket.exists() {
+        return;
+    }
+    let Ok(cri) = CriClient::new(&CriConfig::new(format!("unix://{}", socket.display()))) else { return };
+    let listing = cri.list_pod_sandbox(ListPodSandboxRequest { filter: None });
+    let Some(Ok(listed)) = corten_rt::timeout(Duration::from_secs(5), listing).await else { return };
+    for sandbox in listed.items {
+        let stop = StopPodSandboxRequest { pod_sandbox_id: sandbox.id.clone() };
+        let remove = RemovePodSandboxRequest { pod_sandbox_id: sandbox.id };
+        // Without the node's process its network plugin fails, and the runtime with it: go on by force.
+        let _ = corten_rt::timeout(Duration::from_secs(20), cri.stop_pod_sandbox(stop)).await;
+        let _ = corten_rt::timeout(Duration::from_secs(20), cri.remove_pod_sandbox(remove)).await;
+    }
+}
+
+async fn stop_containerd(layout: &Layout) -> Result<()> {
+    let pid = std::fs::read_to_string(layout.pid_file()).ok().and_then(|t| t.trim().parse::<i32>().ok());
+    let Some(pid) = pid else { return Ok(()) };
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    if name.trim() == "containerd" {
+        process::end(pid, Duration::from_secs(10)).await?;
+    }
+    // Shims that are left belong to sandboxes that could not be removed.
+    for pid in shims(&layout.root) {
+        process::end(pid, Duration::from_secs(1)).await?;
+    }
+    Ok(())
+}
+
+/// The shims whose containerd is the one below `root`.
+fn shims(root: &Path) -> Vec<i32> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let address = root.join("containerd.sock").to_string_lossy().into_owned();
+    processes
+        .flatten()
+        .filter_map(|p| p.file_name().to_string_lossy().parse::<i32>().ok())
+        .filter(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let words: Vec<&[u8]> = line.split(|b| *b == 0).collect();
+            words.first().is_some_and(|w| w.ends_with(b"containerd-shim-runc-v2"))
+                && words.contains(&address.as_bytes())
+        })
+        .collect()
+}
