@@ -40,7 +40,7 @@ pub use connect::KubeletTls;
 pub use health::{Check, Health};
 pub use inflight::InFlight;
 pub use metrics::Metrics;
-pub use openapi::{Documents, NoDocuments};
+pub use openapi::{BuiltinDocuments, Documents, NoDocuments};
 pub use server::{Limits, Server};
 pub use version::git_version;
 
@@ -66,7 +66,7 @@ pub struct Api {
 
 impl Api {
     /// What a cluster's own server serves: its registry, judged by its certificates and tokens. Health
-    /// checks and documents are for the caller to add.
+    /// checks are for the caller to add.
     ///
     /// # Errors
     /// When a certificate of `pki` is malformed.
@@ -86,7 +86,7 @@ impl Api {
             tokens: Arc::clone(&pki.tokens),
             kubelets: KubeletTls::new(client).map_err(|e| PkiError::Malformed(e.to_string()))?,
             health: Health::new(),
-            documents: Arc::new(NoDocuments),
+            documents: Arc::new(BuiltinDocuments),
             metrics: Metrics::default(),
             clock,
             limits,
