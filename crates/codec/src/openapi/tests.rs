@@ -199,3 +199,59 @@ fn the_index_tells_hashes() {
     println!("v2 {} bytes, {} as protobuf", v2_json().bytes.len(), v2_protobuf().bytes.len());
     println!("v3 {} bytes", v3_hashes().filter_map(|(p, _)| v3_at(p)).map(|d| d.bytes.len()).sum::<usize>());
 }
+
+/// What gnostic's own reader and writer make of the same document.
+#[test]
+fn protobuf_is_gnostics() {
+    let document = serde_json::json!({
+        "swagger": "2.0",
+        "info": {"title": "T", "version": "1"},
+        "paths": {"/a/{name}": {
+            "parameters": [
+                {"name": "name", "in": "path", "required": true, "type": "string", "uniqueItems": true},
+                {"$ref": "#/parameters/p"},
+            ],
+            "put": {
+                "operationId": "i", "tags": ["t"], "schemes": ["https"],
+                "consumes": ["*/*"], "produces": ["x/y"],
+                "parameters": [
+                    {"name": "body", "in": "body", "required": true, "schema": {"$ref": "#/definitions/D"}},
+                    {"name": "q", "in": "query", "type": "boolean", "uniqueItems": true},
+                ],
+                "responses": {
+                    "200": {"description": "OK", "schema": {"$ref": "#/definitions/D"}},
+                    "401": {"description": "no"},
+                },
+            },
+        }},
+        "definitions": {"D": {
+            "type": "object",
+            "required": ["m"],
+            "properties": {
+                "l": {"type": "array", "items": {"$ref": "#/definitions/D"}},
+                "m": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string", "format": "byte", "description": "d"},
+                },
+                "s": {"type": "integer", "format": "int32", "x-kubernetes-list-map-keys": ["a"]},
+            },
+        }},
+        "parameters": {"p": {"name": "p", "in": "query", "type": "string"}},
+        "securityDefinitions": {"B": {"type": "apiKey", "name": "a", "in": "header", "description": "k"}},
+        "security": [{"B": []}],
+    });
+    let hex: String = gnostic::encode(&document).iter().map(|b| format!("{b:02x}")).collect();
+    let expected = "\
+        0a03322e3012060a015412013142da0112d7010a092f612f7b6e616d657d12c9011a91010a01742a01693203782f793a\
+        032a2f2a42250a230a211204626f64791a04626f647920012a110a0f232f646566696e6974696f6e732f44421c0a1a12\
+        181a16120571756572792201713207626f6f6c65616ea001014a330a220a03323030121b0a190a024f4b12130a110a0f\
+        232f646566696e6974696f6e732f440a0d0a0334303112060a040a026e6f520568747470734a1f0a1d121b2219080112\
+        047061746822046e616d652a06737472696e679801014a1212100a0e232f706172616d65746572732f704ab1010aae01\
+        0a014412a8019a01016db201080a066f626a656374ca0195010a250a016c1220b201070a056172726179ba01130a110a\
+        0f232f646566696e6974696f6e732f440a290a016d1224aa01160a14120462797465220164b201080a06737472696e67\
+        b201080a066f626a6563740a410a0173123c1205696e743332b201090a07696e7465676572fa01260a1a782d6b756265\
+        726e657465732d6c6973742d6d61702d6b657973120812065b2261225d0a521d0a1b0a0170121612141a121205717565\
+        72792201703206737472696e6762070a050a014212006a1f0a1d0a0142121812160a066170694b65791201611a066865\
+        6164657222016b";
+    assert_eq!(hex, expected);
+}
