@@ -2,21 +2,24 @@
 
 mod api;
 mod cri;
+mod tidy;
 
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
 const USAGE: &str = "name a command:
   api MODEL.json OUT   write the API's structs from a model of upstream's API into OUT
-  cri [MODEL.json]     write the CRI messages and services of crate node-api";
+  cri [MODEL.json]     write the CRI messages and services of crate node-api
+  tidy                 check the rules of the repository that no compiler knows";
 
 fn main() -> Result<()> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["api", model, out] => api::run(Path::new(model), Path::new(out)),
-        ["cri"] => cri::run(&repository, None),
-        ["cri", model] => cri::run(&repository, Some(PathBuf::from(model))),
+        ["cri"] => cri::run(repository, None),
+        ["cri", model] => cri::run(repository, Some(PathBuf::from(model))),
+        ["tidy"] => tidy::run(repository),
         _ => bail!(USAGE),
     }
 }
