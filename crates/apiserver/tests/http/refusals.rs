@@ -476,7 +476,12 @@ const CHANGES: &[Case] = &[
     ),
     with(
         STRATEGIC,
-        case("a patch to the wrong type", ("PATCH", THERE), r#"{"data":5}"#, (422, "Invalid", " \"\" is invalid: patch: Invalid value: ...")),
+        case(
+            "a patch to the wrong type",
+            ("PATCH", THERE),
+            r#"{"data":5}"#,
+            (422, "Invalid", " \"\" is invalid: patch: Invalid value: ..."),
+        ),
     ),
     case(
         "an unknown propagation",

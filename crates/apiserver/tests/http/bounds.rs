@@ -1,0 +1,66 @@
+//! Limits on connections, headers, time and numbers of requests; and an end that lets work finish.
+
+use crate::world::{Call, World};
+use corten_apiserver::http::Limits;
+use http_body_util::BodyExt;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::test]
+async fn a_full_server_says_come_back() {
+    let world = World::with(Limits { reads: 0, ..Limits::default() }).await;
+    let answer = world.admin("GET", "/api/v1/pods", "").await;
+    assert_eq!((answer.code, answer.headers["retry-after"].as_str()), (429, "1"));
+    assert_eq!(answer.text(), "Too many requests, please try again later.\n");
+    // Watches take no place, and writes have their own.
+    let watch = world.admin("GET", "/api/v1/pods?watch=1&timeoutSeconds=1", "").await;
+    assert_eq!(watch.code, 200);
+    let made = world.admin("POST", "/api/v1/namespaces", r#"{"metadata":{"name":"x"}}"#).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn headers_are_bounded_in_size_and_time() {
+    let limits =
+        Limits { header_bytes: 16 * 1024, header_time: Duration::from_millis(300), ..Limits::default() };
+    let world = World::with(limits).await;
+    let mut io = world.connect(Some(&world.pki.admin)).await;
+    let request = format!("GET /version HTTP/1.1\r\nhost: x\r\nlong: {}\r\n\r\n", "x".repeat(64 * 1024));
+    let _ = io.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = io.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    // A client that never ends its headers is let go.
+    let mut io = world.connect(Some(&world.pki.admin)).await;
+    io.write_all(b"GET /version HTTP/1.1\r\nhost:").await.expect("sent");
+    let mut answer = Vec::new();
+    let ended = corten_rt::timeout(Duration::from_secs(5), io.read_to_end(&mut answer)).await;
+    assert!(ended.is_some(), "the connection is closed");
+    assert_eq!(world.admin("GET", "/livez", "").await.code, 200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn connections_are_counted() {
+    let world = World::with(Limits { connections: 1, ..Limits::default() }).await;
+    let held = world.connect(Some(&world.pki.admin)).await;
+    let call = Call { method: "GET", path: "/livez", headers: &[], body: b"" };
+    let mut second = Box::pin(world.ask(Some(&world.pki.admin), &call));
+    assert!(corten_rt::timeout(Duration::from_millis(200), second.as_mut()).await.is_none(), "no room yet");
+    drop(held);
+    assert_eq!(second.as_mut().await.code, 200);
+    drop(second);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_server_ends_watches_cleanly() {
+    let world = World::new().await;
+    let call = Call { method: "GET", path: "/api/v1/pods?watch=1", headers: &[], body: b"" };
+    let watch = world.open(Some(&world.pki.admin), &call).await;
+    world.tasks.stop().stop();
+    let rest = corten_rt::timeout(Duration::from_secs(5), watch.into_body().collect()).await;
+    assert!(rest.is_some_and(|r| r.is_ok()), "the stream ends without an error");
+    world.end().await;
+}
