@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 const FLUSH_EVERY: Duration = Duration::from_secs(30);
 
 /// Starts the scheduler as a task of `tasks`.
-pub fn start(config: Config, client: Client, informers: &Informers, clock: Clock, tasks: &Tasks) {
+pub fn start(config: Config, client: Client, informers: Informers, clock: Clock, tasks: &Tasks) {
     let events = EventRecorder::start(client.clone(), &config.scheduler_name, "", clock, tasks);
     let profile = Profile::standard();
     let (bound, bindings) = mpsc::channel(config.parallel_writes.max(1));

@@ -128,7 +128,7 @@ fn running(nodes: Vec<Node>) -> Running {
     let tasks = Tasks::new(Stop::new());
     let client = Client::new(server.clone());
     let informers = Informers::new(client.clone(), tasks.clone());
-    start(Config::default(), client, &informers, Clock::system(), &tasks);
+    start(Config::default(), client, informers, Clock::system(), &tasks);
     Running { server, tasks }
 }
 
