@@ -1,5 +1,7 @@
 //! The server over TLS, before a runtime that answers the few calls it makes.
 
+mod runtime;
+
 use super::*;
 use bytes::Bytes;
 use corten_api::core::v1::{Container, ContainerState, ContainerStateWaiting, ContainerStatus};
@@ -26,7 +28,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// A directory of one pod, `ns/web`, whose container `c` runs and whose container `w` waits.
-struct OnePod(PathBuf);
+struct OnePod {
+    logs: PathBuf,
+    container: String,
+    sandbox: String,
+}
 
 #[async_trait]
 impl PodDirectory for OnePod {
@@ -44,13 +50,13 @@ impl PodDirectory for OnePod {
     }
 
     async fn container(&self, _: &str, _: &str, container: &str, previous: bool) -> Option<ContainerRef> {
-        let log_path = self.0.join("0.log");
+        let (id, log_path) = (self.container.clone(), self.logs.join("0.log"));
         let here = container == "c" && !previous;
-        here.then(|| ContainerRef { id: "id-c".into(), attempt: 0, running: true, log_path })
+        here.then(|| ContainerRef { id, attempt: 0, running: true, log_path })
     }
 
     async fn sandbox(&self, _: &str, _: &str) -> Option<String> {
-        Some("id-sandbox".into())
+        Some(self.sandbox.clone())
     }
 }
 
@@ -151,16 +157,21 @@ struct Bench {
 }
 
 impl Bench {
+    /// Before a runtime in memory.
     async fn start() -> Bench {
-        let (tasks, clock) = (Tasks::new(Stop::new()), Clock::system());
-        let dir = tempfile::tempdir().expect("directory");
+        let (tasks, dir) = (Tasks::new(Stop::new()), tempfile::tempdir().expect("directory"));
         let streaming = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let at = streaming.local_addr().expect("an address");
         tasks.spawn_until_stopped("streaming server", stream_server(streaming, tasks.clone()));
         let socket = dir.path().join("cri.sock");
         tasks.spawn_until_stopped("runtime", runtime(UnixListener::bind(&socket).expect("a socket"), at));
         let cri = CriClient::new(&CriConfig::new(format!("unix://{}", socket.display()))).expect("a client");
+        let pod = OnePod { logs: dir.path().into(), container: "id-c".into(), sandbox: "id-sandbox".into() };
+        Bench::before(cri, pod, dir, tasks).await
+    }
 
+    async fn before(cri: CriClient, pod: OnePod, dir: tempfile::TempDir, tasks: Tasks) -> Bench {
+        let clock = Clock::system();
         let authority = Authority::create("kubernetes", clock.now()).expect("an authority");
         let leaf = Leaf {
             common_name: "system:node:n".into(),
@@ -174,8 +185,7 @@ impl Bench {
             authority: authority.pem().to_string(),
             node_name: "n".into(),
         };
-        let directory = Arc::new(OnePod(dir.path().into()));
-        let server = NodeServer::start(config, directory, cri, clock, &tasks).await.expect("started");
+        let server = NodeServer::start(config, Arc::new(pod), cri, clock, &tasks).await.expect("started");
         Bench { tasks, authority, address: server.address(), dir, _server: server }
     }
 
