@@ -22,7 +22,6 @@ mod response;
 mod reviews;
 mod route;
 mod server;
-pub mod token;
 mod verbs;
 mod version;
 mod watch;
@@ -50,7 +49,7 @@ pub struct Api {
     pub certificates: ClientCertificates,
     pub authenticator: Authenticator,
     pub authorizer: Arc<Authorizer>,
-    /// Signs service-account tokens, and publishes the keys that check them.
+    /// Publishes the keys that check service-account tokens.
     pub tokens: Arc<TokenSigner>,
     /// How kubelets and pods are spoken to.
     pub kubelets: KubeletTls,
@@ -73,6 +72,7 @@ impl Api {
     pub fn new(registry: Arc<Registry>, pki: &Pki, limits: Limits, tasks: Tasks) -> Result<Api, PkiError> {
         let clock = registry.clock();
         let authority = pki.ca.certificate();
+        registry.sign_tokens_with(Arc::clone(&pki.tokens));
         let client = tls::client_config(std::slice::from_ref(authority), Some(&pki.kubelet_client))?;
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,

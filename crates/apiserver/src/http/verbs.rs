@@ -1,7 +1,5 @@
 //! The verbs: from a request to the registry's call, and from its result to the answer.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use corten_api::Object;
 use corten_api::meta::v1 as meta;
@@ -16,8 +14,7 @@ use super::encode::Encoder;
 use super::negotiate::{self, Accepted, Form, Offer};
 use super::response::{self, Response};
 use super::route::Verb;
-use super::{body, formats, options, token, watch};
-use crate::cache::Entry;
+use super::{body, formats, options, watch};
 use crate::registry::{Body, DeleteOptions, PatchType, Reply};
 
 /// The patches that are taken, as the refusal of another lists them.
@@ -89,22 +86,9 @@ async fn create(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     if !target.subresource.is_empty() && !target.name.is_empty() {
         name_in_path(read.object.as_mut(), &target)?;
     }
-    if target.subresource == "token" {
-        let reply = issue_token(&exchange, &target, read.object)?;
-        return finish(&exchange, &mut encoder, reply, read.warnings);
-    }
     let registry = &exchange.api.registry;
     let reply = registry.create(&exchange.context, &target, read.object, &options).await?;
     finish(&exchange, &mut encoder, reply, read.warnings)
-}
-
-fn issue_token(exchange: &Exchange, target: &Target, body: Box<dyn Object>) -> ApiResult<Reply> {
-    let api = &exchange.api;
-    let request = body.downcast_box().ok_or_else(|| ApiError::bad_request("expected a TokenRequest"))?;
-    let account = (target.namespace.as_deref().unwrap_or_default(), target.name.as_str());
-    let lookup = api.registry.lookup();
-    let answered = token::issue(lookup.as_ref(), &api.tokens, api.clock, account, *request)?;
-    Ok(Reply::created(Entry::made(Arc::new(answered))))
 }
 
 async fn update(mut exchange: Exchange, target: Target) -> ApiResult<Response> {

@@ -18,14 +18,16 @@ mod place;
 mod read;
 mod services;
 mod subresource;
+mod token;
 mod update;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use corten_admission::Chain;
 use corten_api::KindInfo;
 use corten_auth::Authorizer;
+use corten_auth::token::TokenSigner;
 use corten_rt::{Clock, Tasks};
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use corten_store::Store;
@@ -72,6 +74,7 @@ pub struct Registry {
     services: Allocator,
     authorizer: Arc<Authorizer>,
     transactions: Semaphore,
+    tokens: OnceLock<Arc<TokenSigner>>,
 }
 
 impl Registry {
@@ -87,7 +90,15 @@ impl Registry {
         let services = Allocator::new(&config.service_cidr, config.node_ports)?;
         services.restore(&*cache);
         let transactions = Semaphore::new(TRANSACTIONS);
-        Ok(Arc::new(Registry { config, kinds, cache, services, authorizer, transactions }))
+        Ok(Arc::new(Registry {
+            config,
+            kinds,
+            cache,
+            services,
+            authorizer,
+            transactions,
+            tokens: OnceLock::new(),
+        }))
     }
 
     /// Every kind that is served, in the order of discovery.

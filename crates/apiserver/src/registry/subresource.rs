@@ -1,5 +1,6 @@
 //! Subresources that are no part of the object: `scale`, `binding`, `eviction`.
 
+use corten_api::authentication::v1::TokenRequest;
 use corten_api::autoscaling::v1::Scale;
 use corten_api::core::v1::{Binding, Pod, PodCondition};
 use corten_api::meta::v1::Status;
@@ -91,6 +92,10 @@ impl Registry {
         if target.subresource == "eviction" {
             let eviction = body.downcast_box::<Eviction>().ok_or_else(|| wrong_body("Eviction"))?;
             return self.evict(ctx, target, *eviction, o).await;
+        }
+        if target.subresource == "token" {
+            let request = body.downcast_box::<TokenRequest>().ok_or_else(|| wrong_body("TokenRequest"))?;
+            return self.create_token(ctx, target, *request, o).await;
         }
         Err(ApiError::no_such_path())
     }

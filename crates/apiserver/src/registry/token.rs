@@ -1,6 +1,7 @@
 //! `serviceaccounts/token`: a token for a service account, bound to a pod, secret or node if asked
 //! (upstream's `registry/core/serviceaccount/storage/token.go`).
 
+use corten_admission::Operation;
 use corten_api::authentication::v1::{BoundObjectReference, TokenRequest};
 use corten_api::core::v1::{Node, Pod, Secret, ServiceAccount};
 use corten_api::{Kind, Time};
@@ -8,17 +9,48 @@ use corten_auth::token::{ISSUER, Reference, Subject, TokenSigner};
 use corten_rt::Clock;
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult, Lookup};
+use std::sync::Arc;
+
+use super::admit::Admission;
+use super::{Registry, Reply, RequestContext, Target, WriteOptions};
+use crate::cache::Entry;
 
 /// The shortest and longest life that may be asked for, and the usual one, in seconds.
 const SHORTEST: i64 = 600;
 const LONGEST: i64 = 1 << 32;
 const USUAL: i64 = 3600;
 
+impl Registry {
+    /// Signs service-account tokens with `signer` from now on; before, none are given out. The first call
+    /// decides.
+    pub fn sign_tokens_with(&self, signer: Arc<TokenSigner>) {
+        let _ = self.tokens.set(signer);
+    }
+
+    /// Gives out a token for the service account that the target names.
+    pub(crate) async fn create_token(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        request: TokenRequest,
+        o: &WriteOptions,
+    ) -> ApiResult<Reply> {
+        let signer = self.tokens.get().ok_or_else(|| ApiError::unavailable("tokens cannot be signed yet"))?;
+        let place = self.place(target)?;
+        let operation = Operation::Create;
+        let admission = Admission { ctx, place: &place, subresource: "token", operation, dry_run: o.dry_run };
+        self.validate(&admission, &request, None).await?;
+        let account = (place.namespace.as_str(), place.name.as_str());
+        let issued = issue(&*self.cache, signer, self.config.clock, account, request)?;
+        Ok(Reply::created(Entry::made(Arc::new(issued))))
+    }
+}
+
 /// Fills in the status of a request for a token of the service account `namespace/name`.
 ///
 /// # Errors
 /// As upstream's: 404 for what does not exist, 409 for another UID, 422 for a wrong request.
-pub fn issue(
+fn issue(
     objects: &dyn Lookup,
     signer: &TokenSigner,
     clock: Clock,
@@ -104,11 +136,7 @@ fn bind(objects: &dyn Lookup, subject: &mut Subject, bound: &BoundObjectReferenc
     Ok(())
 }
 
-fn found<K: Kind>(
-    objects: &dyn Lookup,
-    namespace: &str,
-    bound: &BoundObjectReference,
-) -> ApiResult<std::sync::Arc<K>> {
+fn found<K: Kind>(objects: &dyn Lookup, namespace: &str, bound: &BoundObjectReference) -> ApiResult<Arc<K>> {
     let name = bound.name.as_str();
     let object = objects.get::<K>(namespace, name).ok_or_else(|| ApiError::not_found(K::INFO, name))?;
     let uid = &object.meta().uid;
@@ -126,7 +154,6 @@ fn found<K: Kind>(
 mod tests {
     use super::*;
     use corten_api::Object;
-    use std::sync::Arc;
 
     fn world() -> Vec<Arc<dyn Object>> {
         let mut account = ServiceAccount::default();
