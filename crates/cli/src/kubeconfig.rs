@@ -190,7 +190,7 @@ clusters:
     tls-server-name: kubernetes
 users:
 - name: admin
-  user: {token: no}
+  user: {token: unused}
 - name: robot
   user:
     client-certificate-data: Q0VSVA==

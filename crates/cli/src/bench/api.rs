@@ -107,8 +107,7 @@ async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Ta
     let update =
         move |n| Call::with(Method::PUT, format!("{path}/cm-{n}"), config_map(n, &format!("update-{n}")));
     runner.run("update", args.count, update).await?;
-    for (operation, writes, pace) in fans(args) {
-        let fan = Fan { operation, watchers: args.watchers, writes, pace, objects: args.count };
+    for fan in fans(args) {
         runner.fan_out(&server, fan).await?;
     }
     runner.run("delete", args.count, named(Method::DELETE, &runner.namespace)).await?;
@@ -123,13 +122,25 @@ async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Ta
     })
 }
 
-/// The runs that watches follow: their name, how many writes, and how far apart.
-fn fans(args: &ApiArgs) -> Vec<(String, usize, Duration)> {
+/// The runs that watches follow: all writes at once, then few at a time.
+fn fans(args: &ApiArgs) -> Vec<Fan> {
     const STEADY: usize = 50;
-    let burst = ("watch, burst".to_owned(), args.burst, Duration::ZERO);
+    let fan = |operation, first, writes, pace| Fan {
+        operation,
+        watchers: args.watchers,
+        writes,
+        first,
+        pace,
+        objects: args.count,
+    };
     let pace = Duration::from_secs(1) / STEADY as u32;
-    let steady = (format!("watch, {STEADY} writes/s"), args.steady_seconds * STEADY, pace);
-    [burst, steady].into_iter().filter(|(_, writes, _)| *writes > 0 && args.watchers > 0).collect()
+    let steady = format!("watch, {STEADY} writes/s");
+    let mut fans = vec![
+        fan("watch, burst".to_owned(), 0, args.burst, Duration::ZERO),
+        fan(steady, args.burst, args.steady_seconds * STEADY, pace),
+    ];
+    fans.retain(|fan| fan.writes > 0 && fan.watchers > 0);
+    fans
 }
 
 /// The nth object as JSON, with 1 KiB of text and a mark that tells one write from another.

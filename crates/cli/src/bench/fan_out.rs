@@ -26,6 +26,9 @@ pub struct Fan {
     pub watchers: usize,
     /// How many writes.
     pub writes: usize,
+    /// The number of the first write. No two runs share numbers, since a write that changes nothing is no
+    /// event.
+    pub first: usize,
     /// The time between two writes; zero for as fast as can be.
     pub pace: Duration,
     /// How many objects there are to write to, `cm-0` and on.
@@ -61,13 +64,13 @@ pub async fn run(
     connections: &mut Vec<Connection>,
     tasks: &Tasks,
 ) -> Result<Outcome> {
-    let start = Instant::now();
+    let (start, first) = (Instant::now(), fan.first);
     let sent: Sent = Arc::new((0..fan.writes).map(|_| OnceLock::new()).collect());
     let (results, mut finished) = mpsc::channel(fan.watchers.max(1));
     for watch in watches {
         let (sent, results) = (sent.clone(), results.clone());
         tasks.spawn_until_stopped("watch", async move {
-            if results.send(follow(watch, &sent).await).await.is_err() {
+            if results.send(follow(watch, &sent, first).await).await.is_err() {
                 tracing::debug!("nobody waits for this watch");
             }
         });
@@ -78,7 +81,7 @@ pub async fn run(
         let call = Call::with(
             Method::PUT,
             format!("{path}/cm-{}", n % objects),
-            config_map(n % objects, &n.to_string()),
+            config_map(n % objects, &(first + n).to_string()),
         );
         marks[n].get_or_init(Instant::now);
         call
@@ -98,7 +101,7 @@ pub async fn run(
 }
 
 /// Notes when each write arrives, until all have or the watch ends, and why it ended.
-async fn follow(mut watch: Lines, sent: &Sent) -> (Vec<Duration>, Option<String>) {
+async fn follow(mut watch: Lines, sent: &Sent, first: usize) -> (Vec<Duration>, Option<String>) {
     let mut latencies = Vec::with_capacity(sent.len());
     while latencies.len() < sent.len() {
         // Nothing at all for so long means that a write failed or was lost; what was seen still counts.
@@ -108,7 +111,7 @@ async fn follow(mut watch: Lines, sent: &Sent) -> (Vec<Duration>, Option<String>
             Some(Err(error)) => return (latencies, Some(format!("{error:#}"))),
             None => return (latencies, Some("a watch heard nothing for long".to_owned())),
         };
-        let begun = write_of(&line).and_then(|number| sent.get(number)?.get());
+        let begun = write_of(&line).and_then(|number| sent.get(number.checked_sub(first)?)?.get());
         if let Some(begun) = begun {
             latencies.push(begun.elapsed());
         }

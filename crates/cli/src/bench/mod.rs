@@ -30,7 +30,7 @@ use processes::Group;
 /// How long connections are given to end after a run.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// `corten bench`.
+/// Measure an API server, the start of pods, or an idle machine.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
     #[command(subcommand)]
