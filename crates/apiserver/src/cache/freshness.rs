@@ -36,7 +36,7 @@ impl WatchCache {
 
 /// 504: the revision asked for lies in the future.
 fn too_large(wanted: Revision, current: Revision) -> ApiError {
-    let message = format!("Too large resource version: {wanted}, current: {current}");
+    let message = format!("Timeout: Too large resource version: {wanted}, current: {current}");
     ApiError::timeout(message, 1).with_cause("ResourceVersionTooLarge", "Too large resource version", "")
 }
 

@@ -155,7 +155,7 @@ fn cut(snapshot: &Snapshot, selection: &Selection, start: &str, limit: usize) ->
     Cut { next: after(&items), items, remaining }
 }
 
-const COMPACTED: &str = "The provided resource version is too old to display a consistent list result; list without a resource version, or with a newer one.";
+const COMPACTED: &str = "The resourceVersion for the provided list is too old.";
 
 /// 410 with a token that goes on inconsistently.
 fn expired(start: &str, prefix: &str) -> ApiError {

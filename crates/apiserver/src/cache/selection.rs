@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use corten_api::core::v1::Pod;
-use corten_api::selector::{FieldSelector, Selector};
+use corten_api::selector::{FieldSelector, ParseError, Selector};
 use corten_api::{Kind, KindInfo, Object};
 use corten_kinds::{Strategy, check_field_label, strategy_for};
 use corten_semantics::{ApiError, ApiResult};
@@ -32,11 +32,11 @@ impl Selection {
     /// Parses the selectors of a call on `kind`.
     pub fn new(kind: &'static KindInfo, prefix: String, labels: &str, fields: &str) -> ApiResult<Self> {
         let strategy = strategy_for(kind);
-        let bad = |why: &str| ApiError::bad_request(why);
-        let labels = Selector::parse(labels).map_err(|e| bad(&e.to_string()))?;
-        let selector = FieldSelector::parse(fields).map_err(|e| bad(&e.to_string()))?;
+        let bad = |e: ParseError| ApiError::bad_request(e.to_string());
+        let labels = Selector::parse(labels).map_err(bad)?;
+        let selector = FieldSelector::parse(fields).map_err(bad)?;
         for (path, ..) in &selector.terms {
-            check_field_label(kind, path).map_err(|e| bad(&e.to_string()))?;
+            check_field_label(kind, path)?;
         }
         let node = selector.required("spec.nodeName").filter(|node| !node.is_empty() && kind == Pod::INFO);
         let node = node.map(String::from);

@@ -40,11 +40,13 @@ impl Token {
 
     /// Reads a token of a list over keys that begin with `prefix`; 400 for any other text.
     pub fn decode(text: &str, prefix: &str) -> ApiResult<Self> {
-        let bad = |why: &str| ApiError::bad_request(format!("continue key is not valid: {why}"));
+        let bad = |why: &str| {
+            ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
+        };
         let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|e| bad(&e.to_string()))?;
         let wire: Wire = serde_json::from_slice(&bytes).map_err(|e| bad(&e.to_string()))?;
         if wire.v != FORM {
-            return Err(bad(&format!("server does not recognize this encoded version \"{}\"", wire.v)));
+            return Err(bad(&format!("server does not recognize this encoded version {}", wire.v)));
         }
         if wire.rv == 0 {
             return Err(bad("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
@@ -52,7 +54,7 @@ impl Token {
         if wire.start.is_empty() {
             return Err(bad("encoded start key empty (version meta.k8s.io/v1)"));
         }
-        if wire.start.split('/').any(|part| part == "..") {
+        if wire.start.trim_start_matches('/').split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err(bad(&wire.start));
         }
         let start = format!("{prefix}{}", wire.start.trim_start_matches('/'));
@@ -82,7 +84,10 @@ mod tests {
         ] {
             let error = Token::decode(&text, prefix).expect_err(&text);
             assert_eq!(error.code(), 400);
-            assert!(error.to_string().starts_with("continue key is not valid: "), "{error}");
+            assert!(
+                error.to_string().starts_with("invalid continue token: continue key is not valid: "),
+                "{error}"
+            );
         }
     }
 }

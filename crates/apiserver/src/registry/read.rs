@@ -19,7 +19,7 @@ impl Registry {
     /// Reads one object, or its `scale`.
     pub async fn get(&self, _ctx: &RequestContext, target: &Target, o: &GetOptions) -> ApiResult<Arc<Entry>> {
         let place = self.place_of_object(target)?;
-        match revision(&o.resource_version)? {
+        match revision(&o.resource_version).map_err(bad_revision)? {
             None => drop(self.cache.wait_until_fresh().await?),
             Some(revision) => self.cache.wait_for(revision).await?,
         }
@@ -48,7 +48,7 @@ impl Registry {
     pub async fn watch(&self, _ctx: &RequestContext, target: &Target, o: &WatchOptions) -> ApiResult<Watch> {
         let place = self.place(target)?;
         let selection = selection(&place, &o.label_selector, &o.field_selector)?;
-        let start = watch_start(o)?;
+        let start = watch_start(place.kind, o)?;
         let initial = o.send_initial_events == Some(true);
         let timeout = o.timeout.filter(|t| !t.is_zero()).unwrap_or_else(|| {
             Duration::from_secs((WATCH_SECONDS + corten_rt::random::below(WATCH_SECONDS)) as u64)
@@ -85,16 +85,20 @@ fn selection(place: &Place, labels: &str, fields: &str) -> ApiResult<Selection> 
 }
 
 /// Reads a `resourceVersion`; `None` when it is unset.
-fn revision(text: &str) -> ApiResult<Option<Revision>> {
+fn revision(text: &str) -> Result<Option<Revision>, FieldError> {
     if text.is_empty() {
         return Ok(None);
     }
     let bad = |_| {
-        ApiError::bad_request(format!(
-            "Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
-        ))
+        let detail = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
+        FieldError::invalid("resourceVersion", text, detail)
     };
     text.parse().map(Some).map_err(bad)
+}
+
+/// 400 for the `resourceVersion` of a get or list.
+fn bad_revision(error: FieldError) -> ApiError {
+    ApiError::bad_request(format!("invalid resource version: {error}"))
 }
 
 fn invalid_options(field: &str, detail: &str) -> ApiError {
@@ -110,7 +114,7 @@ fn list_plan(place: &Place, o: &ListOptions) -> ApiResult<ListPlan> {
 
 /// Which state the options ask for (kubernetes.io, "Resource versions", the table for list).
 fn list_match(o: &ListOptions) -> ApiResult<Match> {
-    let wanted = revision(&o.resource_version)?;
+    let wanted = revision(&o.resource_version).map_err(bad_revision)?;
     let field = "resourceVersionMatch";
     match (o.resource_version_match.as_str(), wanted) {
         ("" | "NotOlderThan" | "Exact", _) => {}
@@ -143,8 +147,9 @@ fn list_match(o: &ListOptions) -> ApiResult<Match> {
     })
 }
 
-fn watch_start(o: &WatchOptions) -> ApiResult<Start> {
-    let wanted = revision(&o.resource_version)?;
+fn watch_start(kind: &KindInfo, o: &WatchOptions) -> ApiResult<Start> {
+    let wanted = revision(&o.resource_version)
+        .map_err(|error| ApiError::invalid(kind.group, kind.plural, "", &[error]))?;
     let matches = o.resource_version_match.as_str();
     match o.send_initial_events {
         None if !matches.is_empty() => Err(invalid_options(
@@ -168,6 +173,7 @@ fn watch_start(o: &WatchOptions) -> ApiResult<Start> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use corten_api::{Kind, core};
 
     #[test]
     fn list_options_choose_the_state() {
@@ -214,9 +220,9 @@ mod tests {
             (options("", "NotOlderThan", Some(false)), Ok(Start::Now)),
             (options("", "", Some(true)), Err(422)),
             (options("7", "NotOlderThan", None), Err(422)),
-            (options("-1", "", None), Err(400)),
+            (options("-1", "", None), Err(422)),
         ] {
-            assert_eq!(watch_start(&o).map_err(|e| e.code()), want, "{o:?}");
+            assert_eq!(watch_start(core::v1::Pod::INFO, &o).map_err(|e| e.code()), want, "{o:?}");
         }
     }
 }

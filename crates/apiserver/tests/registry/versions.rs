@@ -31,7 +31,7 @@ async fn lists_show_the_state_that_was_asked_for() {
         assert_eq!(got, want, "{options:?}");
     }
     let error = c.names(at(&future, "")).await.expect_err("future");
-    assert_eq!(error.to_string(), format!("Too large resource version: {future}, current: {last}"));
+    assert_eq!(error.to_string(), format!("Timeout: Too large resource version: {future}, current: {last}"));
     let details = error.status().details.clone().expect("details");
     assert_eq!(
         (details.retry_after_seconds, details.causes[0].reason.as_str()),
