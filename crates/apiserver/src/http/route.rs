@@ -31,11 +31,12 @@ pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
         return path(&exchange);
     }
     let info = &exchange.info;
-    let served = exchange.api.registry.kinds();
-    if !served.iter().any(|k| (k.group, k.version) == (&*info.group, &*info.version)) {
+    let registry = &exchange.api.registry;
+    let kind = registry.kind(&info.group, &info.version, &info.resource);
+    let is_served = |k: &&KindInfo| (k.group, k.version) == (&*info.group, &*info.version);
+    if kind.is_none() && !registry.kinds().iter().any(is_served) {
         return Ok(response::text(StatusCode::NOT_FOUND, "404 page not found\n"));
     }
-    let kind = exchange.api.registry.kind(&info.group, &info.version, &info.resource);
     let (target, verb) = resolve(kind, info, exchange.request.method())?;
     if reviews::is_review(target.kind) {
         return reviews::answer(exchange, target.kind).await;

@@ -27,7 +27,6 @@ use tokio_rustls::client::TlsStream;
 pub struct World {
     pub address: SocketAddr,
     pub pki: Pki,
-    pub registry: Arc<Registry>,
     pub tasks: Tasks,
     pub dir: tempfile::TempDir,
 }
@@ -82,12 +81,12 @@ impl World {
         let pki = Pki::open(&dir.path().join("pki"), &ServerNames::default(), now).expect("certificates");
         let store = Arc::new(MemoryStore::new());
         let registry = Registry::open(store, config, &tasks).await.expect("a registry");
-        let api = Api::new(registry.clone(), &pki, limits, tasks.clone()).expect("an API");
+        let api = Api::new(registry, &pki, limits, tasks.clone()).expect("an API");
         let identity = Arc::new(ServerIdentity::new(&pki.server).expect("an identity"));
         let tls = server_config(identity, std::slice::from_ref(pki.ca.certificate())).expect("TLS");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let server = Server::start(listener, Arc::new(tls), Arc::new(api)).expect("a server");
-        World { address: server.address(), pki, registry, tasks, dir }
+        World { address: server.address(), pki, tasks, dir }
     }
 
     /// Tells the server to stop and waits until it has.

@@ -225,12 +225,13 @@ mod tests {
             ],
             ..EndpointSlice::default()
         });
+        let all = std::slice::from_ref(&slice);
         for (asked, slices, want) in [
-            ("s", &[slice.clone()][..], "10.0.0.2:8080"),
-            ("s:81", &[slice.clone()], "10.0.0.2:8081"),
-            ("s:admin", &[slice.clone()], "10.0.0.2:8081"),
-            ("s:82", &[slice.clone()], "no service port 82 found for service \"s\""),
-            ("s:none", &[slice.clone()], "no endpoints available for service \"s\""),
+            ("s", all, "10.0.0.2:8080"),
+            ("s:81", all, "10.0.0.2:8081"),
+            ("s:admin", all, "10.0.0.2:8081"),
+            ("s:82", all, "no service port 82 found for service \"s\""),
+            ("s:none", all, "no endpoints available for service \"s\""),
             ("s", &[], "no endpoints available for service \"s\""),
         ] {
             let asked_name = ProxyName::parse(asked).expect("a name");
