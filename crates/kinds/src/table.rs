@@ -1,11 +1,12 @@
 //! The plain, ordered list of kinds that differ from the usual.
 
 use crate::plain::Plain;
-use crate::rules::{Rules, StatusMetadata};
+use crate::rules::Rules;
 use crate::strategy::Strategy;
 use crate::{
-    admissionregistration as admission, apiextensions, apps, autoscaling, batch, certificates, coordination,
-    core, discovery, events, networking, policy, rbac, scheduling, storage,
+    admissionregistration as admission, apiextensions, apiregistration, apps, autoscaling, batch,
+    certificates, coordination, core, discovery, events, flowcontrol, networking, node, policy, rbac,
+    resource, scheduling, storage,
 };
 use corten_api as api;
 use corten_api::{Kind, KindInfo};
@@ -19,12 +20,6 @@ struct Row {
 const fn row<K: Kind>(strategy: &'static dyn Strategy) -> Row {
     Row { kind: K::INFO, strategy }
 }
-
-/// Kinds whose status updates touch nothing else.
-const STATUS_ALONE: Rules = Rules { status_metadata: StatusMetadata::Kept, ..Rules::USUAL };
-/// Kinds that count generations and whose status updates touch nothing else.
-const FLOW: Rules = Rules { generation: true, ..STATUS_ALONE };
-const RUNTIME_CLASS: Rules = Rules { create_on_update: true, unconditional_update: false, ..Rules::USUAL };
 
 static ROWS: &[Row] = &[
     row::<api::core::v1::ConfigMap>(&core::ConfigMapStrategy),
@@ -71,7 +66,7 @@ static ROWS: &[Row] = &[
     row::<api::coordination::v1::Lease>(&coordination::LeaseStrategy),
     row::<api::discovery::v1::EndpointSlice>(&discovery::EndpointSliceStrategy),
     row::<api::events::v1::Event>(&events::EventStrategy),
-    row::<api::node::v1::RuntimeClass>(&Plain(RUNTIME_CLASS)),
+    row::<api::node::v1::RuntimeClass>(&node::RuntimeClassStrategy),
     row::<api::certificates::v1::CertificateSigningRequest>(&certificates::CertificateSigningRequestStrategy),
     row::<api::admissionregistration::v1::MutatingWebhookConfiguration>(
         &admission::MutatingWebhookConfigurationStrategy,
@@ -85,12 +80,14 @@ static ROWS: &[Row] = &[
     row::<api::admissionregistration::v1::ValidatingWebhookConfiguration>(
         &admission::ValidatingWebhookConfigurationStrategy,
     ),
-    row::<api::flowcontrol::v1::FlowSchema>(&Plain(FLOW)),
-    row::<api::flowcontrol::v1::PriorityLevelConfiguration>(&Plain(FLOW)),
-    row::<api::resource::v1::DeviceClass>(&Plain(Rules::COUNTED)),
-    row::<api::resource::v1::ResourceClaim>(&Plain(STATUS_ALONE)),
-    row::<api::resource::v1::ResourceSlice>(&Plain(Rules::COUNTED)),
+    row::<api::flowcontrol::v1::FlowSchema>(&flowcontrol::FlowSchemaStrategy),
+    row::<api::flowcontrol::v1::PriorityLevelConfiguration>(&flowcontrol::PriorityLevelConfigurationStrategy),
+    row::<api::resource::v1::DeviceClass>(&resource::DeviceClassStrategy),
+    row::<api::resource::v1::ResourceClaim>(&resource::ResourceClaimStrategy),
+    row::<api::resource::v1::ResourceClaimTemplate>(&resource::ResourceClaimTemplateStrategy),
+    row::<api::resource::v1::ResourceSlice>(&resource::ResourceSliceStrategy),
     row::<api::apiextensions::v1::CustomResourceDefinition>(&apiextensions::CustomResourceDefinitionStrategy),
+    row::<api::apiregistration::v1::APIService>(&apiregistration::APIServiceStrategy),
 ];
 
 static USUAL: Plain = Plain(Rules::USUAL);

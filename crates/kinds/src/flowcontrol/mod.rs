@@ -1,0 +1,11 @@
+//! The group `flowcontrol.apiserver.k8s.io`.
+
+mod flow_schema;
+mod priority_level_configuration;
+
+pub use flow_schema::FlowSchemaStrategy;
+pub use priority_level_configuration::PriorityLevelConfigurationStrategy;
+
+use crate::rules::{Rules, StatusMetadata};
+
+const RULES: Rules = Rules { status_metadata: StatusMetadata::Kept, ..Rules::COUNTED };

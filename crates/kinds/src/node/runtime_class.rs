@@ -1,0 +1,50 @@
+//! RuntimeClasses.
+
+use crate::columns::{self, AGE, Column, NAME, row};
+use crate::core::pod::defaults::amounts;
+use crate::errors::Errors;
+use crate::metadata::IMMUTABLE;
+use crate::names;
+use crate::rules::Rules;
+use crate::strategy::KindStrategy;
+use corten_api::node::v1::RuntimeClass;
+use corten_semantics::field::FieldError;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// RuntimeClasses.
+pub struct RuntimeClassStrategy;
+
+impl KindStrategy for RuntimeClassStrategy {
+    type Kind = RuntimeClass;
+    const RULES: Rules = Rules { create_on_update: true, unconditional_update: false, ..Rules::USUAL };
+    const COLUMNS: &'static [Column] = &[NAME, Column::text("Handler"), AGE];
+
+    fn default(&self, class: &mut RuntimeClass) {
+        if let Some(overhead) = &mut class.overhead {
+            amounts(&mut overhead.pod_fixed);
+        }
+    }
+
+    fn validate(&self, class: &RuntimeClass) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.format("handler", &class.handler, names::dns_label);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &RuntimeClass, old: &RuntimeClass) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        if new.handler != old.handler {
+            errors.invalid("handler", &new.handler, IMMUTABLE);
+        }
+        errors.into_vec()
+    }
+
+    fn row(&self, class: &RuntimeClass, now: Timestamp) -> Vec<Value> {
+        row![
+            class.metadata.name.as_str(),
+            class.handler.as_str(),
+            columns::age(class.metadata.creation_timestamp, now)
+        ]
+    }
+}

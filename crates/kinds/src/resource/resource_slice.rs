@@ -1,0 +1,37 @@
+//! ResourceSlices.
+
+use crate::columns::{self, AGE, Column, NAME, row};
+use crate::rules::Rules;
+use crate::strategy::KindStrategy;
+use corten_api::resource::v1::ResourceSlice;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// ResourceSlices.
+pub struct ResourceSliceStrategy;
+
+impl KindStrategy for ResourceSliceStrategy {
+    type Kind = ResourceSlice;
+    const RULES: Rules = Rules::COUNTED;
+    const COLUMNS: &'static [Column] =
+        &[NAME, Column::text("Node"), Column::text("Driver"), Column::text("Pool"), AGE];
+    const FIELD_LABELS: &'static [&'static str] = &["spec.driver", "spec.nodeName"];
+
+    fn row(&self, slice: &ResourceSlice, now: Timestamp) -> Vec<Value> {
+        row![
+            slice.metadata.name.as_str(),
+            slice.spec.node_name.as_deref().unwrap_or_default(),
+            slice.spec.driver.as_str(),
+            slice.spec.pool.name.as_str(),
+            columns::age(slice.metadata.creation_timestamp, now),
+        ]
+    }
+
+    fn selectable_field<'a>(&self, slice: &'a ResourceSlice, label: &str) -> Cow<'a, str> {
+        match label {
+            "spec.driver" => slice.spec.driver.as_str().into(),
+            _ => slice.spec.node_name.as_deref().unwrap_or_default().into(),
+        }
+    }
+}
