@@ -4,10 +4,12 @@
 mod line;
 mod options;
 mod reader;
+mod rotate;
 mod tail;
 
 pub use options::{LogOptions, LogStream};
 pub use reader::{Running, open};
+pub use rotate::Rotation;
 
 use line::Formatter;
 use std::fs::File;

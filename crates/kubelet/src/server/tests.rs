@@ -52,7 +52,7 @@ impl PodDirectory for OnePod {
     async fn container(&self, _: &str, _: &str, container: &str, previous: bool) -> Option<ContainerRef> {
         let (id, log_path) = (self.container.clone(), self.logs.join("0.log"));
         let here = container == "c" && !previous;
-        here.then(|| ContainerRef { id, attempt: 0, running: true, log_path })
+        here.then_some(ContainerRef { id, attempt: 0, running: true, log_path })
     }
 
     async fn sandbox(&self, _: &str, _: &str) -> Option<String> {

@@ -252,3 +252,35 @@ async fn a_bound_subpath_stays_what_it_was() {
     b.volumes.unmount("u-1").await.expect("gone");
     assert!(b.volumes.present().is_empty());
 }
+
+#[tokio::test]
+async fn memory_is_mounted_for_real() {
+    if !corten_sys::is_root() {
+        return eprintln!("skipped: needs root");
+    }
+    let mut b = bench();
+    b.volumes.mounts = Arc::new(KernelMounts);
+    let mut secret = Secret::default();
+    secret.metadata.name = "s".into();
+    secret.data.insert("key".into(), b"value".to_vec());
+    b.server.put(secret);
+    let memory = EmptyDirVolumeSource { medium: "Memory".into(), size_limit: Some(Quantity::bytes(1 << 20)) };
+    let source =
+        SecretVolumeSource { secret_name: "s".into(), default_mode: Some(0o400), ..Default::default() };
+    let pod = pod(vec![
+        volume("m", |v| v.empty_dir = Some(Box::new(memory))),
+        volume("s", |v| v.secret = Some(Box::new(source))),
+    ]);
+    let paths = b.volumes.mount(&pod).await.expect("mounted");
+    let mounts = KernelMounts.list(b.root.path()).expect("table");
+    assert_eq!(mounts.len(), 2);
+    assert!(mounts.iter().any(|m| m.super_options.contains(&"size=1024k".to_string())), "{mounts:?}");
+    assert_eq!(fs::metadata(&paths["m"]).expect("directory").mode() & 0o777, 0o777);
+    assert_eq!(fs::metadata(paths["s"].join("key")).expect("file").mode() & 0o777, 0o400);
+    // A kubelet that starts again finds its mounts.
+    b.volumes.ready.lock().clear();
+    b.volumes.mount(&pod).await.expect("again");
+    assert_eq!(KernelMounts.list(b.root.path()).expect("table").len(), 2);
+    b.volumes.unmount("u-1").await.expect("gone");
+    assert!(KernelMounts.list(b.root.path()).expect("table").is_empty());
+}
