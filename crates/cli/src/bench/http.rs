@@ -181,8 +181,7 @@ impl Connection {
             let status = response.status();
             let body = response.into_body().collect().await?.to_bytes();
             if !status.is_success() {
-                let text: String = String::from_utf8_lossy(&body).chars().take(300).collect();
-                bail!("{} {}: {status}: {}", call.method, call.path, text.trim());
+                bail!("{} {}: {status}: {}", call.method, call.path, reason(&body));
             }
             Ok(body)
         };
@@ -221,6 +220,13 @@ impl Connection {
         }
         Ok(self.sender.send_request(request.body(Full::new(call.body.clone()))?).await?)
     }
+}
+
+/// What an answer that is not 2xx says: the message of its Status, or else how it begins.
+fn reason(body: &[u8]) -> String {
+    let status: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let message = status.as_ref().and_then(|status| status.get("message")?.as_str());
+    message.map_or_else(|| String::from_utf8_lossy(body).trim().chars().take(300).collect(), str::to_owned)
 }
 
 /// The lines of a watch's answer, one event each.
@@ -282,6 +288,19 @@ mod tests {
         }
         assert_eq!(lines, ["abc", "de", "", "f"]);
         assert_eq!(buffer, b"g");
+    }
+
+    #[test]
+    fn a_refusal_gives_its_reason() {
+        for (body, expected) in [
+            (r#"{"kind":"Status","message":"pods \"a\" not found","code":404}"#, "pods \"a\" not found"),
+            ("  bad gateway\n", "bad gateway"),
+            ("{}", "{}"),
+            ("", ""),
+        ] {
+            assert_eq!(reason(body.as_bytes()), expected);
+        }
+        assert_eq!(reason("é".repeat(1000).as_bytes()).chars().count(), 300);
     }
 
     fn cluster(server: &str) -> Cluster {

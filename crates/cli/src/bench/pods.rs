@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use hyper::Method;
 use parking_lot::Mutex;
@@ -18,7 +18,7 @@ use corten_rt::{Instant, Tasks, sleep, timeout};
 use super::api::{Figures, errors_text, memory_text};
 use super::http::{Call, Connection, Lines, Server};
 use super::namespace::Namespace;
-use super::processes::{Memory, Sample, memory, sample_all};
+use super::processes::{Memory, memory, sample_all};
 use super::stats::{Latency, rate};
 use super::table::{Table, figure};
 use super::{Report, TargetArgs, cpu_each};
@@ -84,8 +84,10 @@ async fn measure(args: &PodsArgs, server: Server, namespace: Namespace, tasks: T
         for doing in [Doing::Start, Doing::End] {
             let before = sample_all(&groups);
             let (times, wall) = crew.run(&board, parallel, doing).await?;
-            let after: Vec<Sample> = sample_all(&groups);
-            let cpu = cpu_each(&groups, &before, &after, args.count);
+            if times.errors == args.count {
+                bail!("every pod failed, first: {}", times.first_error.unwrap_or_default());
+            }
+            let cpu = cpu_each(&groups, &before, &sample_all(&groups), args.count);
             phases.extend(
                 times
                     .figures(parallel, doing, wall)
@@ -252,7 +254,8 @@ impl Times {
         let row = |(what, times): (&str, Vec<Duration>)| Figures {
             operation: format!("{what}, {parallel} at once"),
             errors: self.errors,
-            first_error: self.first_error.clone(),
+            // A pod that failed did so once, though the phase has two rows.
+            first_error: self.first_error.clone().filter(|_| !what.ends_with("Running")),
             per_second: rate(times.len(), wall),
             latency: Latency::of(times),
             cpu: Vec::new(),
@@ -433,7 +436,7 @@ mod tests {
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1].operation, "create to Ready, 4 at once");
         assert_eq!((rows[1].per_second, rows[1].latency.p50_ms), (0.5, 20.0));
-        assert_eq!(rows[0].first_error.as_deref(), Some("refused"));
+        assert_eq!([&rows[0], &rows[1]].map(|row| row.first_error.as_deref()), [None, Some("refused")]);
     }
 
     #[test]

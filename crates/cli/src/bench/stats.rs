@@ -24,7 +24,7 @@ impl Latency {
     /// Sums up `taken`, in any order.
     pub fn of(mut taken: Vec<Duration>) -> Latency {
         taken.sort_unstable();
-        let at = |share: f64| percentile(&taken, share).as_secs_f64() * 1e3;
+        let at = |share: f64| percentile(&taken, share).as_micros() as f64 / 1e3;
         Latency { count: taken.len(), p50_ms: at(0.50), p90_ms: at(0.90), p99_ms: at(0.99), max_ms: at(1.0) }
     }
 }
