@@ -1,20 +1,34 @@
 //! `/livez`, `/readyz`, `/healthz`: checks that can fail, each also at a path of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::StatusCode;
 
 use super::query::Query;
 use super::response::{Response, text};
 
 /// Tells whether something works; the error says what does not.
-pub type Check = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// How long one check may take before it counts as failed.
+const CHECK_TIME: Duration = Duration::from_secs(2);
 
 struct Named {
     name: &'static str,
     check: Check,
     /// Whether the process should be restarted when it fails.
     live: bool,
+}
+
+impl Named {
+    async fn outcome(&self) -> Result<(), String> {
+        corten_rt::timeout(CHECK_TIME, (self.check)())
+            .await
+            .unwrap_or_else(|| Err("no answer in time".into()))
+    }
 }
 
 /// The checks of one server.
@@ -26,25 +40,25 @@ pub struct Health {
 impl Health {
     /// Only the checks that always pass: `ping` and `log`.
     pub fn new() -> Self {
-        Health::default().live("ping", || Ok(())).live("log", || Ok(()))
+        Health::default().live("ping", || async { Ok(()) }).live("log", || async { Ok(()) })
     }
 
     /// Adds a check whose failure calls for a restart.
-    pub fn live(
-        self,
-        name: &'static str,
-        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    ) -> Self {
-        self.with(name, Arc::new(check), true)
+    pub fn live<F, R>(self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.with(name, Arc::new(move || check().boxed()), true)
     }
 
     /// Adds a check whose failure only means that requests should go elsewhere.
-    pub fn ready(
-        self,
-        name: &'static str,
-        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    ) -> Self {
-        self.with(name, Arc::new(check), false)
+    pub fn ready<F, R>(self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.with(name, Arc::new(move || check().boxed()), false)
     }
 
     fn with(mut self, name: &'static str, check: Check, live: bool) -> Self {
@@ -53,7 +67,7 @@ impl Health {
     }
 
     /// Answers a path below one of the three; `None` when it is none of them.
-    pub fn answer(&self, path: &str, query: &Query) -> Option<Response> {
+    pub async fn answer(&self, path: &str, query: &Query) -> Option<Response> {
         let (endpoint, one) = match path.trim_start_matches('/').split_once('/') {
             Some((endpoint, name)) => (endpoint, name.trim_end_matches('/')),
             None => (path.trim_start_matches('/'), ""),
@@ -63,41 +77,38 @@ impl Health {
             "readyz" | "healthz" => false,
             _ => return None,
         };
-        let mut checks = self.checks.iter().filter(|c| c.live || !live_only);
+        let checks: Vec<&Named> = self.checks.iter().filter(|c| c.live || !live_only).collect();
         if !one.is_empty() {
-            return Some(match checks.find(|c| c.name == one).map(|c| (c.check)()) {
-                None => text(StatusCode::NOT_FOUND, "404 page not found\n"),
-                Some(Ok(())) => text(StatusCode::OK, "ok"),
-                Some(Err(why)) => {
+            let Some(check) = checks.iter().find(|c| c.name == one) else {
+                return Some(text(StatusCode::NOT_FOUND, "404 page not found\n"));
+            };
+            return Some(match check.outcome().await {
+                Ok(()) => text(StatusCode::OK, "ok"),
+                Err(why) => {
                     text(StatusCode::INTERNAL_SERVER_ERROR, &format!("internal server error: {why}\n"))
                 }
             });
         }
         let excluded: Vec<&str> = query.all("exclude").collect();
-        Some(summary(endpoint, checks, &excluded, query.get("verbose").is_some()))
+        Some(summary(endpoint, &checks, &excluded, query.get("verbose").is_some()).await)
     }
 }
 
-fn summary<'a>(
-    endpoint: &str,
-    checks: impl Iterator<Item = &'a Named>,
-    excluded: &[&str],
-    verbose: bool,
-) -> Response {
-    let (mut lines, mut failed) = (String::new(), Vec::new());
+async fn summary(endpoint: &str, checks: &[&Named], excluded: &[&str], verbose: bool) -> Response {
+    let (mut lines, mut failed) = (String::new(), false);
     for check in checks {
         let name = check.name;
         if excluded.contains(&name) {
             lines += &format!("[+]{name} excluded: ok\n");
-        } else if let Err(why) = (check.check)() {
+        } else if let Err(why) = check.outcome().await {
             tracing::debug!(check = name, %why, "a health check failed");
-            failed.push(name);
+            failed = true;
             lines += &format!("[-]{name} failed: reason withheld\n");
         } else {
             lines += &format!("[+]{name} ok\n");
         }
     }
-    if !failed.is_empty() {
+    if failed {
         return text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{lines}{endpoint} check failed\n"));
     }
     let body = if verbose { format!("{lines}{endpoint} check passed\n") } else { "ok".to_string() };
@@ -110,7 +121,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     async fn ask(health: &Health, path: &str, query: &str) -> (u16, String) {
-        let response = health.answer(path, &Query::parse(query)).expect("a health path");
+        let response = health.answer(path, &Query::parse(query)).await.expect("a health path");
         let code = response.status().as_u16();
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         (code, String::from_utf8_lossy(&body).into_owned())
@@ -118,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn checks_pass_and_fail() {
-        let health = Health::new().ready("informers", || Err("not synced".into()));
+        let health = Health::new().ready("informers", || async { Err("not synced".into()) });
         for (path, query, code, body) in [
             ("/livez", "", 200, "ok"),
             ("/livez/ping", "", 200, "ok"),
@@ -135,6 +146,6 @@ mod tests {
         ] {
             assert_eq!(ask(&health, path, query).await, (code, body.to_string()), "{path}?{query}");
         }
-        assert!(health.answer("/metrics", &Query::default()).is_none());
+        assert!(health.answer("/metrics", &Query::default()).await.is_none());
     }
 }

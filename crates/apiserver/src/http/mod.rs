@@ -85,7 +85,7 @@ impl Api {
             authorizer: Arc::clone(registry.authorizer()),
             tokens: Arc::clone(&pki.tokens),
             kubelets: KubeletTls::new(client).map_err(|e| PkiError::Malformed(e.to_string()))?,
-            health: Health::new(),
+            health: own_checks(&registry, &tasks),
             documents: Arc::new(BuiltinDocuments),
             metrics: Metrics::default(),
             clock,
@@ -95,4 +95,18 @@ impl Api {
             registry,
         })
     }
+}
+
+/// Checks of what every server has: a store that answers, and time to serve.
+fn own_checks(registry: &Arc<Registry>, tasks: &Tasks) -> Health {
+    let (store, stop) = (Arc::clone(registry.store()), tasks.stop().clone());
+    Health::new()
+        .live("store", move || {
+            let store = Arc::clone(&store);
+            async move { store.current_revision().await.map(|_| ()).map_err(|e| e.to_string()) }
+        })
+        .ready("shutdown", move || {
+            let ends = stop.is_stopped();
+            async move { if ends { Err("the server is shutting down".into()) } else { Ok(()) } }
+        })
 }

@@ -28,7 +28,7 @@ pub enum Verb {
 /// Answers a request that may be made.
 pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
     if !exchange.info.is_resource {
-        return path(&exchange);
+        return path(&exchange).await;
     }
     let info = &exchange.info;
     let registry = &exchange.api.registry;
@@ -41,17 +41,30 @@ pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
     if reviews::is_review(target.kind) {
         return reviews::answer(exchange, target.kind).await;
     }
-    verbs::answer(exchange, target, verb).await
+    let warning = deprecation(target.kind);
+    let mut answer = verbs::answer(exchange, target, verb).await?;
+    response::warn(&mut answer, warning.as_slice());
+    Ok(answer)
+}
+
+/// What clients of a kind on its way out are told (upstream's `endpoints/deprecation`).
+fn deprecation(kind: &KindInfo) -> Option<String> {
+    let why = match (kind.group, kind.kind) {
+        ("", "Endpoints") => "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+        ("", "ComponentStatus") => "v1 ComponentStatus is deprecated in v1.19+",
+        _ => return None,
+    };
+    Some(why.to_string())
 }
 
 /// A path that is no resource.
-fn path(exchange: &Exchange) -> ApiResult<Response> {
+async fn path(exchange: &Exchange) -> ApiResult<Response> {
     let (api, path) = (&exchange.api, exchange.info.path.as_str());
     let trimmed = path.trim_end_matches('/');
     if !matches!(*exchange.request.method(), Method::GET | Method::HEAD) {
         return Err(method_not_allowed());
     }
-    if let Some(answer) = api.health.answer(trimmed, &exchange.query) {
+    if let Some(answer) = api.health.answer(trimmed, &exchange.query).await {
         return Ok(answer);
     }
     match trimmed {

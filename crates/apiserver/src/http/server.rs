@@ -27,7 +27,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
-    /// How long a client may take for the handshake, and for a request's headers.
+    /// How long a client may take for the handshake and for a request's headers, and how long its
+    /// connection may lie idle.
     pub header_time: Duration,
     /// How long a request other than a watch or stream may take.
     pub request_time: Duration,
@@ -45,7 +46,7 @@ impl Default for Limits {
             connections: 10_000,
             header_bytes: 256 * 1024,
             body_bytes: 3 * 1024 * 1024,
-            header_time: Duration::from_secs(32),
+            header_time: Duration::from_secs(60),
             request_time: Duration::from_secs(60),
             streams: 250,
             reads: 400,

@@ -1,6 +1,8 @@
 //! Objects, lists, watches, discovery, health, as any client sees them.
 
 use crate::world::{Call, World};
+use corten_api::core::v1::ConfigMap;
+use corten_codec::watch as frames;
 use http_body_util::BodyExt;
 
 #[tokio::test]
@@ -128,6 +130,64 @@ async fn discovery_and_open_paths() {
         let call = Call { method: "GET", path, headers: &[], body: b"" };
         assert_eq!(world.ask(None, &call).await.code, 200, "{path}");
     }
+    let verbose = world.admin("GET", "/readyz?verbose", "").await.text();
+    assert_eq!(verbose, "[+]ping ok\n[+]log ok\n[+]store ok\n[+]shutdown ok\nreadyz check passed\n");
+    let endpoints = world.admin("GET", "/api/v1/endpoints", "").await;
+    let want = r#"299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice""#;
+    assert_eq!(endpoints.headers["warning"], want);
     assert!(world.admin("GET", "/metrics", "").await.text().contains("apiserver_request_total"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_in_protobuf() {
+    let world = World::new().await;
+    world.furnish().await;
+    let path = "/api/v1/namespaces/default/configmaps?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1";
+    let watch = world.get_with(path, "accept", "application/vnd.kubernetes.protobuf").await;
+    assert_eq!(watch.headers["content-type"], "application/vnd.kubernetes.protobuf;stream=watch");
+    let (frame, taken) = frames::split_frame(&watch.body).expect("sound").expect("whole");
+    let event = frames::decode_protobuf(frame).expect("an event");
+    let mut map = ConfigMap::default();
+    corten_codec::protobuf::decode(event.object, &mut map).expect("an object");
+    assert_eq!((&*event.kind, map.metadata.name.as_str()), ("ADDED", "there"));
+    let (frame, _) = frames::split_frame(&watch.body[taken..]).expect("sound").expect("whole");
+    let event = frames::decode_protobuf(frame).expect("an event");
+    let mut end = ConfigMap::default();
+    corten_codec::protobuf::decode(event.object, &mut end).expect("an object");
+    assert_eq!((&*event.kind, &*end.metadata.annotations["k8s.io/initial-events-end"]), ("BOOKMARK", "true"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn subresources_of_a_kind() {
+    let world = World::new().await;
+    world.furnish().await;
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    let body = r#"{"metadata":{"name":"d"},"spec":{"replicas":2,"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}"#;
+    let made = world.admin("POST", deployments, body).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    let scale = world.admin("GET", &format!("{deployments}/d/scale"), "").await.json();
+    assert_eq!((&scale["kind"], &scale["spec"]["replicas"]), (&"Scale".into(), &2.into()));
+    let scaled = world.admin("PATCH", &format!("{deployments}/d/scale"), r#"{"spec":{"replicas":4}}"#).await;
+    assert_eq!((scaled.code, &scaled.json()["spec"]["replicas"]), (200, &4.into()), "{}", scaled.text());
+    let status =
+        world.admin("PATCH", &format!("{deployments}/d/status"), r#"{"status":{"replicas":3}}"#).await.json();
+    assert_eq!((&status["spec"]["replicas"], &status["status"]["replicas"]), (&4.into(), &3.into()));
+    let token = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    let token = world.admin("POST", token, r#"{"spec":{"audiences":["x"]}}"#).await.json();
+    let review = format!(r#"{{"spec":{{"token":{},"audiences":["x"]}}}}"#, token["status"]["token"]);
+    let review = world.admin("POST", "/apis/authentication.k8s.io/v1/tokenreviews", &review).await.json();
+    let user = &review["status"]["user"]["username"];
+    assert_eq!(
+        (&review["status"]["authenticated"], user),
+        (&true.into(), &"system:serviceaccount:default:default".into())
+    );
+    let asked = r#"{"spec":{"user":"alice","resourceAttributes":{"verb":"get","resource":"pods","namespace":"default"}}}"#;
+    let answer = world.admin("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", asked).await;
+    assert_eq!((answer.code, &answer.json()["status"]["allowed"]), (201, &false.into()));
+    let own = r#"{"spec":{"nonResourceAttributes":{"verb":"get","path":"/metrics"}}}"#;
+    let own = world.admin("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", own).await;
+    assert_eq!(own.json()["status"]["allowed"], true);
     world.end().await;
 }

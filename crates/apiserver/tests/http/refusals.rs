@@ -513,7 +513,7 @@ const CHANGES: &[Case] = &[
         (
             409,
             "Conflict",
-            "Operation cannot be fulfilled on configmaps \"there\": Precondition failed: UID in precondition: 0, UID in object meta: ...",
+            "Operation cannot be fulfilled on ConfigMap \"there\": the UID in the precondition (0) does not match the UID in record (...",
         ),
     ),
     case(
