@@ -1,6 +1,7 @@
 //! The group `admissionregistration.k8s.io`.
 
 mod policies;
+mod validate;
 mod webhooks;
 
 pub use policies::{ValidatingAdmissionPolicyBindingStrategy, ValidatingAdmissionPolicyStrategy};

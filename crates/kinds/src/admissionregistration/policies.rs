@@ -1,12 +1,17 @@
 //! ValidatingAdmissionPolicies and their bindings.
 
-use super::RULES;
+use super::{RULES, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
+use crate::metadata::strings;
+use crate::names;
 use crate::rules::{Rules, StatusMetadata};
+use crate::selectors;
 use crate::strategy::KindStrategy;
 use corten_api::admissionregistration::v1::{
     MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -23,6 +28,40 @@ impl KindStrategy for ValidatingAdmissionPolicyStrategy {
         if let Some(matching) = &mut policy.spec.match_constraints {
             default_matching(matching);
         }
+    }
+
+    fn validate(&self, policy: &ValidatingAdmissionPolicy) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let spec = &policy.spec;
+        validate::failure_policy(&mut errors, &spec.failure_policy, "spec.failurePolicy".into());
+        if let Some(kind) = &spec.param_kind {
+            for (name, value) in [("apiVersion", &kind.api_version), ("kind", &kind.kind)] {
+                if value.is_empty() {
+                    errors.required(format!("spec.paramKind.{name}"), "");
+                }
+            }
+        }
+        match &spec.match_constraints {
+            None => errors.required("spec.matchConstraints", ""),
+            Some(matching) => {
+                validate::matching(&mut errors, matching, "spec.matchConstraints");
+                if matching.resource_rules.is_empty() {
+                    errors.required("spec.matchConstraints.resourceRules", "");
+                }
+            }
+        }
+        validate::conditions(&mut errors, &spec.match_conditions, "spec.matchConditions");
+        if spec.validations.is_empty() && spec.audit_annotations.is_empty() {
+            let detail = "validations or auditAnnotations must contain at least one item";
+            errors.required("spec.validations", detail);
+            errors.required("spec.auditAnnotations", detail);
+        }
+        for (i, validation) in spec.validations.iter().enumerate() {
+            if validation.expression.trim().is_empty() {
+                errors.required(format!("spec.validations[{i}].expression"), "expression is not specified");
+            }
+        }
+        errors.into_vec()
     }
 
     fn row(&self, policy: &ValidatingAdmissionPolicy, now: Timestamp) -> Vec<Value> {
@@ -50,6 +89,40 @@ impl KindStrategy for ValidatingAdmissionPolicyBindingStrategy {
         }
     }
 
+    fn validate(&self, binding: &ValidatingAdmissionPolicyBinding) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let spec = &binding.spec;
+        if spec.policy_name.is_empty() {
+            errors.required("spec.policyName", "");
+        } else {
+            errors.format("spec.policyName", &spec.policy_name, names::dns_subdomain);
+        }
+        if let Some(param) = &spec.param_ref {
+            if let Some(selector) = &param.selector {
+                errors.extend(selectors::validate(selector, "spec.paramRef.selector"));
+            }
+            match (param.name.is_empty(), param.selector.is_some()) {
+                (false, true) => {
+                    for name in ["name", "selector"] {
+                        let detail = "name and selector are mutually exclusive";
+                        errors.forbidden(format!("spec.paramRef.{name}"), detail);
+                    }
+                }
+                (true, false) => {
+                    errors.required("spec.paramRef", "one of name or selector must be specified");
+                }
+                _ => {}
+            }
+            let action = param.parameter_not_found_action.as_deref().unwrap_or_default();
+            errors.one_of("spec.paramRef.parameterNotFoundAction", action, &["Deny", "Allow"]);
+        }
+        if let Some(matching) = &spec.match_resources {
+            validate::matching(&mut errors, matching, "spec.matchResources");
+        }
+        actions(&mut errors, &spec.validation_actions);
+        errors.into_vec()
+    }
+
     fn row(&self, binding: &ValidatingAdmissionPolicyBinding, now: Timestamp) -> Vec<Value> {
         let param = binding.spec.param_ref.as_ref().map_or("<unset>".to_string(), |p| {
             match (p.namespace.as_str(), p.name.as_str()) {
@@ -64,6 +137,24 @@ impl KindStrategy for ValidatingAdmissionPolicyBindingStrategy {
             param,
             columns::age(binding.metadata.creation_timestamp, now),
         ]
+    }
+}
+
+fn actions(errors: &mut Errors, list: &[String]) {
+    let path = "spec.validationActions";
+    for (i, action) in list.iter().enumerate() {
+        errors.supported(format!("{path}[{i}]"), action, &["Audit", "Deny", "Warn"]);
+        if list[..i].contains(action) {
+            errors.duplicate(format!("{path}[{i}]"), action);
+        }
+    }
+    let has = |action: &str| list.iter().any(|a| a == action);
+    if has("Deny") && has("Warn") {
+        let detail = "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)";
+        errors.invalid(path, strings(list), detail);
+    }
+    if list.is_empty() {
+        errors.required(path, "at least one validation action is required");
     }
 }
 

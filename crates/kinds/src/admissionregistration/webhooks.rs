@@ -1,12 +1,15 @@
 //! Webhook configurations.
 
 use super::RULES;
+use super::validate::{self, Webhook};
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::admissionregistration::v1::{
     MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -30,6 +33,24 @@ impl KindStrategy for MutatingWebhookConfigurationStrategy {
             hook.reinvocation_policy.get_or_insert_with(|| "Never".into());
             default_parts(&mut hook.client_config, &mut hook.rules);
         }
+    }
+
+    fn validate(&self, configuration: &MutatingWebhookConfiguration) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let hooks = configuration.webhooks.iter().map(|h| Webhook {
+            name: &h.name,
+            client: &h.client_config,
+            rules: &h.rules,
+            failure_policy: &h.failure_policy,
+            match_policy: &h.match_policy,
+            side_effects: &h.side_effects,
+            timeout_seconds: h.timeout_seconds,
+            selectors: [&h.namespace_selector, &h.object_selector],
+            versions: &h.admission_review_versions,
+            conditions: &h.match_conditions,
+        });
+        validate::webhooks(&mut errors, hooks);
+        errors.into_vec()
     }
 
     fn row(&self, configuration: &MutatingWebhookConfiguration, now: Timestamp) -> Vec<Value> {
@@ -60,6 +81,24 @@ impl KindStrategy for ValidatingWebhookConfigurationStrategy {
         }
     }
 
+    fn validate(&self, configuration: &ValidatingWebhookConfiguration) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let hooks = configuration.webhooks.iter().map(|h| Webhook {
+            name: &h.name,
+            client: &h.client_config,
+            rules: &h.rules,
+            failure_policy: &h.failure_policy,
+            match_policy: &h.match_policy,
+            side_effects: &h.side_effects,
+            timeout_seconds: h.timeout_seconds,
+            selectors: [&h.namespace_selector, &h.object_selector],
+            versions: &h.admission_review_versions,
+            conditions: &h.match_conditions,
+        });
+        validate::webhooks(&mut errors, hooks);
+        errors.into_vec()
+    }
+
     fn row(&self, configuration: &ValidatingWebhookConfiguration, now: Timestamp) -> Vec<Value> {
         row![
             configuration.metadata.name.as_str(),
@@ -75,5 +114,33 @@ fn default_parts(client: &mut WebhookClientConfig, rules: &mut [RuleWithOperatio
     }
     for rule in rules {
         rule.rule.scope.get_or_insert_with(|| "*".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::admissionregistration::v1::ValidatingWebhook;
+
+    #[test]
+    fn webhooks_say_whom_to_ask_and_what_it_costs() {
+        let mut configuration = ValidatingWebhookConfiguration::default();
+        configuration.webhooks.push(ValidatingWebhook { name: "hook".into(), ..Default::default() });
+        KindStrategy::default(&ValidatingWebhookConfigurationStrategy, &mut configuration);
+        assert_eq!(configuration.webhooks[0].timeout_seconds, Some(10));
+        let told: Vec<String> =
+            KindStrategy::validate(&ValidatingWebhookConfigurationStrategy, &configuration)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+        assert_eq!(
+            told,
+            [
+                "webhooks[0].name: Invalid value: \"hook\": should be a domain with at least three segments separated by dots",
+                "webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun",
+                "webhooks[0].clientConfig: Required value: exactly one of url or service is required",
+                "webhooks[0].admissionReviewVersions: Required value: must specify one of v1, v1beta1"
+            ]
+        );
     }
 }

@@ -58,7 +58,7 @@ fn pod_level_requests(spec: &mut PodSpec) {
 }
 
 /// What all containers together ask for: the larger of the running ones and of each step of the start.
-fn container_requests(spec: &PodSpec) -> BTreeMap<String, Quantity> {
+pub(super) fn container_requests(spec: &PodSpec) -> BTreeMap<String, Quantity> {
     fn add(sum: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>) {
         for (name, amount) in more {
             *sum.entry(name.clone()).or_default() += *amount;

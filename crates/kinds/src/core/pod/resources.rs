@@ -3,7 +3,7 @@
 use crate::errors::Errors;
 use crate::names;
 use corten_api::Quantity;
-use corten_api::core::v1::ResourceRequirements;
+use corten_api::core::v1::{PodSpec, ResourceRequirements};
 use std::collections::BTreeSet;
 
 /// Resources without a domain that containers may ask for.
@@ -73,6 +73,35 @@ fn huge_pages(errors: &mut Errors, path: &str, name: &str, amount: &Quantity) {
     if page > 0 && (!amount.is_whole() || total % page != 0) {
         let detail = format!("{amount} is not positive integer multiple of {name}");
         errors.invalid(path, amount.to_string(), detail);
+    }
+}
+
+/// Requests and limits of a pod as a whole: of cpu, memory and huge pages alone.
+pub(super) fn of_pod(errors: &mut Errors, spec: &PodSpec, path: &str) {
+    let Some(whole) = spec.resources.as_deref() else { return };
+    if !whole.claims.is_empty() {
+        errors.forbidden(format!("{path}.claims"), "claims may not be set for Resources at pod-level");
+    }
+    for (list, amounts) in [("limits", &whole.limits), ("requests", &whole.requests)] {
+        for (name, quantity) in amounts {
+            let at = format!("{path}.{list}[{name}]");
+            if !is_huge(name) {
+                errors.supported(&at, name, &["cpu", "hugepages-", "memory"]);
+            }
+            amount(errors, &at, name, quantity);
+            huge_pages(errors, &at, name, quantity);
+            let limit = whole.limits.get(name).filter(|l| list == "requests" && quantity > l);
+            if let Some(limit) = limit {
+                let detail = format!("must be less than or equal to {name} limit of {limit}");
+                errors.invalid(format!("{path}.requests"), quantity.to_string(), detail);
+            }
+        }
+    }
+    for (name, sum) in super::defaults::container_requests(spec) {
+        if let Some(request) = whole.requests.get(&name).filter(|r| sum > **r) {
+            let detail = format!("must be greater than or equal to aggregate container requests of {sum}");
+            errors.invalid(format!("{path}.requests[{name}]"), request.to_string(), detail);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! `apis/core/validation`).
 
 use super::containers::{self, Surroundings};
-use super::{scheduling, security, volumes};
+use super::{resources, scheduling, security, volumes};
 use crate::addresses;
 use crate::errors::Errors;
 use crate::metadata;
@@ -65,6 +65,7 @@ pub(super) fn spec(errors: &mut Errors, spec: &PodSpec, pod: &str, is_pod: bool,
     containers::main(errors, &around, &at("containers"));
     containers::init(errors, &around, &at("initContainers"));
     containers::ephemeral(errors, &around, &at("ephemeralContainers"));
+    resources::of_pod(errors, spec, &at("resources"));
     host_network_ports(errors, spec, is_pod, &at("containers"));
     errors.one_of(at("restartPolicy"), &spec.restart_policy, &["Always", "OnFailure", "Never"]);
     let policies = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
