@@ -4,10 +4,12 @@
 use crate::cluster::{Cluster, NodeIndex, NodeInfo};
 use crate::diagnosis::Unfit;
 use crate::framework::{
-    ClusterEvent, ClusterEvents, Failed, Filter, PreFilterResult, Profile, Rejection, Score,
+    ClusterEvent, ClusterEvents, Failed, Filter, PostFilterResult, PreFilterResult, Profile, Rejection, Room,
+    Score,
 };
 use crate::pod_info::PodInfo;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Below this number of nodes all of them are looked at; above it, at least so many are found.
 const ENOUGH: usize = 100;
@@ -28,6 +30,20 @@ pub struct NoFit {
     pub unfit: Unfit,
     /// What could change that.
     pub events: ClusterEvents,
+    /// What is to be done for the pod.
+    pub help: Help,
+}
+
+/// What is done for a pod that no node will do for.
+#[derive(Clone, Debug, Default)]
+pub enum Help {
+    /// Nothing: what it was promised before is void.
+    #[default]
+    None,
+    /// It waits for what was done before.
+    Wait,
+    /// Others make room for it.
+    MakeRoom(Room),
 }
 
 /// Decides by the plugins of one profile.
@@ -53,9 +69,12 @@ impl Algorithm {
         let all = cluster.present().len();
         if all == 0 {
             let events = ClusterEvents::of(&[ClusterEvent::NodeAdded]);
-            return Err(Box::new(NoFit { unfit: Unfit::new(0), events }));
+            return Err(Box::new(NoFit { unfit: Unfit::new(0), events, help: Help::None }));
         }
         let wanted = self.pre_filter(pod, cluster)?;
+        if let Some(node) = self.promised(pod, cluster, &wanted) {
+            return Ok(Placement { node, feasible: 1 });
+        }
         let searched = self.search(pod, cluster, &wanted);
         self.next_start = (self.next_start + searched.feasible.len() + searched.rejections.len()) % all;
         if searched.feasible.is_empty() {
@@ -82,9 +101,8 @@ impl Algorithm {
                 }
                 Err(rejection) => {
                     let unfit = Unfit::everywhere(cluster.present().len(), &rejection);
-                    let nothing = Searched::default();
-                    let unfit = self.with_post_filters(pod, cluster, &nothing.rejections, unfit);
-                    return Err(Box::new(NoFit { unfit, events: plugin.events() }));
+                    let (unfit, help) = self.help(pod, cluster, &wanted, &[], unfit);
+                    return Err(Box::new(NoFit { unfit, events: plugin.events(), help }));
                 }
             }
         }
@@ -92,9 +110,7 @@ impl Algorithm {
     }
 
     fn search(&self, pod: &PodInfo, cluster: &Cluster, wanted: &Wanted) -> Searched {
-        let plugins = self.profile.plugins.iter().enumerate().filter(|(at, _)| wanted.skip & (1 << at) == 0);
-        let filters: Vec<(&dyn Filter, ClusterEvents)> =
-            plugins.filter_map(|(_, p)| Some((p.filter()?, p.events()))).collect();
+        let filters = self.filters(wanted);
         let named: Option<Vec<NodeIndex>> =
             wanted.names.as_ref().map(|names| names.iter().filter_map(|n| cluster.index_of(n)).collect());
         let nodes = named.as_deref().unwrap_or(cluster.present());
@@ -116,28 +132,55 @@ impl Algorithm {
         searched
     }
 
+    /// The filters that have something to say, with the events that could change their mind.
+    fn filters(&self, wanted: &Wanted) -> Vec<(&dyn Filter, ClusterEvents)> {
+        let plugins = self.profile.plugins.iter().enumerate().filter(|(at, _)| wanted.skip & (1 << at) == 0);
+        plugins.filter_map(|(_, p)| Some((p.filter()?, p.events()))).collect()
+    }
+
+    /// The node on which room was made for the pod, if it will do by now.
+    fn promised(&self, pod: &PodInfo, cluster: &Cluster, wanted: &Wanted) -> Option<NodeIndex> {
+        let node = cluster.nominated_node(&pod.key)?;
+        let named = wanted.names.as_ref().is_none_or(|names| names.contains(&*cluster.node(node).name));
+        let fits = named && judge(&self.filters(wanted), pod, cluster.node(node)).is_ok();
+        fits.then_some(node)
+    }
+
     fn explain(&self, pod: &PodInfo, cluster: &Cluster, searched: Searched, wanted: &Wanted) -> NoFit {
         let mut unfit = Unfit::new(cluster.present().len());
         searched.rejections.iter().for_each(|(_, rejection)| unfit.add(rejection));
         if wanted.names.is_some() {
             unfit.add_to_rest(format!("node(s) didn't satisfy plugin(s) [{}]", wanted.by.join(" ")));
         }
-        let unfit = self.with_post_filters(pod, cluster, &searched.rejections, unfit);
-        NoFit { unfit, events: searched.events.and(wanted.events) }
+        let (unfit, help) = self.help(pod, cluster, wanted, &searched.rejections, unfit);
+        NoFit { unfit, events: searched.events.and(wanted.events), help }
     }
 
-    fn with_post_filters(
+    /// Asks the plugins whether something can be done; the first that can is heard.
+    fn help(
         &self,
         pod: &PodInfo,
         cluster: &Cluster,
+        wanted: &Wanted,
         rejections: &[(NodeIndex, Rejection)],
         mut unfit: Unfit,
-    ) -> Unfit {
-        let failed = Failed { pod, cluster, rejections };
-        let points = self.profile.plugins.iter().filter_map(|p| p.post_filter());
-        let said: Vec<String> = points.map(|p| p.post_filter(&failed)).filter(|s| !s.is_empty()).collect();
+    ) -> (Unfit, Help) {
+        let filters = self.filters(wanted);
+        let judge = |node: &NodeInfo| judge(&filters, pod, node).map_err(|(rejection, _)| rejection);
+        let failed = Failed { pod, cluster, rejections, judge: &judge };
+        let (mut said, mut help) = (Vec::new(), Help::None);
+        for point in self.profile.plugins.iter().filter_map(|p| p.post_filter()) {
+            match point.post_filter(&failed) {
+                PostFilterResult::Nothing(why) => said.push(why),
+                PostFilterResult::Wait(why) => {
+                    said.push(why);
+                    help = Help::Wait;
+                }
+                PostFilterResult::MakeRoom(room) => return (unfit, Help::MakeRoom(room)),
+            }
+        }
         unfit.set_after(said.join(", "));
-        unfit
+        (unfit, help)
     }
 
     fn best(&self, pod: &PodInfo, cluster: &Cluster, feasible: &[NodeIndex]) -> NodeIndex {
@@ -180,10 +223,19 @@ fn judge(
     pod: &PodInfo,
     node: &NodeInfo,
 ) -> Result<(), (Rejection, ClusterEvents)> {
-    for (filter, events) in filters {
-        filter.filter(pod, node).map_err(|rejection| (rejection, *events))?;
+    let ask = |node: &NodeInfo| {
+        filters
+            .iter()
+            .try_for_each(|(f, events)| f.filter(pod, node).map_err(|rejection| (rejection, *events)))
+    };
+    let before = |other: &&Arc<PodInfo>| other.key != pod.key && other.priority >= pod.priority;
+    if node.nominated.iter().any(|other| before(&other)) {
+        // Room that was made for others of at least this priority is theirs.
+        let mut later = node.clone();
+        node.nominated.iter().filter(before).for_each(|other| later.add(other.clone()));
+        return ask(&later);
     }
-    Ok(())
+    ask(node)
 }
 
 fn add_scores(

@@ -227,3 +227,97 @@ fn what_could_help_is_told_by_the_plugins_that_turned_it_down() {
     assert!(no_fit.events.meets(ClusterEvents::of(&[ClusterEvent::NodeTaints])));
     assert!(!no_fit.events.meets(ClusterEvents::of(&[ClusterEvent::AssignedPodGone])));
 }
+
+fn important(name: &str, cpu: i64, priority: i32) -> Pod {
+    changed(pod(name, cpu), |p| p.spec.priority = Some(priority))
+}
+
+/// The node and the victims, or the words when nobody makes room.
+fn preempt(nodes: Vec<Node>, placed: Vec<(Pod, &str)>, pod: Pod) -> Result<(String, Vec<String>), String> {
+    let mut model = cluster(nodes);
+    for (mut pod, on) in placed {
+        pod.spec.node_name = on.into();
+        model.set_pod(Arc::new(PodInfo::new(Arc::new(pod))));
+    }
+    let no_fit = Algorithm::new(Profile::standard())
+        .schedule(&PodInfo::new(Arc::new(pod)), &model)
+        .expect_err("no node has room");
+    match no_fit.help {
+        Help::MakeRoom(room) => {
+            let victims = room.victims.iter().map(|v| v.key.name.clone()).collect();
+            Ok((model.node(room.node).name.to_string(), victims))
+        }
+        _ => Err(no_fit.unfit.to_string()),
+    }
+}
+
+#[test]
+fn less_important_pods_make_room_where_it_hurts_least() {
+    let two = || vec![node("a", 1000), node("b", 1000)];
+    for (what, placed, pod, want) in [
+        (
+            "the lower priority",
+            vec![(important("x", 900, 5), "a"), (important("y", 900, 3), "b")],
+            important("p", 500, 10),
+            Ok(("b", vec!["y"])),
+        ),
+        (
+            "the fewer pods",
+            vec![(important("x", 450, 1), "a"), (important("y", 450, 1), "a"), (important("z", 900, 1), "b")],
+            important("p", 900, 10),
+            Ok(("b", vec!["z"])),
+        ),
+        (
+            "no more than needed, the more important spared",
+            vec![
+                (important("x", 500, 3), "a"),
+                (important("y", 400, 1), "a"),
+                (important("z", 1000, 20), "b"),
+            ],
+            important("p", 400, 10),
+            Ok(("a", vec!["y"])),
+        ),
+        (
+            "nobody is less important",
+            vec![(important("x", 900, 10), "a"), (important("z", 900, 20), "b")],
+            important("p", 400, 10),
+            Err("2 No preemption victims found for incoming pod."),
+        ),
+        (
+            "even without them there is no room",
+            vec![
+                (important("x", 700, 20), "a"),
+                (important("y", 200, 1), "a"),
+                (important("z", 900, 20), "b"),
+            ],
+            important("p", 400, 10),
+            Err("1 Insufficient cpu, 1 No preemption victims found for incoming pod."),
+        ),
+    ] {
+        let got = preempt(two(), placed, pod);
+        match want {
+            Ok((node, victims)) => {
+                let victims = victims.into_iter().map(String::from).collect();
+                assert_eq!(got, Ok((node.to_string(), victims)), "{what}");
+            }
+            Err(end) => assert!(got.as_ref().is_err_and(|e| e.ends_with(end)), "{what}: {got:?}"),
+        }
+    }
+}
+
+#[test]
+fn room_that_was_made_is_kept() {
+    let mut model = cluster(vec![node("a", 1000)]);
+    let info = |pod: Pod| Arc::new(PodInfo::new(Arc::new(pod)));
+    model.nominate(info(important("p", 800, 10)), 0);
+    let mut algorithm = Algorithm::new(Profile::standard());
+    assert!(algorithm.schedule(&info(important("q", 500, 5)), &model).is_err(), "the room is p's");
+    assert!(algorithm.schedule(&info(important("r", 500, 20)), &model).is_ok(), "r is more important");
+    let p = info(important("p", 800, 10));
+    assert_eq!(
+        algorithm.schedule(&p, &model).map(|placed| placed.node).map_err(|e| e.unfit.to_string()),
+        Ok(0)
+    );
+    model.assume(p, 0);
+    assert!(model.node(0).nominated.is_empty(), "it is there now");
+}

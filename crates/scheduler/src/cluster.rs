@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub type NodeIndex = usize;
 
 /// One node and what is on it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeInfo {
     pub name: Arc<str>,
     /// `None` while only its pods are known, not the node itself.
@@ -30,6 +30,33 @@ pub struct NodeInfo {
     /// Ports that its pods took.
     pub ports: Vec<HostPort>,
     pub pods: HashMap<Key, Arc<PodInfo>>,
+    /// Pods that others were removed for, and that are to come here.
+    pub nominated: Vec<Arc<PodInfo>>,
+}
+
+impl NodeInfo {
+    /// Counts a pod.
+    pub fn add(&mut self, info: Arc<PodInfo>) {
+        self.requested.add(&info.requests);
+        self.counted.0 += info.counted.0;
+        self.counted.1 += info.counted.1;
+        self.ports.extend(info.ports.iter().cloned());
+        self.pods.insert(info.key.clone(), info);
+    }
+
+    /// Stops counting a pod.
+    pub fn remove(&mut self, key: &Key) -> Option<Arc<PodInfo>> {
+        let info = self.pods.remove(key)?;
+        self.requested.subtract(&info.requests);
+        self.counted.0 -= info.counted.0;
+        self.counted.1 -= info.counted.1;
+        for port in &info.ports {
+            if let Some(at) = self.ports.iter().position(|p| p == port) {
+                self.ports.swap_remove(at);
+            }
+        }
+        Some(info)
+    }
 }
 
 #[derive(Debug)]
@@ -57,6 +84,8 @@ pub struct Cluster {
     present: Vec<NodeIndex>,
     pods: HashMap<Key, Placed>,
     images: HashMap<String, ImageState>,
+    /// Where nominated pods are to go.
+    nominated: HashMap<Key, NodeIndex>,
 }
 
 impl Cluster {
@@ -150,27 +179,34 @@ impl Cluster {
     /// Stops counting a pod.
     pub fn remove_pod(&mut self, key: &Key) -> Option<Arc<PodInfo>> {
         let placed = self.pods.remove(key)?;
-        let node = &mut self.nodes[placed.node];
-        node.pods.remove(key);
-        node.requested.subtract(&placed.info.requests);
-        node.counted.0 -= placed.info.counted.0;
-        node.counted.1 -= placed.info.counted.1;
-        for port in &placed.info.ports {
-            if let Some(at) = node.ports.iter().position(|p| p == port) {
-                node.ports.swap_remove(at);
-            }
-        }
+        self.nodes[placed.node].remove(key);
         self.release(placed.node);
         Some(placed.info)
     }
 
+    /// Keeps room on a node for a pod that others were removed for.
+    pub fn nominate(&mut self, info: Arc<PodInfo>, node: NodeIndex) {
+        self.clear_nomination(&info.key);
+        self.nominated.insert(info.key.clone(), node);
+        self.nodes[node].nominated.push(info);
+    }
+
+    /// Where room is kept for a pod.
+    pub fn nominated_node(&self, key: &Key) -> Option<NodeIndex> {
+        self.nominated.get(key).copied().filter(|index| self.nodes[*index].node.is_some())
+    }
+
+    /// Keeps no room for a pod any longer.
+    pub fn clear_nomination(&mut self, key: &Key) {
+        if let Some(index) = self.nominated.remove(key) {
+            self.nodes[index].nominated.retain(|info| info.key != *key);
+            self.release(index);
+        }
+    }
+
     fn put(&mut self, info: Arc<PodInfo>, index: NodeIndex, assumed: bool) {
-        let node = &mut self.nodes[index];
-        node.requested.add(&info.requests);
-        node.counted.0 += info.counted.0;
-        node.counted.1 += info.counted.1;
-        node.ports.extend(info.ports.iter().cloned());
-        node.pods.insert(info.key.clone(), info.clone());
+        self.clear_nomination(&info.key);
+        self.nodes[index].add(info.clone());
         self.pods.insert(info.key.clone(), Placed { info, node: index, assumed });
     }
 
@@ -189,6 +225,7 @@ impl Cluster {
             counted: (0, 0),
             ports: Vec::new(),
             pods: HashMap::new(),
+            nominated: Vec::new(),
         };
         let index = match self.free.pop() {
             Some(index) => {
@@ -207,7 +244,8 @@ impl Cluster {
     /// Gives a place back when neither a node nor pods are left there.
     fn release(&mut self, index: NodeIndex) {
         let info = &self.nodes[index];
-        if info.node.is_none() && info.pods.is_empty() && self.by_name.remove(&info.name).is_some() {
+        let empty = info.node.is_none() && info.pods.is_empty() && info.nominated.is_empty();
+        if empty && self.by_name.remove(&info.name).is_some() {
             self.free.push(index);
         }
     }

@@ -137,8 +137,27 @@ pub trait Filter: Send + Sync {
 
 /// Is asked when no node passed.
 pub trait PostFilter: Send + Sync {
-    /// A sentence for the pod's event; `filters` judges nodes anew.
-    fn post_filter(&self, failed: &Failed<'_>) -> String;
+    /// What could be done for the pod.
+    fn post_filter(&self, failed: &Failed<'_>) -> PostFilterResult;
+}
+
+/// What a [`PostFilter`] found.
+#[derive(Clone, Debug)]
+pub enum PostFilterResult {
+    /// Nothing can be done; a sentence for the pod's event.
+    Nothing(String),
+    /// Nothing needs to be done but wait for what was done before; a sentence for the pod's event.
+    Wait(String),
+    /// Room can be made.
+    MakeRoom(Room),
+}
+
+/// Room that is made for a pod.
+#[derive(Clone, Debug)]
+pub struct Room {
+    pub node: NodeIndex,
+    /// The pods to remove for it.
+    pub victims: Vec<Arc<PodInfo>>,
 }
 
 /// What a [`PostFilter`] is told.
@@ -147,6 +166,8 @@ pub struct Failed<'a> {
     pub cluster: &'a Cluster,
     /// The nodes that turned the pod down, in the cluster's order.
     pub rejections: &'a [(NodeIndex, Rejection)],
+    /// Judges a node as all filters do, perhaps with fewer pods on it.
+    pub judge: &'a dyn Fn(&NodeInfo) -> Result<(), Rejection>,
 }
 
 /// Says how well a pod suits a node that can run it.

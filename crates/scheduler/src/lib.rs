@@ -20,7 +20,7 @@ mod ports;
 mod queue;
 mod run;
 
-pub use algorithm::{Algorithm, Placement};
+pub use algorithm::{Algorithm, Help, NoFit, Placement};
 pub use amounts::Amounts;
 pub use cluster::{Cluster, NodeIndex, NodeInfo};
 pub use config::Config;

@@ -27,7 +27,7 @@ pub struct Queue {
 struct Entry {
     info: Arc<PodInfo>,
     place: Place,
-    /// When it came, counted from the queue's start.
+    /// When it came, or failed last, counted from the queue's start.
     came: Duration,
     attempts: u32,
     last_failure: Instant,
@@ -127,7 +127,7 @@ impl Queue {
     /// A plugin's verdict on a pod in flight: it waits until one of `events`.
     pub fn unschedulable(&mut self, key: &Key, events: ClusterEvents, now: Instant) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.fail(events, false, now);
+            entry.fail(events, false, self.start, now);
             entry.place = Place::Unschedulable;
         }
     }
@@ -135,7 +135,7 @@ impl Queue {
     /// A failure that was nobody's verdict: the pod is tried again after its delay.
     pub fn failed(&mut self, key: &Key, now: Instant) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.fail(ClusterEvents::default(), true, now);
+            entry.fail(ClusterEvents::default(), true, self.start, now);
             self.resume(key, now);
         }
     }
@@ -223,10 +223,11 @@ impl Entry {
         self.info.clone()
     }
 
-    fn fail(&mut self, events: ClusterEvents, error: bool, now: Instant) {
+    fn fail(&mut self, events: ClusterEvents, error: bool, start: Instant, now: Instant) {
         self.events = events;
         self.after_error = error;
         self.last_failure = now;
+        self.came = now.saturating_duration_since(start);
     }
 }
 

@@ -1,17 +1,18 @@
 //! The loop around the decision: takes in what changed, decides for one pod after another, and has the
 //! outcomes written, many at a time.
 
-use crate::algorithm::{Algorithm, NoFit};
+use crate::algorithm::{Algorithm, Help, NoFit};
 use crate::cluster::{Cluster, NodeIndex};
 use crate::config::Config;
-use crate::framework::{ClusterEvent, ClusterEvents, Profile};
+use crate::framework::{ClusterEvent, ClusterEvents, Profile, Room};
 use crate::inbox::{Inbox, Subject};
-use crate::outcome::{Reason, condition_patch, note};
+use crate::outcome::{Reason, condition_patch, note, preempted_patch};
 use crate::pod_info::PodInfo;
 use crate::queue::Queue;
 use corten_api::Time;
 use corten_api::core::v1::{Node, Pod};
-use corten_client::{Client, EventRecorder, Informer, Informers, Key, PatchType};
+use corten_api::meta::v1::Preconditions;
+use corten_client::{Client, DeleteOptions, EventRecorder, Informer, Informers, Key, PatchType};
 use corten_rt::{Clock, Instant, Tasks};
 use corten_semantics::{ApiError, pod};
 use std::sync::Arc;
@@ -130,6 +131,7 @@ impl Scheduler {
                 Some(pod) => self.take_in_assigned(key, pod),
                 None => {
                     self.queue.remove(key);
+                    self.cluster.clear_nomination(key);
                     self.remove_assigned(key)
                 }
             },
@@ -142,6 +144,10 @@ impl Scheduler {
         let events = if assumed { ClusterEvents::default() } else { self.remove_assigned(key) };
         if pod.spec.scheduler_name == self.config.scheduler_name {
             let info = Arc::new(PodInfo::new(pod));
+            let nominated = &info.pod.status.nominated_node_name;
+            if let Some(node) = self.cluster.index_of(nominated).filter(|_| !assumed) {
+                self.cluster.nominate(info.clone(), node);
+            }
             let gated = self.algorithm.profile().may_enqueue(&info).is_err();
             self.queue.set(info, gated, Instant::now());
         } else {
@@ -193,7 +199,21 @@ impl Scheduler {
 
     fn turn_down(&mut self, pod: Arc<PodInfo>, no_fit: &NoFit, permit: OwnedSemaphorePermit) {
         self.queue.unschedulable(&pod.key, no_fit.events, Instant::now());
-        self.writer.explain(pod, Reason::Unschedulable, &no_fit.unfit.to_string(), Some(permit));
+        let nominated = match &no_fit.help {
+            Help::Wait => None,
+            Help::None => {
+                self.cluster.clear_nomination(&pod.key);
+                Some("".into())
+            }
+            Help::MakeRoom(room) => {
+                let node = self.cluster.node(room.node).name.clone();
+                self.cluster.nominate(pod.clone(), room.node);
+                self.writer.make_room(pod.clone(), room.clone(), node.clone());
+                Some(node)
+            }
+        };
+        let message = no_fit.unfit.to_string();
+        self.writer.explain(pod, Reason::Unschedulable, &message, nominated, Some(permit));
     }
 
     /// A binding that failed gives its place back; the pod is tried again later.
@@ -210,7 +230,7 @@ impl Scheduler {
         if self.pods.get(&pod.key).as_ref().is_some_and(still_waits) {
             self.queue.failed(&pod.key, now);
             let message = format!("running Bind plugin \"DefaultBinder\": {error}");
-            self.writer.explain(pod, Reason::SchedulerError, &message, None);
+            self.writer.explain(pod, Reason::SchedulerError, &message, Some("".into()), None);
         } else {
             self.queue.remove(&pod.key);
         }
@@ -264,16 +284,38 @@ impl Writer {
         });
     }
 
+    /// Removes pods so that another one has room.
+    fn make_room(&self, pod: Arc<PodInfo>, room: Room, node: Arc<str>) {
+        let (client, events, permits) = (self.client.clone(), self.events.clone(), self.permits.clone());
+        let clock = self.clock;
+        self.tasks.spawn_until_stopped("preemption", async move {
+            let Ok(_permit) = permits.acquire_owned().await else { return };
+            for victim in &room.victims {
+                let patch = preempted_patch(victim, &pod, Time::new(clock.now()));
+                match remove(&client, victim, patch).await {
+                    Ok(()) => {
+                        let text = format!("Preempted by pod {} on node {node}", pod.uid());
+                        events.normal(&*victim.pod, "Preempted", text);
+                    }
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => tracing::debug!(pod = %victim.key, %error, "not preempted"),
+                }
+            }
+        });
+    }
+
     /// An event and the pod's condition. Without a permit the condition waits its turn.
     fn explain(
         &self,
         pod: Arc<PodInfo>,
         reason: Reason,
         message: &str,
+        nominated: Option<Arc<str>>,
         permit: Option<OwnedSemaphorePermit>,
     ) {
         self.events.warning(&*pod.pod, "FailedScheduling", note(message));
-        let Some(patch) = condition_patch(&pod, reason, message, Time::new(self.clock.now())) else { return };
+        let now = Time::new(self.clock.now());
+        let Some(patch) = condition_patch(&pod, reason, message, nominated.as_deref(), now) else { return };
         let (client, permits) = (self.client.clone(), self.permits.clone());
         self.tasks.spawn_until_stopped("pod condition", async move {
             let permit = match permit {
@@ -287,6 +329,14 @@ impl Writer {
             drop(permit);
         });
     }
+}
+
+/// Deletes a pod after saying why in its status.
+async fn remove(client: &Client, victim: &PodInfo, why: Vec<u8>) -> Result<(), ApiError> {
+    let (pods, name) = (client.namespaced::<Pod>(&victim.key.namespace), &victim.key.name);
+    pods.patch_sub(name, "status", PatchType::Strategic, why).await?;
+    let this_one = Preconditions { uid: Some(victim.uid().into()), ..Preconditions::default() };
+    pods.delete(name, DeleteOptions { preconditions: Some(this_one), ..DeleteOptions::default() }).await
 }
 
 #[cfg(test)]

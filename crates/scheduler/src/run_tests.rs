@@ -95,7 +95,14 @@ impl Transport for Server {
                 }
             }
             (Call::Patch(_, patch, _), "status") => {
-                self.state.lock().conditions.push(String::from_utf8_lossy(&patch).into_owned());
+                let mut state = self.state.lock();
+                state.conditions.push(String::from_utf8_lossy(&patch).into_owned());
+                let object = state.objects.get(&("Pod", target.name)).cloned();
+                return object.map(Answer::Object).ok_or_else(|| ApiError::internal("no such pod"));
+            }
+            (Call::Delete(options), "") => {
+                assert!(options.preconditions.is_some(), "only this very pod");
+                self.delete("Pod", &target.name);
             }
             _ => {}
         }
@@ -206,5 +213,24 @@ async fn pods_that_are_not_ours_gated_or_going_are_left_alone() {
     r.server.until("the gate is open", |s| s.node_of("gated") == "a").await;
     let skipped = "FailedScheduling: skip schedule deleting pod: default/going";
     r.server.until("skipped", |s| s.state.lock().events.iter().any(|e| e == skipped)).await;
+    r.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_important_pod_takes_the_place_of_another() {
+    let r = running(vec![node("a", 1000)]);
+    r.server.put(pod("small", 800));
+    r.server.until("small is bound", |s| s.node_of("small") == "a").await;
+    let mut important = pod("important", 800);
+    important.spec.priority = Some(100);
+    r.server.put(important);
+    r.server.until("important is bound", |s| s.node_of("important") == "a").await;
+    let wanted = "Preempted: Preempted by pod uid-important on node a";
+    r.server.until("told so", |s| s.state.lock().events.iter().any(|e| e == wanted)).await;
+    let state = r.server.state.lock().conditions.join(" ");
+    assert!(
+        state.contains("PreemptionByScheduler") && state.contains("\"nominatedNodeName\":\"a\""),
+        "{state}"
+    );
     r.end().await;
 }

@@ -2,7 +2,7 @@
 //! without what it needs.
 
 use crate::cluster::Cluster;
-use crate::framework::{Failed, Plugin, PostFilter, PreFilter, PreFilterResult, Rejection};
+use crate::framework::{Failed, Plugin, PostFilter, PostFilterResult, PreFilter, PreFilterResult, Rejection};
 use crate::pod_info::PodInfo;
 
 /// The plugin.
@@ -30,7 +30,7 @@ impl PreFilter for DynamicResources {
 }
 
 impl PostFilter for DynamicResources {
-    fn post_filter(&self, _: &Failed<'_>) -> String {
-        "no new claims to deallocate".into()
+    fn post_filter(&self, _: &Failed<'_>) -> PostFilterResult {
+        PostFilterResult::Nothing("no new claims to deallocate".into())
     }
 }
