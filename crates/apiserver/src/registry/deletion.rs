@@ -1,8 +1,10 @@
 //! What a deletion makes of an object (upstream's `rest.BeforeDelete` and the store's finalizer handling).
 
-use corten_api::{KindInfo, Object, Time};
+use corten_api::core::v1::Namespace;
+use corten_api::{Kind, KindInfo, Object, Time};
 use corten_kinds::Strategy;
 use corten_rt::Timestamp;
+use corten_semantics::status::Resource;
 use corten_semantics::{ApiError, ApiResult};
 
 use super::DeleteOptions;
@@ -49,16 +51,23 @@ pub(crate) fn check_options(o: &DeleteOptions) -> ApiResult<()> {
 pub(crate) fn check_preconditions(kind: &KindInfo, object: &dyn Object, o: &DeleteOptions) -> ApiResult<()> {
     let Some(wanted) = &o.preconditions else { return Ok(()) };
     let meta = object.meta();
-    for (what, wanted, have) in [
-        ("UID", &wanted.uid, &meta.uid),
-        ("ResourceVersion", &wanted.resource_version, &meta.resource_version),
+    for (what, wanted, have, fate) in [
+        ("UID", &wanted.uid, &meta.uid, "deleted and then recreated"),
+        ("ResourceVersion", &wanted.resource_version, &meta.resource_version, "modified"),
     ] {
-        if let Some(wanted) = wanted.as_ref().filter(|w| *w != have) {
+        let Some(wanted) = wanted.as_ref().filter(|w| *w != have) else { continue };
+        if kind == Namespace::INFO {
             let why = format!(
                 "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {have}"
             );
             return Err(ApiError::conflict(kind, &meta.name, &why));
         }
+        let why = format!(
+            "the {what} in the precondition ({wanted}) does not match the {what} in record ({have}). The object might have been {fate}"
+        );
+        // The kind stands where else the resource does, as upstream has it.
+        let resource = Resource { group: kind.group, plural: kind.kind };
+        return Err(ApiError::conflict(resource, &meta.name, &why));
     }
     Ok(())
 }
@@ -73,11 +82,12 @@ pub(crate) fn plan(
     let meta = object.meta();
     // Zero or absent grace means that only finalizers hold the object.
     let grace = strategy.grace_period(object, o.grace_period_seconds).map(|g| g.max(0));
-    if let (Some(going), Some(left)) =
-        (meta.deletion_timestamp, meta.deletion_grace_period_seconds.filter(|_| grace.is_some()))
-    {
+    if let (Some(going), Some(left)) = (
+        meta.deletion_timestamp,
+        meta.deletion_grace_period_seconds.filter(|left| grace.is_some() && *left > 0),
+    ) {
         return match o.grace_period_seconds.and(grace) {
-            Some(shorter) if shorter < left => shortened(object, going, left, shorter),
+            Some(shorter) if shorter < left => shortened(object, going, now, left, shorter),
             _ => Deletion::Pending,
         };
     }
@@ -119,13 +129,19 @@ fn repeated(object: &dyn Object, finalizers: Vec<String>) -> Deletion {
 }
 
 /// A graceful deletion under way gets less time.
-fn shortened(object: &dyn Object, going: Time, left: i64, shorter: i64) -> Deletion {
+fn shortened(object: &dyn Object, going: Time, now: Timestamp, left: i64, mut shorter: i64) -> Deletion {
     if shorter == 0 && object.meta().finalizers.is_empty() {
         return Deletion::Remove;
     }
+    let mut then = after(going.0, shorter - left);
+    if then.0 < now {
+        then = Time::new(now);
+        // All the time is over; whoever ends the object gracefully must still hear of it.
+        shorter = shorter.min(1);
+    }
     let mut marked = object.clone_object();
     let meta = marked.meta_mut();
-    meta.deletion_timestamp = Some(after(going.0, shorter - left));
+    meta.deletion_timestamp = Some(then);
     meta.deletion_grace_period_seconds = Some(shorter);
     Deletion::Mark(marked)
 }

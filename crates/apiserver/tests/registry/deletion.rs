@@ -40,24 +40,24 @@ async fn preconditions_hold_it_back() {
         ..DeleteOptions::default()
     };
     let uid = made.metadata.uid.as_str();
+    let rv = &made.metadata.resource_version;
     for (o, message) in [
         (
             only(Some("u"), None),
-            format!("Precondition failed: UID in precondition: u, UID in object meta: {uid}"),
+            format!(
+                "the UID in the precondition (u) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+            ),
         ),
         (
             only(Some(uid), Some("1")),
             format!(
-                "Precondition failed: ResourceVersion in precondition: 1, ResourceVersion in object meta: {}",
-                made.metadata.resource_version
+                "the ResourceVersion in the precondition (1) does not match the ResourceVersion in record ({rv}). The object might have been modified"
             ),
         ),
     ] {
         let error = c.delete::<ConfigMap>("ns", "a", o).await.expect_err("refused");
-        assert_eq!(
-            error.to_string(),
-            format!("Operation cannot be fulfilled on configmaps \"a\": {message}")
-        );
+        assert_eq!(error.to_string(), format!("Operation cannot be fulfilled on ConfigMap \"a\": {message}"));
+        assert_eq!((error.code(), error.reason()), (409, "Conflict"));
     }
     c.delete::<ConfigMap>("ns", "a", only(Some(uid), Some(&made.metadata.resource_version)))
         .await
@@ -179,6 +179,20 @@ async fn grace_only_gets_shorter() {
     }
     c.delete::<Pod>("default", "a", grace(0)).await.expect("the kubelet is done");
     assert!(c.get::<Pod>("default", "a").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grace_that_is_over_is_not_moved_into_the_past() {
+    let c = Cluster::new().await;
+    c.create(pod("a", "n")).await.expect("created");
+    c.delete::<Pod>("default", "a", grace(30)).await.expect("marked");
+    corten_rt::sleep(std::time::Duration::from_secs(20)).await;
+    let left = typed::<Pod>(c.delete::<Pod>("default", "a", grace(10)).await.expect("shortened"));
+    assert_eq!(left.metadata.deletion_grace_period_seconds, Some(1));
+    assert_eq!(
+        left.metadata.deletion_timestamp.map(|t| t.to_string()).as_deref(),
+        Some("2026-01-01T00:00:20Z")
+    );
 }
 
 #[tokio::test(start_paused = true)]
