@@ -1,6 +1,7 @@
 //! `corten reset`: nothing is left behind.
 
 use crate::containerd::Layout;
+use crate::node::CGROUP_ROOT_FILE;
 use crate::process;
 use anyhow::{Context, Result};
 use corten_cli::steps::Steps;
@@ -35,7 +36,9 @@ pub async fn run(data_dir: &Path) -> Result<()> {
         corten_network::remove_all(corten_network::BRIDGE, &KernelInterfaces, &KernelNft::default())
     });
     removed.await?.context("remove the node's network")?;
-    let cgroups = tokio::task::spawn_blocking(|| KernelCgroups::detect().and_then(|c| c.remove(CGROUP_ROOT)));
+    let cgroup_root = std::fs::read_to_string(data_dir.join(CGROUP_ROOT_FILE)).unwrap_or(CGROUP_ROOT.into());
+    let cgroups =
+        tokio::task::spawn_blocking(move || KernelCgroups::detect().and_then(|c| c.remove(&cgroup_root)));
     cgroups.await?.context("remove the pods' cgroups")?;
     let below = data_dir.to_path_buf();
     let unmounted = tokio::task::spawn_blocking(move || KernelMounts.unmount_under(&below));

@@ -1,5 +1,7 @@
 //! Real packets through real rules, in network namespaces of the test's own.
 
+#![allow(clippy::disallowed_methods)] // real packets take real time
+
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

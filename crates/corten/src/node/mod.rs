@@ -19,6 +19,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Below the data directory: where the pods' cgroups are, for `corten reset`.
+pub const CGROUP_ROOT_FILE: &str = "cgroup-root";
+
 /// What a node is told of its cluster.
 pub struct NodeSetup {
     pub data_dir: PathBuf,
@@ -55,6 +58,7 @@ pub async fn start(
 ) -> Result<()> {
     let clock = Clock::system();
     let cri = containerd.client();
+    std::fs::write(setup.data_dir.join(CGROUP_ROOT_FILE), &flags.cgroup_root)?;
     let version =
         cri.version(VersionRequest { version: "0.1.0".into() }).await.context("ask the runtime's version")?;
     let informers = Informers::new(setup.client.clone(), tasks.clone());
