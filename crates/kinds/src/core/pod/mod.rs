@@ -6,6 +6,7 @@ pub(crate) mod defaults;
 mod env;
 pub(crate) mod probes;
 mod qos;
+mod resize;
 pub(crate) mod resources;
 pub(crate) mod scheduling;
 mod security;
@@ -110,7 +111,7 @@ impl KindStrategy for PodStrategy {
     fn validate_subresource_update(&self, subresource: &str, new: &Pod, old: &Pod) -> Vec<FieldError> {
         match subresource {
             "ephemeralcontainers" => update::ephemeral(new, old),
-            "resize" => update::resize(new, old),
+            "resize" => resize::validate(new, old),
             _ => Vec::new(),
         }
     }

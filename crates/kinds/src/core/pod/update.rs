@@ -8,6 +8,8 @@ use corten_api::core::v1::{Container, EphemeralContainer, NodeAffinity, Pod, Pod
 use corten_semantics::field::FieldError;
 use serde_json::Value;
 
+/// Marks the API's image of a pod that the kubelet read from a file.
+pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
 const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
 /// Mistakes of an update through the main endpoint.
@@ -187,6 +189,10 @@ fn walk(path: &str, old: Option<&Value>, new: Option<&Value>, lines: &mut Vec<St
 /// Mistakes of an update of `ephemeralcontainers`: containers may be added, none changed or removed.
 pub(super) fn ephemeral(new: &Pod, old: &Pod) -> Vec<FieldError> {
     let mut errors = Errors::default();
+    if old.metadata.annotations.contains_key(MIRROR) {
+        errors.forbidden("[]", "static pods do not support ephemeral containers");
+        return errors.into_vec();
+    }
     validate::spec(&mut errors, &new.spec, &new.metadata.name, true, "spec");
     let named = |list: &[EphemeralContainer], name: &str| {
         list.iter().find(|c| c.ephemeral_container_common.name == name).cloned()
@@ -205,59 +211,6 @@ pub(super) fn ephemeral(new: &Pod, old: &Pod) -> Vec<FieldError> {
             }
             Some(_) => {}
         }
-    }
-    errors.into_vec()
-}
-
-/// Mistakes of an update of `resize`: only cpu and memory, never so that the class changes.
-pub(super) fn resize(new: &Pod, old: &Pod) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    validate::spec(&mut errors, &new.spec, &new.metadata.name, true, "spec");
-    if old.spec.os.as_ref().is_some_and(|os| os.name == "windows") {
-        errors.forbidden("spec", "windows pods cannot be resized");
-    }
-    if super::qos_class(new) != old.status.qos_class && !old.status.qos_class.is_empty() {
-        let detail = "Pod QOS Class may not change as a result of resizing";
-        errors.invalid("spec", super::qos_class(new), detail);
-    }
-    let mut left = new.spec.clone();
-    for (name, has, had) in [
-        ("containers", &mut left.containers, &old.spec.containers),
-        ("initContainers", &mut left.init_containers, &old.spec.init_containers),
-    ] {
-        if has.len() != had.len() {
-            errors.forbidden(format!("spec.{name}"), "containers may not be added or removed on resize");
-            return errors.into_vec();
-        }
-        for (i, (has, had)) in has.iter_mut().zip(had).enumerate() {
-            let at = format!("spec.{name}[{i}].resources");
-            for (kind, has, had) in [
-                ("requests", &mut has.resources.requests, &had.resources.requests),
-                ("limits", &mut has.resources.limits, &had.resources.limits),
-            ] {
-                for resource in ["cpu", "memory"] {
-                    match (has.get(resource).copied(), had.get(resource)) {
-                        (None, Some(_)) => {
-                            errors.forbidden(
-                                format!("{at}.{kind}"),
-                                format!("resource {kind} cannot be removed"),
-                            );
-                        }
-                        (Some(_), Some(before)) => drop(has.insert(resource.into(), *before)),
-                        (Some(_), None) => drop(has.remove(resource)),
-                        (None, None) => {}
-                    }
-                }
-            }
-        }
-    }
-    let same = |a: &[Container], b: &[Container]| {
-        a.iter().zip(b).all(|(a, b)| reflection::equal(&a.resources, &b.resources) && a.name == b.name)
-    };
-    if !same(&left.containers, &old.spec.containers)
-        || !same(&left.init_containers, &old.spec.init_containers)
-    {
-        errors.forbidden("spec", "only cpu and memory resources are mutable");
     }
     errors.into_vec()
 }
