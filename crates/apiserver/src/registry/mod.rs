@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod deletion;
 mod escalation;
+mod eviction;
 mod expiry;
 mod modify;
 mod observe;

@@ -1,4 +1,4 @@
-//! Subresources that are no part of the object: `scale`, `binding`, `eviction`.
+//! Subresources that are no part of the object: `scale`, `binding`.
 
 use corten_api::authentication::v1::TokenRequest;
 use corten_api::autoscaling::v1::Scale;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::modify::Modification;
 use super::place::Place;
-use super::{Body, DeleteOptions, Registry, Reply, RequestContext, Target, WriteOptions};
+use super::{Body, Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::Entry;
 
 impl Registry {
@@ -121,36 +121,13 @@ impl Registry {
         .await?;
         Ok(success(201))
     }
-
-    /// Deletes a pod on behalf of somebody who respects its budget.
-    async fn evict(
-        &self,
-        ctx: &RequestContext,
-        target: &Target,
-        eviction: Eviction,
-        o: &WriteOptions,
-    ) -> ApiResult<Reply> {
-        let pods = Target { subresource: "", ..target.clone() };
-        let place = self.place_of_object(&pods)?;
-        let given = eviction.delete_options.unwrap_or_default();
-        let options = DeleteOptions {
-            dry_run: o.dry_run || !given.dry_run.is_empty(),
-            grace_period_seconds: given.grace_period_seconds,
-            preconditions: given.preconditions.map(|p| *p),
-            propagation_policy: given.propagation_policy,
-            orphan_dependents: given.orphan_dependents,
-        };
-        super::deletion::check_options(&options)?;
-        self.delete_at(ctx, &place, &options).await?;
-        Ok(success(201))
-    }
 }
 
 fn wrong_body(kind: &str) -> ApiError {
     ApiError::bad_request(format!("expected a {kind} in the body"))
 }
 
-fn success(code: u16) -> Reply {
+pub(crate) fn success(code: u16) -> Reply {
     let status = Status { status: "Success".into(), code: i32::from(code), ..Status::default() };
     Reply { code, body: Body::Status(Box::new(status)), warnings: Vec::new(), deleted: false }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use corten_api::apps::v1::Deployment;
 use corten_api::autoscaling::v1::Scale;
 use corten_api::core::v1::{Binding, Event, Pod};
-use corten_api::policy::v1::Eviction;
+use corten_api::policy::v1::{Eviction, PodDisruptionBudget};
 use corten_api::{Kind, Object, autoscaling, events};
 use corten_apiserver::registry::{Body, GetOptions, ListOptions, PatchType, Target, WriteOptions};
 
@@ -81,14 +81,38 @@ async fn a_pod_is_bound_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_eviction_deletes_with_grace() {
+async fn an_eviction_deletes_within_the_budget() {
     let c = Cluster::new().await;
-    c.create(pod("p", "n")).await.expect("created");
-    let target = Target { subresource: "eviction", ..of::<Pod>("default", "p") };
-    let eviction = Eviction { metadata: meta("default", "p"), ..Eviction::default() };
-    let reply = c.registry.create(&ctx(), &target, Box::new(eviction), &WriteOptions::default()).await;
-    assert_eq!(reply.expect("evicted").code, 201);
-    assert!(c.get::<Pod>("default", "p").await.expect("going").metadata.deletion_timestamp.is_some());
+    let mut budget = PodDisruptionBudget { metadata: meta("default", "b"), ..Default::default() };
+    budget.spec.selector = Some(Box::new(Default::default()));
+    budget.spec.min_available = Some(corten_api::IntOrString::Int(1));
+    let made = c.create(budget).await.expect("created");
+    let mut allowed = PodDisruptionBudget::clone(&made);
+    allowed.status.observed_generation = made.metadata.generation;
+    allowed.status.disruptions_allowed = 1;
+    c.update_part(allowed, "status").await.expect("updated");
+    for name in ["p", "q"] {
+        let mut running = Pod::clone(&*c.create(pod(name, "n")).await.expect("created"));
+        running.status.phase = "Running".into();
+        c.update_part(running, "status").await.expect("updated");
+    }
+    let evict = async |name: &str, in_url: &str, dry_run| {
+        let target = Target { subresource: "eviction", ..of::<Pod>("default", in_url) };
+        let eviction = Eviction { metadata: meta("default", name), ..Eviction::default() };
+        let o = WriteOptions { dry_run, ..WriteOptions::default() };
+        c.registry.create(&ctx(), &target, Box::new(eviction), &o).await.map(|r| r.code)
+    };
+    assert_eq!(evict("p", "q", false).await.expect_err("refused").code(), 400);
+    assert_eq!(evict("p", "p", true).await, Ok(201));
+    assert_eq!(evict("p", "p", false).await, Ok(201));
+    let going = c.get::<Pod>("default", "p").await.expect("going");
+    assert!(going.metadata.deletion_timestamp.is_some());
+    assert!(going.status.conditions.iter().any(|c| c.type_ == "DisruptionTarget" && c.status == "True"));
+    let charged = c.get::<PodDisruptionBudget>("default", "b").await.expect("there");
+    assert_eq!((charged.status.disruptions_allowed, charged.status.disrupted_pods.len()), (0, 1));
+    let refused = evict("q", "q", false).await.expect_err("no room");
+    assert_eq!((refused.code(), refused.reason()), (429, "TooManyRequests"));
+    assert_eq!(evict("p", "p", false).await, Ok(201), "a pod that goes already costs nothing");
 }
 
 #[tokio::test(start_paused = true)]
