@@ -30,7 +30,7 @@ pub struct Exchange {
     pub request: Request<()>,
     /// Until it is read or passed on.
     pub body: Option<Incoming>,
-    pub info: RequestInfo,
+    pub info: Arc<RequestInfo>,
     pub query: Query,
     pub context: RequestContext,
 }
@@ -49,19 +49,19 @@ pub async fn serve(api: Arc<Api>, peer: Arc<Peer>, request: Request<Incoming>) -
     let info = RequestInfo::new(request.method(), request.uri().path(), &query);
     // An error is told in the format that an answer would have had.
     let accepted = negotiate::answer(request.headers(), &query, Offer::Plain).unwrap_or_default();
-    let line = format!("{} {}", request.method(), info.path);
-    let counted = (Arc::clone(&api), info.clone());
-    let work = AssertUnwindSafe(admit(api, &peer, request, info, query)).catch_unwind().await;
+    let info = Arc::new(info);
+    let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query);
+    let work = AssertUnwindSafe(work).catch_unwind().await;
     let mut answer = match work {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => response::error(&error, accepted),
         Err(_) => {
-            tracing::error!(request = line, "a request's handler panicked");
+            tracing::error!(verb = info.verb, path = info.path, "a request's handler panicked");
             let message = "This request caused apiserver to panic. Look in the logs for details.";
             response::text(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
     };
-    counted.0.metrics.count(&counted.1, answer.status().as_u16());
+    api.metrics.count(&info, answer.status().as_u16());
     response::finish(&mut answer, &audit_id);
     answer
 }
@@ -70,7 +70,7 @@ pub async fn serve(api: Arc<Api>, peer: Arc<Peer>, request: Request<Incoming>) -
 fn audit_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers.get(AUDIT_ID).filter(|v| !v.is_empty() && v.len() <= 64);
     given.cloned().unwrap_or_else(|| {
-        let id = uuid::Uuid::new_v4().to_string();
+        let id = uuid::Builder::from_random_bytes(corten_rt::random::bytes16()).into_uuid().to_string();
         HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static(""))
     })
 }
@@ -79,7 +79,7 @@ async fn admit(
     api: Arc<Api>,
     peer: &Peer,
     request: Request<Incoming>,
-    info: RequestInfo,
+    info: Arc<RequestInfo>,
     query: Query,
 ) -> ApiResult<Response> {
     let user = identify(&api, peer, &request, &info)?;

@@ -64,3 +64,41 @@ async fn the_end_of_the_server_ends_watches_cleanly() {
     assert!(rest.is_some_and(|r| r.is_ok()), "the stream ends without an error");
     world.end().await;
 }
+
+#[tokio::test]
+async fn garbage_is_survived() {
+    let world = World::new().await;
+    let noise: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let messages: [&[u8]; 9] = [
+        &noise,
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\x00/x HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
+        b"POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /api/v1/namespaces/%ff%00%zz/pods/%2e%2e%2f HTTP/1.1\r\nhost: x\r\n\r\n",
+        &[preface.as_slice(), &noise].concat(),
+    ];
+    for message in messages {
+        let mut io = world.connect(Some(&world.pki.admin)).await;
+        let _ = io.write_all(message).await;
+        let _ = io.shutdown().await;
+        let mut answer = Vec::new();
+        let ended = corten_rt::timeout(Duration::from_secs(5), io.read_to_end(&mut answer)).await;
+        assert!(ended.is_some(), "{:?}", String::from_utf8_lossy(message));
+        assert_eq!(world.admin("GET", "/livez", "").await.code, 200);
+    }
+    // And on the bare socket, where TLS is expected.
+    for message in [noise.as_slice(), b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let mut io = tokio::net::TcpStream::connect(world.address).await.expect("a connection");
+        let _ = io.write_all(message).await;
+        let mut answer = Vec::new();
+        let ended = corten_rt::timeout(Duration::from_secs(5), io.read_to_end(&mut answer)).await;
+        assert!(ended.is_some(), "the connection is closed");
+    }
+    let namespaces = world.admin("GET", "/api/v1/namespaces", "").await.json();
+    assert_eq!(namespaces["items"], serde_json::json!([]));
+    world.end().await;
+}

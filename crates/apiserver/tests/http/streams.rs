@@ -146,6 +146,7 @@ async fn logs_come_through() {
     let mut messages = websocket::client(TokioIo::new(io)).await;
     let first = messages.next().await.expect("a message").expect("a message");
     assert_eq!(first.into_data(), "GET /containerLogs/default/p/c\n");
+    drop(messages);
     world.end().await;
 }
 
