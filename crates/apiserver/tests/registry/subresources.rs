@@ -84,7 +84,7 @@ async fn a_pod_is_bound_once() {
 async fn an_eviction_deletes_within_the_budget() {
     let c = Cluster::new().await;
     let mut budget = PodDisruptionBudget { metadata: meta("default", "b"), ..Default::default() };
-    budget.spec.selector = Some(Box::new(Default::default()));
+    budget.spec.selector = Some(Box::default());
     budget.spec.min_available = Some(corten_api::IntOrString::Int(1));
     let made = c.create(budget).await.expect("created");
     let mut allowed = PodDisruptionBudget::clone(&made);
