@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use corten_api::core::v1::Pod;
 use corten_client::Key;
 use corten_node_api::cri::{
-    Container, ContainerFilter, ContainerState, ListContainersRequest, ListPodSandboxRequest, PodSandboxFilter,
-    PodSandboxState,
+    Container, ContainerFilter, ContainerState, ListContainersRequest, ListPodSandboxRequest,
+    PodSandboxFilter, PodSandboxState,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +32,13 @@ impl PodDirectory for Directory {
         self.0.pods.list()
     }
 
-    async fn container(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<ContainerRef> {
+    async fn container(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        previous: bool,
+    ) -> Option<ContainerRef> {
         let pod = self.find(namespace, pod)?;
         let selector = HashMap::from([
             (POD_UID.to_string(), pod.metadata.uid.clone()),
@@ -45,7 +51,8 @@ impl PodDirectory for Directory {
         let log = Places::container_log(container, attempt(&c));
         Some(ContainerRef {
             attempt: attempt(&c),
-            running: c.state == ContainerState::ContainerRunning as i32 || c.state == ContainerState::ContainerCreated as i32,
+            running: c.state == ContainerState::ContainerRunning as i32
+                || c.state == ContainerState::ContainerCreated as i32,
             log_path: self.0.places.pod_logs(&pod).join(log),
             id: c.id,
         })

@@ -1,10 +1,10 @@
 //! Puts the parts together.
 
 use crate::directory::Directory;
-use crate::server::PodDirectory;
 use crate::node::{NodeConfig, Registration, capacity, memory_bytes};
 use crate::pod::names::{POD_UID, Places};
 use crate::pod::sandbox::Resolver;
+use crate::server::PodDirectory;
 use crate::volumes::{VolumeConfig, Volumes};
 use crate::workers::Workers;
 use crate::{Shared, pleg};

@@ -71,9 +71,35 @@ pub fn demo(name: &str, target: &Path) -> Result<()> {
 fn find_busybox() -> Result<PathBuf> {
     let found = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|p| p.exists());
     let Some(path) = found else { bail!("no busybox on this machine: apt-get install busybox-static") };
-    let dynamic = std::fs::read(&path)?.windows(11).any(|w| w == b"ld-linux-x8" || w == b"ld-linux-aa");
+    let dynamic = needs_interpreter(&std::fs::read(&path)?);
     if dynamic {
         bail!("{} needs libraries: apt-get install busybox-static", path.display());
     }
     Ok(path)
+}
+
+/// Whether an ELF executable (64 bits, little endian) names an interpreter, that is, a dynamic linker.
+fn needs_interpreter(elf: &[u8]) -> bool {
+    const PT_INTERP: u32 = 3;
+    let number = |at: usize, width: usize| {
+        let bytes = elf.get(at..at + width)?;
+        Some(bytes.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b)))
+    };
+    let (Some(start), Some(size), Some(count)) = (number(32, 8), number(54, 2), number(56, 2)) else {
+        return false;
+    };
+    (0..count).any(|i| number((start + i * size) as usize, 4) == Some(u64::from(PT_INTERP)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dynamic_executable_is_told_from_a_static_one() {
+        let own = std::fs::read("/proc/self/exe").expect("this test");
+        assert!(needs_interpreter(&own));
+        assert!(!needs_interpreter(&pause::executable()));
+        assert!(!needs_interpreter(b"#!/bin/sh"));
+    }
 }

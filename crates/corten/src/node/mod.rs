@@ -98,7 +98,7 @@ pub async fn start(
     )?;
     kubelet.register().await.map_err(anyhow::Error::from).context("register the node")?;
     kubelet.run();
-    services::start(&setup, &informers, tasks)?;
+    services::start(&setup, &informers, kubelet.pods(), tasks)?;
     let server = ServerConfig {
         address: std::net::SocketAddr::new(IpAddr::from([0, 0, 0, 0]), flags.kubelet_port),
         identity: setup.serving,

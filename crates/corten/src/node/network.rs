@@ -74,6 +74,7 @@ pub fn start(
         nodes: informers.of(),
         informers: informers.clone(),
         holder,
+        named: false,
         tasks: tasks.clone(),
     };
     tasks.spawn_until_stopped("node network", follower.run());
@@ -89,11 +90,13 @@ struct Follower {
     nodes: Informer<Node>,
     informers: Informers,
     holder: Arc<Holder>,
+    /// Names are served.
+    named: bool,
     tasks: Tasks,
 }
 
 impl Follower {
-    async fn run(self) {
+    async fn run(mut self) {
         let woken = Arc::new(tokio::sync::Notify::new());
         let wake = woken.clone();
         self.nodes.on_change(move |change: &Change<Node>| {
@@ -114,12 +117,15 @@ impl Follower {
         }
     }
 
-    async fn step(&self) -> Result<()> {
+    async fn step(&mut self) -> Result<()> {
         let own = self.nodes.get(&Key::new("", &self.name));
-        if !self.holder.is_open()
-            && let Some(range) = own.map(|n| n.spec.pod_cidr.clone()).filter(|r| !r.is_empty())
-        {
-            self.open(&range).await?;
+        if let Some(range) = own.map(|n| n.spec.pod_cidr.clone()).filter(|r| !r.is_empty()) {
+            if !self.holder.is_open() {
+                self.open(&range).await?;
+            }
+            if !self.named {
+                self.serve_names(&range).await?;
+            }
         }
         let peers: Vec<PeerNode> =
             self.nodes.list().iter().filter(|n| n.metadata.name != self.name).map(|n| peer(n)).collect();
@@ -135,10 +141,19 @@ impl Follower {
         });
         *self.holder.network.lock() = Some(Arc::new(opened.await??));
         self.holder.opened.notify_all();
+        Ok(())
+    }
+
+    /// Answers names at the address that the cluster's DNS Service leads to on this node.
+    async fn serve_names(&mut self, range: &str) -> Result<()> {
         if let Some(gateway) = corten_controllers::gateway(range).filter(|_| !self.dns.is_empty()) {
-            /*DNS*/
-            let _ = (gateway, &self.informers, &self.tasks);
+            let config = corten_dns::Config {
+                address: self.dns.parse().ok(),
+                ..corten_dns::Config::new(gateway.parse()?)
+            };
+            corten_dns::serve(config, &self.informers, &self.tasks).await.context("serve names")?;
         }
+        self.named = true;
         Ok(())
     }
 }

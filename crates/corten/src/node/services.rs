@@ -21,8 +21,8 @@ use tokio::sync::Notify;
 /// Changes that come within this time are written together.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// Starts the task that writes the rules.
-pub fn start(setup: &NodeSetup, informers: &Informers, tasks: &Tasks) -> Result<()> {
+/// Starts the task that writes the rules. `pods` are those of this node, which is all that a node may see.
+pub fn start(setup: &NodeSetup, informers: &Informers, pods: Informer<Pod>, tasks: &Tasks) -> Result<()> {
     let config = ServicesConfig {
         families: vec![Family::V4],
         cluster_ranges: vec![setup.cluster_cidr.parse::<Cidr>().context("the range of pods")?],
@@ -33,7 +33,7 @@ pub fn start(setup: &NodeSetup, informers: &Informers, tasks: &Tasks) -> Result<
         node: setup.name.clone(),
         services: informers.of(),
         slices: informers.of(),
-        pods: informers.of(),
+        pods,
         rules: Arc::new(rules),
         index: Arc::default(),
         dirty: Arc::default(),

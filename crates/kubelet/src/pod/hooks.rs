@@ -16,7 +16,7 @@ pub async fn run(
 ) -> Result<(), String> {
     if let Some(exec) = &hook.exec {
         let request = ExecSyncRequest { container_id: id.to_string(), cmd: exec.command.clone(), timeout: 0 };
-        return match shared.cri.exec_sync(request).await {
+        return match Box::pin(shared.cri.exec_sync(request)).await {
             Ok(reply) if reply.exit_code == 0 => Ok(()),
             Ok(reply) => Err(format!(
                 "command '{}' exited with {}: {}{}",
@@ -29,7 +29,7 @@ pub async fn run(
         };
     }
     if let Some(action) = &hook.http_get {
-        return match http::get(action, c, pod, "kube-lifecycle/1.35").await? {
+        return match Box::pin(http::get(action, c, pod, "kube-lifecycle/1.35")).await? {
             (200..=399, _) => Ok(()),
             (code, _) => Err(format!("the hook's request was answered with {code}")),
         };

@@ -79,7 +79,8 @@ pub async fn watch(shared: Arc<Shared>, pod: Arc<Pod>, c: Container, id: String,
             (shared.clone(), pod.clone(), c.clone(), id.clone(), findings.clone());
         async move {
             if let Some(probe) = probe {
-                Prober { shared, pod, container: c, id, findings, kind, probe }.run().await;
+                // Boxed: most containers have one probe of the three, and none needs the room of all.
+                Box::pin(Prober { shared, pod, container: c, id, findings, kind, probe }.run()).await;
             }
         }
     };
@@ -178,7 +179,7 @@ impl Prober {
             if let Some(action) = &handler.http_get {
                 let pod =
                     self.shared.pods.get(&corten_client::Key::of(&*self.pod)).unwrap_or(self.pod.clone());
-                return match http::get(action, &self.container, &pod, "kube-probe/1.35").await? {
+                return match Box::pin(http::get(action, &self.container, &pod, "kube-probe/1.35")).await? {
                     (200..=399, _) => Ok(()),
                     (code, _) => Err(format!("HTTP probe failed with statuscode: {code}")),
                 };
@@ -197,7 +198,8 @@ impl Prober {
                 let pod =
                     self.shared.pods.get(&corten_client::Key::of(&*self.pod)).unwrap_or(self.pod.clone());
                 let service = grpc.service.clone().unwrap_or_default();
-                return crate::pod::grpc_health::check(&pod.status.pod_ip, grpc.port, &service).await;
+                return Box::pin(crate::pod::grpc_health::check(&pod.status.pod_ip, grpc.port, &service))
+                    .await;
             }
             Ok(())
         };
@@ -212,7 +214,7 @@ impl Prober {
             cmd: command,
             timeout: limit.as_secs().max(1) as i64,
         };
-        match self.shared.cri.exec_sync(request).await {
+        match Box::pin(self.shared.cri.exec_sync(request)).await {
             Ok(reply) if reply.exit_code == 0 => Ok(()),
             Ok(reply) => {
                 let mut words = String::from_utf8_lossy(&reply.stdout).into_owned();

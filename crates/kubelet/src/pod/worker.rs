@@ -147,7 +147,7 @@ impl Worker {
     /// One look: see, tell, decide, act.
     async fn look(&mut self) -> Next {
         self.see_pod();
-        match observe(&self.shared.cri, &self.pod.metadata.uid, &self.observed).await {
+        match Box::pin(observe(&self.shared.cri, &self.pod.metadata.uid, &self.observed)).await {
             Ok(observed) => self.observed = observed,
             Err(error) => {
                 tracing::debug!(pod = self.pod.metadata.name, %error, "the runtime did not answer");
@@ -163,7 +163,7 @@ impl Worker {
             self.shared.events.normal(&*self.pod, &failed.0, failed.1.clone());
             self.memory.failed = Some(failed);
         }
-        if !self.write_status().await {
+        if !Box::pin(self.write_status()).await {
             return Next::Wait(Some(TROUBLE));
         }
         self.act(decided.actions, decided.again).await
@@ -187,7 +187,7 @@ impl Worker {
         for action in actions {
             match action {
                 Action::Kill { id, name, why, grace } => self.kill(id, name, why, grace),
-                Action::Finish => return self.finish().await,
+                Action::Finish => return Box::pin(self.finish()).await,
                 other => sequence.push(other),
             }
         }
@@ -224,7 +224,7 @@ impl Worker {
         };
         let tell = self.tell.clone();
         self.tasks.spawn("pod operation", async move {
-            if stop.run(operation.run(actions)).await.is_none() {
+            if stop.run(Box::pin(operation.run(actions))).await.is_none() {
                 let _ = tell.send(Told::Done);
             }
         });
@@ -250,7 +250,7 @@ impl Worker {
         }
         let (shared, pod, tell) = (self.shared.clone(), self.pod.clone(), self.tell.clone());
         self.tasks.spawn_until_stopped("kill", async move {
-            kill(&shared, &pod, &id, &name, &why, grace).await;
+            Box::pin(kill(&shared, &pod, &id, &name, &why, grace)).await;
             let _ = tell.send(Told::Killed { id });
         });
     }
