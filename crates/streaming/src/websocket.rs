@@ -48,6 +48,15 @@ pub enum Framing {
     Base64,
 }
 
+/// Gives the signal when nobody reads any more, be it that the whole process stops.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// A WebSocket that is written to and whose client only reads: logs and watches.
 #[derive(Debug)]
 pub struct WebSocketWriter<T> {
@@ -61,10 +70,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> WebSocketWriter<T> {
     pub async fn start(io: T, framing: Framing, tasks: &Tasks) -> Self {
         let (sink, mut source) = server(io).await.split();
         let gone = Stop::new();
-        let guard = gone.clone();
+        let guard = StopOnDrop(gone.clone());
         tasks.spawn_until_stopped("websocket reader", async move {
+            let _guard = guard;
             while source.next().await.is_some_and(|message| message.is_ok()) {}
-            guard.stop();
         });
         WebSocketWriter { sink, framing, gone }
     }
