@@ -117,6 +117,9 @@ struct Cursor {
 impl WatchCache {
     /// Opens a watch. What is wrong with its start comes as its first event, as upstream has it.
     pub async fn watch(self: &Arc<Self>, resource: &Arc<Resource>, plan: WatchPlan) -> ApiResult<Watch> {
+        if self.stop.is_stopped() {
+            return Err(ApiError::unavailable("the server is shutting down"));
+        }
         match plan.start {
             Start::Latest => drop(self.wait_until_fresh().await?),
             Start::Present(revision) => self.wait_for(revision).await?,

@@ -12,7 +12,7 @@ use corten_api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef,
 use corten_api::scheduling::v1::PriorityClass;
 use corten_apiserver::registry::{DeleteOptions, RequestContext, WriteOptions};
 use corten_apiserver::{LocalTransport, bootstrap};
-use corten_client::Client;
+use corten_client::{Client, Informers, Key};
 use corten_rt::sleep;
 use corten_store::MemoryStore;
 
@@ -151,4 +151,28 @@ async fn events_go_an_hour_after_they_were_written() {
     c.get::<Event>("default", "seen-again").await.expect("written half an hour ago");
     sleep(Duration::from_secs(1920)).await;
     assert!(c.get::<Event>("default", "seen-again").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_informer_follows_in_process_and_shares_the_objects() {
+    let c = cluster().await;
+    c.create(config("default", "before", "x")).await.expect("created");
+    let admin = UserInfo { groups: vec!["system:masters".into()], ..UserInfo::default() };
+    let client = Client::new(Arc::new(LocalTransport::new(c.registry.clone(), admin)));
+    let informers = Informers::new(client, c.tasks.clone());
+    let configs = informers.of::<ConfigMap>();
+    configs.synced().await;
+    let names = || configs.list().iter().map(|m| m.metadata.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(), ["before"]);
+    c.create(config("default", "after", "x")).await.expect("created");
+    c.delete::<ConfigMap>("default", "before", DeleteOptions::default()).await.expect("deleted");
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(names(), ["after"]);
+    // Watches end after an hour at most; the informer goes on where it was.
+    sleep(Duration::from_secs(2 * 3600)).await;
+    let made = c.create(config("default", "later", "x")).await.expect("created");
+    sleep(Duration::from_secs(1)).await;
+    let seen = configs.get(&Key::of(&*made)).expect("seen");
+    let entry = c.registry.get(&ctx(), &of::<ConfigMap>("default", "later"), &Default::default()).await;
+    assert!(std::ptr::addr_eq(Arc::as_ptr(&seen), Arc::as_ptr(&entry.expect("there").object())));
 }

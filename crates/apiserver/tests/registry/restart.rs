@@ -37,6 +37,8 @@ async fn watches_end_when_the_server_stops() {
     let mut watch = c.watch::<ConfigMap>(WatchOptions::default()).await;
     assert!(c.tasks.shutdown(Duration::from_secs(5)).await);
     assert_eq!(next(&mut watch).await, "end");
+    let again = c.registry.watch(&ctx(), &of::<ConfigMap>("", ""), &WatchOptions::default()).await;
+    assert_eq!(again.expect_err("no more").code(), 503);
 }
 
 #[tokio::test(start_paused = true)]
