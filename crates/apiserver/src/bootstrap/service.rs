@@ -29,6 +29,10 @@ pub(super) async fn ensure(system: &System, advertised: SocketAddr) -> ApiResult
             }
         })
         .await?;
+    if advertised.ip().is_loopback() {
+        // Nothing but this machine reaches it there: no endpoint is right, and none would be valid.
+        return Ok(());
+    }
     let ip = advertised.ip().to_string();
     let wanted = endpoints(&ip, port);
     let subsets = wanted.subsets.clone();
