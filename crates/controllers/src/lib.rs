@@ -30,5 +30,6 @@ mod shell;
 mod taint_eviction;
 
 pub use certificates::Signer;
+pub use cluster_dns::gateway;
 pub use context::{Context, Settings};
 pub use shell::start;
