@@ -9,7 +9,7 @@ use uuid::Builder;
 use super::admit::Admission;
 use super::commit::Change;
 use super::place::{OTHER_NAMESPACE, Place};
-use super::{Registry, Reply, RequestContext, Target, WriteOptions};
+use super::{Registry, Reply, RequestContext, Target, WriteOptions, requester};
 use crate::cache::Entry;
 
 /// The longest name that a generated one may have, and the length of its random end.
@@ -81,6 +81,7 @@ impl Registry {
         o: &WriteOptions,
     ) -> ApiResult<Option<Reply>> {
         self.stamp(&mut *object);
+        requester::name(&ctx.user, &mut *object);
         let admission =
             Admission { ctx, place, subresource: "", operation: Operation::Create, dry_run: o.dry_run };
         place.strategy.default(&mut *object);

@@ -17,6 +17,7 @@ mod options;
 mod patch;
 mod place;
 mod read;
+mod requester;
 mod services;
 mod subresource;
 mod token;
