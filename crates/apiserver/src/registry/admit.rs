@@ -5,7 +5,7 @@ use corten_api::Object;
 use corten_semantics::ApiResult;
 
 use super::place::Place;
-use super::{Registry, RequestContext};
+use super::{Registry, RequestContext, signers};
 
 /// A write on its way through admission.
 pub(crate) struct Admission<'a> {
@@ -52,6 +52,7 @@ impl Registry {
         old: Option<&dyn Object>,
     ) -> ApiResult<()> {
         self.check_escalation(admission.ctx, object, old)?;
+        signers::check(&self.authorizer, &admission.ctx.user, admission.subresource, object, old)?;
         self.config.admission.validate(&admission.context(self, old), object).await
     }
 

@@ -19,6 +19,7 @@ mod place;
 mod read;
 mod requester;
 mod services;
+mod signers;
 mod subresource;
 mod token;
 mod update;
