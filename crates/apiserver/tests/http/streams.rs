@@ -181,7 +181,7 @@ async fn exec_is_handed_to_the_kubelet() {
 #[tokio::test]
 async fn services_are_reached_through_the_proxy() {
     let world = World::new().await;
-    world.furnish().await;
+    populate(&world, kubelet(&world).await).await;
     let Some(ip) = own_address() else {
         println!("skipped: the machine has no address but loopback");
         return world.end().await;
@@ -194,9 +194,12 @@ async fn services_are_reached_through_the_proxy() {
     let nobody = world.admin("GET", &format!("{proxy}/"), "").await.refusal();
     assert_eq!(nobody, (503, "ServiceUnavailable".into(), "no endpoints available for service \"s\"".into()));
     let slice = format!(
-        r#"{{"metadata":{{"name":"s-1","labels":{{"kubernetes.io/service-name":"s"}}}},"addressType":"IPv4","endpoints":[{{"addresses":["10.0.0.1"],"conditions":{{"ready":false}}}},{{"addresses":["{ip}"]}}],"ports":[{{"name":"web","port":{}}}]}}"#,
+        r#"{{"metadata":{{"name":"s-1","labels":{{"kubernetes.io/service-name":"s"}}}},"addressType":"IPv4","endpoints":[{{"addresses":["10.0.0.1"],"conditions":{{"ready":false}}}},{{"addresses":["{ip}"],"targetRef":{{"kind":"Pod","namespace":"default","name":"p"}}}}],"ports":[{{"name":"web","port":{}}}]}}"#,
         pod.port()
     );
+    let status = format!(r#"{{"status":{{"podIP":"{ip}","podIPs":[{{"ip":"{ip}"}}]}}}}"#);
+    let status = world.admin("PATCH", &format!("{POD}/status"), &status).await;
+    assert_eq!(status.code, 200, "{}", status.text());
     let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
     let made = world.admin("POST", slices, &slice).await;
     assert_eq!(made.code, 201, "{}", made.text());

@@ -2,10 +2,10 @@
 
 use corten_api::Kind;
 use corten_api::core::v1::{Node, Pod, Service};
-use corten_api::discovery::v1::EndpointSlice;
+use corten_api::discovery::v1::{Endpoint, EndpointSlice};
 use corten_client::Target;
 use corten_rt::random;
-use corten_semantics::{ApiError, ApiResult};
+use corten_semantics::{ApiError, ApiResult, Lookup};
 use corten_streaming::upgrade::wants_upgrade;
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
@@ -104,7 +104,10 @@ async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
         "services" => {
             let service = object::<Service>(exchange, namespace, &asked.name).await?;
             let slices = slices(exchange, &service).await?;
-            backend::pod(&exchange.api, service_address(&service, &slices, &asked)?, asked.tls).await
+            let objects = exchange.api.registry.lookup();
+            let is_pods = |endpoint: &Endpoint| is_of_pod(objects.as_ref(), namespace, endpoint);
+            let address = service_address(&service, &slices, &asked, is_pods)?;
+            backend::pod(&exchange.api, address, asked.tls).await
         }
         _ => {
             let node = object::<Node>(exchange, "", &asked.name).await?;
@@ -122,8 +125,7 @@ async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
 
 fn pod_address(pod: &Pod, asked: &ProxyName) -> ApiResult<Address> {
     let host = pod.status.pod_ip.clone();
-    let allowed = host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
-    if !allowed {
+    if !host.parse::<IpAddr>().is_ok_and(is_global_unicast) {
         return Err(ApiError::bad_request("address not allowed"));
     }
     let declared = pod.spec.containers.iter().flat_map(|c| &c.ports);
@@ -135,6 +137,26 @@ fn pod_address(pod: &Pod, asked: &ProxyName) -> ApiResult<Address> {
     };
     let port = u16::try_from(port).map_err(|_| ApiError::bad_request("address not allowed"))?;
     Ok(Address { host, port })
+}
+
+/// An address of one machine, beyond its own link (Go's `IsGlobalUnicast`).
+fn is_global_unicast(ip: IpAddr) -> bool {
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !(link_local || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast())
+}
+
+/// Whether the endpoint is a pod of the namespace, at that pod's own address: whoever may write endpoints
+/// must not lead the server elsewhere.
+fn is_of_pod(objects: &dyn Lookup, namespace: &str, endpoint: &Endpoint) -> bool {
+    let Some(reference) = &endpoint.target_ref else { return false };
+    if reference.namespace != namespace {
+        return false;
+    }
+    let pod = objects.get::<Pod>(namespace, &reference.name);
+    pod.is_some_and(|pod| pod.status.pod_ips.iter().any(|ip| Some(&ip.ip) == endpoint.addresses.first()))
 }
 
 async fn slices(exchange: &Exchange, service: &Service) -> ApiResult<Vec<Arc<EndpointSlice>>> {
@@ -158,6 +180,7 @@ fn service_address(
     service: &Service,
     slices: &[Arc<EndpointSlice>],
     asked: &ProxyName,
+    is_pods: impl Fn(&Endpoint) -> bool,
 ) -> ApiResult<Address> {
     let ports = &service.spec.ports;
     let by_number = asked.port.parse::<i32>().ok().and_then(|n| ports.iter().find(|p| p.port == n));
@@ -174,7 +197,7 @@ fn service_address(
     for slice in slices {
         let port = slice.ports.iter().find(|p| p.name.as_deref().unwrap_or_default() == name);
         let Some(port) = port.and_then(|p| p.port).and_then(|p| u16::try_from(p).ok()) else { continue };
-        let ready = slice.endpoints.iter().filter(|e| e.conditions.ready.unwrap_or(true));
+        let ready = slice.endpoints.iter().filter(|e| e.conditions.ready.unwrap_or(true) && is_pods(e));
         found.extend(ready.filter_map(|e| Some(Address { host: e.addresses.first()?.clone(), port })));
     }
     if found.is_empty() {
@@ -187,8 +210,10 @@ fn service_address(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use corten_api::Object;
     use corten_api::core::v1::ServicePort;
-    use corten_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort};
+    use corten_api::core::v1::{ObjectReference, PodIP};
+    use corten_api::discovery::v1::{EndpointConditions, EndpointPort};
 
     #[test]
     fn names_are_taken_apart() {
@@ -235,8 +260,51 @@ mod tests {
             ("s", &[], "no endpoints available for service \"s\""),
         ] {
             let asked_name = ProxyName::parse(asked).expect("a name");
-            let got = service_address(&service, slices, &asked_name);
+            let got = service_address(&service, slices, &asked_name, |_| true);
             assert_eq!(got.map_or_else(|e| e.to_string(), |a| a.authority()), want, "{asked}");
+        }
+    }
+
+    #[test]
+    fn only_pods_of_the_namespace_are_led_to() {
+        let mut pod = Pod::default();
+        (pod.metadata.namespace, pod.metadata.name) = ("ns".into(), "p".into());
+        pod.status.pod_ips = vec![PodIP { ip: "10.0.0.1".into() }];
+        let objects: Vec<Arc<dyn Object>> = vec![Arc::new(pod)];
+        for (namespace, name, ip, want) in [
+            ("ns", "p", "10.0.0.1", true),
+            ("ns", "p", "169.254.169.254", false),
+            ("ns", "q", "10.0.0.1", false),
+            ("other", "p", "10.0.0.1", false),
+        ] {
+            let reference = ObjectReference {
+                namespace: namespace.into(),
+                name: name.into(),
+                ..ObjectReference::default()
+            };
+            let endpoint = Endpoint {
+                addresses: vec![ip.into()],
+                target_ref: Some(Box::new(reference)),
+                ..Endpoint::default()
+            };
+            assert_eq!(is_of_pod(&objects, "ns", &endpoint), want, "{namespace}/{name} {ip}");
+        }
+        assert!(!is_of_pod(&objects, "ns", &Endpoint::default()));
+    }
+
+    #[test]
+    fn addresses_beyond_the_link_are_allowed() {
+        for (ip, want) in [
+            ("10.1.2.3", true),
+            ("fd00::1", true),
+            ("127.0.0.1", false),
+            ("169.254.169.254", false),
+            ("224.0.0.1", false),
+            ("0.0.0.0", false),
+            ("fe80::1", false),
+            ("::1", false),
+        ] {
+            assert_eq!(is_global_unicast(ip.parse().expect("an address")), want, "{ip}");
         }
     }
 }
