@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub places: pod::names::Places,
     pub resolver: Resolver,
     pub host_ip: String,
+    /// The runtime's name, `containerd`.
+    pub runtime: String,
     pub allocatable: BTreeMap<String, Quantity>,
     pub memory_bytes: i64,
     /// The lowest OOM score that this process may give: its own.

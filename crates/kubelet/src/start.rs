@@ -70,6 +70,7 @@ impl Kubelet {
             places: Places { root: config.data_dir, logs: config.log_dir },
             resolver: config.resolver,
             host_ip: config.node.address.clone(),
+            runtime: config.node.runtime.split("://").next().unwrap_or_default().to_string(),
             allocatable,
             memory_bytes: memory_bytes(),
             oom_floor: own_oom_score(),
@@ -101,6 +102,8 @@ impl Kubelet {
     pub fn run(&self) {
         let registration = self.registration.clone();
         self.tasks.spawn_until_stopped("node heartbeat", async move { registration.keep().await });
+        let logs = crate::logs::keeper::run(self.shared.clone(), self.workers.clone());
+        self.tasks.spawn_until_stopped("log rotation", logs);
         let (shared, workers) = (self.shared.clone(), self.workers.clone());
         self.tasks.spawn_until_stopped("kubelet", async move {
             shared.pods.synced().await;

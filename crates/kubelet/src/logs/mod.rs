@@ -1,6 +1,7 @@
 //! Containers' logs, as runtimes write them for CRI: `TIME STREAM TAG TEXT` a line, the tag `F` for a full
 //! line and `P` for a part of one. [`open`] streams what a client asks for.
 
+pub(crate) mod keeper;
 mod line;
 mod options;
 mod reader;

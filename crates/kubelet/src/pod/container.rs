@@ -6,7 +6,6 @@ use super::names::*;
 use super::resources::container_resources;
 use super::security::security_context;
 use crate::Shared;
-use crate::volumes::Volumes;
 use corten_api::core::v1::{Container, Pod, Service, VolumeMount};
 use corten_node_api::cri::{
     ContainerConfig, ContainerMetadata, Image, ImageSpec, KeyValue, LinuxContainerConfig, Mount,
@@ -36,7 +35,7 @@ pub async fn container_config(
     let lookup = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     let expanded = |list: &[String]| list.iter().map(|s| expand(s, lookup)).collect::<Vec<_>>();
     let words = termination_file(shared, pod, c, attempt).map_err(|e| format!("termination log: {e}"))?;
-    let mut mounts = volume_mounts(c, volumes, &lookup)?;
+    let mut mounts = volume_mounts(shared, pod, c, volumes, &lookup)?;
     if !pod.spec.host_network && !c.volume_mounts.iter().any(|m| m.mount_path == "/etc/hosts") {
         mounts.push(mount(&shared.places.hosts(&pod.metadata.uid), "/etc/hosts", false));
     }
@@ -84,6 +83,7 @@ fn services(shared: &Shared, pod: &Pod) -> Vec<Arc<Service>> {
 fn annotations(c: &Container, attempt: u32, words: &Path) -> HashMap<String, String> {
     HashMap::from([
         (RESTART_COUNT.into(), attempt.to_string()),
+        (SPEC_IMAGE.into(), c.image.clone()),
         (TERMINATION_PATH.into(), c.termination_message_path.clone()),
         (TERMINATION_POLICY.into(), c.termination_message_policy.clone()),
         (TERMINATION_FILE.into(), words.to_string_lossy().into_owned()),
@@ -112,16 +112,24 @@ fn mount(host: &Path, container: &str, readonly: bool) -> Mount {
 }
 
 fn volume_mounts(
+    shared: &Shared,
+    pod: &Pod,
     c: &Container,
     volumes: &BTreeMap<String, PathBuf>,
     lookup: &impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Mount>, String> {
     let mut out = Vec::new();
-    for m in &c.volume_mounts {
+    for (index, m) in c.volume_mounts.iter().enumerate() {
         let Some(volume) = volumes.get(&m.name) else {
             return Err(format!("cannot find volume \"{}\" to mount into container \"{}\"", m.name, c.name));
         };
-        let source = source(volume, m, lookup)?;
+        let source = match sub_path(m, lookup)? {
+            sub if sub.is_empty() => volume.clone(),
+            sub => shared
+                .volumes
+                .bind_subpath(&pod.metadata.uid, &m.name, &c.name, index, volume, &sub)
+                .map_err(|e| format!("failed to prepare subPath for volumeMount \"{}\": {e}", m.name))?,
+        };
         let propagation = match m.mount_propagation.as_deref() {
             Some("HostToContainer") => MountPropagation::PropagationHostToContainer,
             Some("Bidirectional") => MountPropagation::PropagationBidirectional,
@@ -134,25 +142,16 @@ fn volume_mounts(
     Ok(out)
 }
 
-fn source(
-    volume: &Path,
-    m: &VolumeMount,
-    lookup: &impl Fn(&str) -> Option<String>,
-) -> Result<PathBuf, String> {
-    let sub = if m.sub_path_expr.is_empty() {
-        m.sub_path.clone()
-    } else {
-        let path = expand(&m.sub_path_expr, lookup);
-        if path.contains("$(") {
-            return Err(format!("missing value for \"{}\"", m.sub_path_expr));
-        }
-        path
-    };
-    if sub.is_empty() {
-        return Ok(volume.to_path_buf());
+/// The path within the volume that a mount asks for; empty for the volume itself.
+fn sub_path(m: &VolumeMount, lookup: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    if m.sub_path_expr.is_empty() {
+        return Ok(m.sub_path.clone());
     }
-    Volumes::subpath(volume, &sub)
-        .map_err(|e| format!("failed to prepare subPath for volumeMount \"{}\": {e}", m.name))
+    let path = expand(&m.sub_path_expr, lookup);
+    if path.contains("$(") {
+        return Err(format!("missing value for \"{}\"", m.sub_path_expr));
+    }
+    Ok(path)
 }
 
 /// Writes the pod's `/etc/hosts`.

@@ -2,7 +2,7 @@
 
 use corten_api::core::v1::Container;
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Upstream's bounds of the wait after a crash.
@@ -21,6 +21,8 @@ pub struct Memory {
     pub failed: Option<(String, String)>,
     /// Containers being stopped, by id, with the grace they were given.
     pub killing: HashMap<String, Duration>,
+    /// Ids of containers that are stopped to make room for one of a changed definition.
+    pub replaced: HashSet<String>,
     /// Why a container is not there, by name.
     pub waiting: HashMap<String, Waiting>,
     /// Crashes in a row, by container name.
@@ -72,6 +74,7 @@ impl Memory {
             mounted: false,
             failed: None,
             killing: HashMap::new(),
+            replaced: HashSet::new(),
             waiting: HashMap::new(),
             crashes: HashMap::new(),
             probes: HashMap::new(),
@@ -122,6 +125,12 @@ impl Memory {
                 self.crashes.insert(name.to_string(), Crashes { wait: Duration::ZERO, counted: finished });
             }
         }
+    }
+
+    /// Forgets a container's failures.
+    pub fn forgive(&mut self, name: &str) {
+        self.waiting.remove(name);
+        self.crashes.remove(name);
     }
 
     /// Notes that a container could not be started. Waits double from `first`, up to five minutes.

@@ -9,6 +9,8 @@ pub const POD_NAME: &str = "io.kubernetes.pod.name";
 pub const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
 pub const POD_UID: &str = "io.kubernetes.pod.uid";
 pub const CONTAINER_NAME: &str = "io.kubernetes.container.name";
+/// The image as the pod's spec named it: a container whose spec names another is replaced.
+pub const SPEC_IMAGE: &str = "io.corten.specImage";
 pub const RESTART_COUNT: &str = "io.kubernetes.container.restartCount";
 pub const TERMINATION_PATH: &str = "io.kubernetes.container.terminationMessagePath";
 pub const TERMINATION_FILE: &str = "io.corten.terminationMessageFile";
@@ -62,7 +64,12 @@ impl Places {
     /// The directory of the pod's logs.
     pub fn pod_logs(&self, pod: &Pod) -> PathBuf {
         let m = &pod.metadata;
-        self.logs.join(format!("{}_{}_{}", m.namespace, m.name, m.uid))
+        self.logs_of(&m.namespace, &m.name, &m.uid)
+    }
+
+    /// The directory of the logs of the pod with these names.
+    pub fn logs_of(&self, namespace: &str, name: &str, uid: &str) -> PathBuf {
+        self.logs.join(format!("{namespace}_{name}_{uid}"))
     }
 
     /// The log of one attempt, relative to the pod's.

@@ -1,6 +1,6 @@
 //! What the runtime shows of one pod.
 
-use super::names::{CONTAINER_NAME, POD_UID};
+use super::names::{CONTAINER_NAME, POD_UID, SPEC_IMAGE};
 use corten_node_api::cri::{
     ContainerFilter, ContainerState, ContainerStatusRequest, ListContainersRequest, ListPodSandboxRequest,
     PodSandboxFilter, PodSandboxState, PodSandboxStatusRequest,
@@ -83,6 +83,11 @@ impl Seen {
             SeenState::Exited { code, .. } => Some(code),
             _ => None,
         }
+    }
+
+    /// The image that the spec named when the container was made; `None` if it was not noted.
+    pub fn spec_image(&self) -> Option<&str> {
+        self.annotations.get(SPEC_IMAGE).map(String::as_str)
     }
 
     /// When it ended.

@@ -67,7 +67,7 @@ impl Operation {
                     self.start_container(name, sandbox, *attempt).await;
                     Ok(())
                 }
-                Action::Kill { .. } | Action::Finish => Ok(()),
+                Action::Kill { .. } | Action::Replace { .. } | Action::Finish => Ok(()),
             };
             if let Err((reason, message)) = outcome {
                 self.put_off("", reason, message, OTHER_WAIT);

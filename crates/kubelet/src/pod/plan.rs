@@ -3,6 +3,7 @@
 
 use super::memory::Memory;
 use super::observed::{Observed, Seen, SeenState};
+use super::status::former;
 use corten_api::core::v1::{Container, Pod};
 use corten_semantics::pod::{is_sidecar, is_terminal};
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ pub enum Action {
     StartContainer { name: String, sandbox: String, attempt: u32 },
     /// Stop a container, with so much time to end by itself.
     Kill { id: String, name: String, why: String, grace: Duration },
+    /// Stop a container whose definition changed; another follows whatever the restart policy.
+    Replace { id: String, name: String, why: String, grace: Duration },
     /// Remove an ended container that nobody asks about any more.
     Remove { id: String },
     /// Everything has ended: give back what the pod held, and let the API forget it if it was deleted.
@@ -83,7 +86,10 @@ pub fn has_ended(pod: &Pod, observed: &Observed, memory: &Memory) -> bool {
         return true;
     }
     let ended = |c: &Container| match observed.latest(&c.name) {
-        Some(seen) => seen.exit_code().is_some_and(|code| !restarts(pod, c, code)),
+        Some(seen) => {
+            seen.exit_code().is_some_and(|code| !restarts(pod, c, code))
+                && !memory.replaced.contains(&seen.id)
+        }
         None => false,
     };
     !pod.spec.containers.is_empty() && memory.killing.is_empty() && pod.spec.containers.iter().all(ended)
@@ -208,7 +214,7 @@ fn init_containers(
         }
         match here {
             Some(s) if s.exit_code().is_none() && !matches!(s.state, SeenState::Created) => {}
-            _ => start(c, observed, memory, sandbox, now, plan),
+            _ => start(pod, c, observed, memory, sandbox, now, plan),
         }
         return Gate::Closed;
     }
@@ -226,21 +232,35 @@ fn keep_running(
 ) {
     match observed.latest(&c.name) {
         Some(s) if s.is_running() => {
-            if let Some(why) = memory.must_restart(&s.id)
-                && !memory.killing.contains_key(&s.id)
-            {
-                let grace =
-                    why.grace.unwrap_or(pod.spec.termination_grace_period_seconds.unwrap_or(30)).max(0);
-                plan.actions.push(kill(s, &why.message, Duration::from_secs(grace as u64)));
+            if memory.killing.contains_key(&s.id) {
+                return;
+            }
+            let grace = |own: Option<i64>| {
+                let seconds = own.or(pod.spec.termination_grace_period_seconds).unwrap_or(30);
+                Duration::from_secs(seconds.max(0) as u64)
+            };
+            if s.spec_image().is_some_and(|image| image != c.image) {
+                plan.actions.push(Action::Replace {
+                    id: s.id.clone(),
+                    name: c.name.clone(),
+                    why: format!("Container {} definition changed, will be restarted", c.name),
+                    grace: grace(None),
+                });
+            } else if let Some(why) = memory.must_restart(&s.id) {
+                plan.actions.push(kill(s, &why.message, grace(why.grace)));
             }
         }
-        Some(s) if s.exit_code().is_some_and(|code| s.sandbox == sandbox && !restarts(pod, c, code)) => {}
-        _ => start(c, observed, memory, sandbox, now, plan),
+        Some(s)
+            if s.exit_code().is_some_and(|code| !restarts(pod, c, code))
+                && s.sandbox == sandbox
+                && !memory.replaced.contains(&s.id) => {}
+        _ => start(pod, c, observed, memory, sandbox, now, plan),
     }
 }
 
 /// Starts a container, unless it has to wait after a failure.
 fn start(
+    pod: &Pod,
     c: &Container,
     observed: &Observed,
     memory: &Memory,
@@ -257,7 +277,14 @@ fn start(
         plan.look_again(left);
         return;
     }
-    let attempt = latest.map_or(0, |s| if s.state == SeenState::Created { s.attempt } else { s.attempt + 1 });
+    let attempt = match latest {
+        Some(s) if s.state == SeenState::Created => s.attempt,
+        Some(s) => s.attempt + 1,
+        // The runtime may have forgotten one that the status still tells of.
+        None => former(pod, &c.name)
+            .filter(|s| !s.container_id.is_empty())
+            .map_or(0, |s| u32::try_from(s.restart_count).unwrap_or(0) + 1),
+    };
     if let Some(stale) = latest.filter(|s| s.state == SeenState::Created) {
         plan.actions.push(Action::Remove { id: stale.id.clone() });
     }

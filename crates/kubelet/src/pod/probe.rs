@@ -33,6 +33,11 @@ impl Findings {
         self.states.lock().clone()
     }
 
+    /// Begins with what an earlier kubelet found of a container that runs on.
+    pub fn begin(&self, id: &str, known: ProbeState) {
+        self.states.lock().entry(id.to_string()).or_insert(known);
+    }
+
     /// Forgets containers that are gone.
     pub fn keep(&self, ids: &[String]) {
         self.states.lock().retain(|id, _| ids.contains(id));
@@ -107,6 +112,9 @@ impl Prober {
         let delay = Duration::from_secs(self.probe.initial_delay_seconds.max(0) as u64);
         let period = Duration::from_secs(self.probe.period_seconds.max(1) as u64);
         let (mut successes, mut failures) = (0, 0);
+        if self.kind == Kind::Startup && self.findings.is_started(&self.id) {
+            return;
+        }
         loop {
             // The startup probe gates the others.
             let gated = self.kind != Kind::Startup

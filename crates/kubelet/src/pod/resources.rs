@@ -70,8 +70,7 @@ pub fn pod_limits(pod: &Pod) -> Limits {
         .filter_map(|c| of(&c.resources.requests, "cpu").or(of(&c.resources.limits, "cpu")))
         .map(|q| q.milli_value())
         .sum();
-    let mut limits = Limits::default();
-    limits.cpu_shares = Some(shares(requests) as u64);
+    let mut limits = Limits { cpu_shares: Some(shares(requests) as u64), ..Limits::default() };
     if let Some(cpu) = sum("cpu", |c| &c.resources.limits) {
         limits.cpu_quota_us = Some(quota(cpu.milli_value()));
         limits.cpu_period_us = Some(PERIOD_US as u64);

@@ -1,7 +1,7 @@
 //! A pod's status, from what the runtime shows and the worker remembers (upstream's
 //! `generateAPIPodStatus`). Pure; the phase never goes back.
 
-use super::memory::Memory;
+use super::memory::{Memory, ProbeState};
 use super::names::{TERMINATION_FILE, TERMINATION_POLICY};
 use super::observed::{Observed, Seen, SeenState};
 use super::plan::restarts;
@@ -14,8 +14,16 @@ use jiff::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     pub host_ip: String,
+    /// The runtime's name: the scheme of containers' ids.
+    pub runtime: String,
     /// Reads the last words of an ended container: the file's path, and whether logs may stand in.
     pub last_words: std::collections::HashMap<String, String>,
+}
+
+impl Surroundings {
+    fn container_id(&self, id: &str) -> String {
+        format!("{}://{id}", self.runtime)
+    }
 }
 
 /// The status to write.
@@ -57,11 +65,31 @@ pub fn status(
     out
 }
 
+/// What the pod's status tells of the probes of a container that has been running since an earlier kubelet.
+pub fn known_probes(pod: &Pod, id: &str) -> ProbeState {
+    let status = &pod.status;
+    let mut all = status.container_statuses.iter().chain(&status.init_container_statuses);
+    match all.find(|s| s.state.running.is_some() && s.container_id.ends_with(&format!("://{id}"))) {
+        Some(s) => ProbeState {
+            started: s.started.filter(|started| *started),
+            ready: s.ready.then_some(true),
+            restart: None,
+        },
+        None => ProbeState::default(),
+    }
+}
+
 fn pod_ips(pod: &Pod, observed: &Observed, around: &Surroundings) -> Vec<String> {
     if pod.spec.host_network {
         return observed.sandbox().map(|_| vec![around.host_ip.clone()]).unwrap_or_default();
     }
     observed.sandbox().map(|s| s.ips.clone()).unwrap_or_default()
+}
+
+/// What the status says of a container so far.
+pub fn former<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
+    let status = &pod.status;
+    status.container_statuses.iter().chain(&status.init_container_statuses).find(|s| s.name == name)
 }
 
 fn container_status(
@@ -73,6 +101,14 @@ fn container_status(
     init: bool,
 ) -> ContainerStatus {
     let latest = observed.latest(&c.name);
+    let former = former(pod, &c.name);
+    if let (None, Some(former)) = (latest, former)
+        && former.state.terminated.is_some()
+        && corten_semantics::pod::is_terminal(pod)
+    {
+        // The runtime has forgotten a container whose story was over.
+        return former.clone();
+    }
     let mut out =
         ContainerStatus { name: c.name.clone(), image: c.image.clone(), ..ContainerStatus::default() };
     out.allocated_resources = c.resources.requests.clone();
@@ -82,11 +118,14 @@ fn container_status(
     let waits = memory.waiting.get(&c.name);
     if let Some(seen) = latest {
         out.image_id = seen.image_id.clone();
-        if !seen.image.is_empty() {
-            out.image = seen.image.clone();
+        if let Some(image) = seen.spec_image().or(Some(&seen.image)).filter(|i| !i.is_empty()) {
+            out.image = image.to_string();
         }
-        out.container_id = format!("containerd://{}", seen.id);
+        out.container_id = around.container_id(&seen.id);
         out.restart_count = i32::try_from(seen.attempt).unwrap_or(i32::MAX);
+    } else if let Some(former) = former {
+        out.restart_count = former.restart_count;
+        out.last_state = former.last_state.clone();
     }
     match latest.map(|s| (s, &s.state)) {
         Some((seen, SeenState::Running { since })) => {
@@ -100,7 +139,7 @@ fn container_status(
                 if init && !is_sidecar(c) {
                     code == 0 || pod.spec.restart_policy == "Never"
                 } else {
-                    !restarts(pod, c, code)
+                    !restarts(pod, c, code) && !memory.replaced.contains(&seen.id)
                 }
             });
             let stopping = pod.metadata.deletion_timestamp.is_some() || memory.failed.is_some();
@@ -121,13 +160,11 @@ fn container_status(
             out.started = Some(false);
         }
     }
-    if let (Some(waits), false) = (waits, latest.is_some_and(Seen::is_running)) {
-        if out.state.terminated.is_none() {
-            out.state.waiting = Some(Box::new(ContainerStateWaiting {
-                reason: waits.reason.clone(),
-                message: waits.message.clone(),
-            }));
-        }
+    if let (Some(waits), None, false) = (waits, &out.state.terminated, latest.is_some_and(Seen::is_running)) {
+        out.state.waiting = Some(Box::new(ContainerStateWaiting {
+            reason: waits.reason.clone(),
+            message: waits.message.clone(),
+        }));
     }
     if out.last_state.terminated.is_none() {
         out.last_state.terminated = observed
@@ -179,7 +216,7 @@ fn terminated(seen: &Seen, around: &Surroundings) -> ContainerStateTerminated {
         message: words.clone(),
         started_at: Some(Time::new(started.unwrap_or(Timestamp::UNIX_EPOCH))),
         finished_at: Some(Time::new(*finished)),
-        container_id: format!("containerd://{}", seen.id),
+        container_id: around.container_id(&seen.id),
     }
 }
 

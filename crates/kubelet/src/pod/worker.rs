@@ -42,6 +42,8 @@ pub struct Worker {
     /// What the pod held has been given back.
     finished: bool,
     refreshed: Instant,
+    /// What volumes show of the pod itself has changed.
+    stale: bool,
     written: Option<PodStatus>,
 }
 
@@ -66,6 +68,7 @@ impl Worker {
             operation: None,
             finished: false,
             refreshed: Instant::now(),
+            stale: false,
             written: None,
             shared,
             tasks,
@@ -173,7 +176,7 @@ impl Worker {
     fn see_pod(&mut self) {
         let current = self.shared.pods.get(&Key::of(&*self.pod));
         match current.filter(|p| p.metadata.uid == self.pod.metadata.uid) {
-            Some(pod) => self.pod = pod,
+            Some(pod) => self.take(pod),
             None => {
                 let pod = Arc::make_mut(&mut self.pod);
                 pod.metadata.deletion_timestamp.get_or_insert_default();
@@ -182,10 +185,26 @@ impl Worker {
         }
     }
 
+    fn take(&mut self, pod: Arc<Pod>) {
+        let (old, new) = (&self.pod.metadata, &pod.metadata);
+        self.stale |= old.labels != new.labels || old.annotations != new.annotations;
+        for c in pod.spec.containers.iter().chain(&pod.spec.init_containers) {
+            // A container of another image owes nothing to the failures of the former.
+            if self.container(&c.name).is_some_and(|before| before.image != c.image) {
+                self.memory.forgive(&c.name);
+            }
+        }
+        self.pod = pod;
+    }
+
     async fn act(&mut self, actions: Vec<Action>, again: Option<Duration>) -> Next {
         let mut sequence = Vec::new();
         for action in actions {
             match action {
+                Action::Replace { id, name, why, grace } => {
+                    self.memory.replaced.insert(id.clone());
+                    self.kill(id, name, why, grace);
+                }
                 Action::Kill { id, name, why, grace } => self.kill(id, name, why, grace),
                 Action::Finish => return Box::pin(self.finish()).await,
                 other => sequence.push(other),
@@ -236,9 +255,10 @@ impl Worker {
             .shared
             .volumes
             .refresh_after(&self.pod)
-            .is_some_and(|after| self.refreshed.elapsed() >= after);
+            .is_some_and(|after| self.stale || self.refreshed.elapsed() >= after);
         if due && self.memory.mounted && self.operation.is_none() {
             self.refreshed = Instant::now();
+            self.stale = false;
             self.operate(vec![Action::Mount]);
         }
     }
@@ -330,7 +350,8 @@ impl Worker {
             let Some(seen) = self.observed.latest(&c.name) else { continue };
             let (Some(code), Some(finished)) = (seen.exit_code(), seen.finished()) else { continue };
             let init = self.pod.spec.init_containers.iter().any(|i| i.name == c.name) && !is_sidecar(c);
-            if restarts(&self.pod, c, code) && !(init && code == 0) {
+            let replaced = self.memory.replaced.contains(&seen.id);
+            if restarts(&self.pod, c, code) && !(init && code == 0) && !replaced {
                 let started = match &seen.state {
                     super::observed::SeenState::Exited { started, .. } => *started,
                     _ => None,
@@ -373,6 +394,7 @@ impl Worker {
             if !any || self.probes.contains_key(&id) || self.memory.killing.contains_key(&id) {
                 continue;
             }
+            self.findings.begin(&id, status::known_probes(&self.pod, &id));
             let stop = self.tasks.stop().child();
             self.probes.insert(id.clone(), stop.clone());
             let watching = probe::watch(self.shared.clone(), self.pod.clone(), c, id, self.findings.clone());
@@ -384,7 +406,11 @@ impl Worker {
 
     /// Writes the status if it differs; false when that failed and is to be tried again.
     async fn write_status(&mut self) -> bool {
-        let around = Surroundings { host_ip: self.shared.host_ip.clone(), last_words: self.last_words() };
+        let around = Surroundings {
+            host_ip: self.shared.host_ip.clone(),
+            runtime: self.shared.runtime.clone(),
+            last_words: self.last_words(),
+        };
         let api = self.shared.client.beside(&*self.pod);
         let mut base = self.pod.clone();
         for _ in 0..5 {

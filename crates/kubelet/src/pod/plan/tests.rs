@@ -65,6 +65,7 @@ fn words(plan: &Plan) -> Vec<String> {
             Action::StopSandbox { id } => format!("stop {id}"),
             Action::StartContainer { name, attempt, .. } => format!("start {name}{attempt}"),
             Action::Kill { id, grace, .. } => format!("kill {id} {}", grace.as_secs()),
+            Action::Replace { id, why, .. } => format!("replace {id}: {why}"),
             Action::Remove { id } => format!("remove {id}"),
             Action::Finish => "finish".into(),
         })
@@ -185,4 +186,30 @@ fn a_deadline_fails_the_pod() {
         words(&Plan { failed: None, ..plan(&p, &seen, &memory(), at(6)) }),
         ["kill a0 30", "kill b0 30"]
     );
+}
+
+#[test]
+fn a_container_whose_definition_changed_is_replaced_whatever_the_policy() {
+    let mut p = pod("Never");
+    p.spec.containers[0].image = "new".into();
+    let noted = |mut s: Seen, image: &str| {
+        s.annotations.insert(crate::pod::names::SPEC_IMAGE.into(), image.into());
+        s
+    };
+    let look = |a: Seen, m: &Memory| words(&plan(&p, &up(vec![a, running("b", 0)]), m, at(10)));
+    let replace = "replace a0: Container a definition changed, will be restarted";
+    let mut stopping = memory();
+    stopping.killing.insert("a0".into(), Duration::from_secs(30));
+    let mut replaced = memory();
+    replaced.replaced.insert("a0".into());
+    for (a, m, want) in [
+        (noted(running("a", 0), "new"), &memory(), vec![]),
+        (running("a", 0), &memory(), vec![]),
+        (noted(running("a", 0), "old"), &memory(), vec![replace]),
+        (noted(running("a", 0), "old"), &stopping, vec![]),
+        (noted(exited("a", 0, 0), "old"), &replaced, vec!["start a1"]),
+        (noted(exited("a", 0, 0), "old"), &memory(), vec![]),
+    ] {
+        assert_eq!(look(a.clone(), m), want, "{a:?}");
+    }
 }
