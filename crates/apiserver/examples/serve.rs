@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corten_apiserver::http::{Api, Limits, Server};
-use corten_apiserver::{Config, Registry};
+use corten_apiserver::{Config, Registry, bootstrap};
 use corten_auth::Pki;
 use corten_auth::kubeconfig::{Kubeconfig, Proof};
 use corten_auth::pki::ServerNames;
@@ -27,10 +27,11 @@ async fn main() -> Result<(), Failure> {
     let config = Config::default();
     let pki = Pki::open(&dir.join("pki"), &ServerNames::default(), config.clock.now())?;
     let registry = Registry::open(Arc::new(MemoryStore::new()), config, &tasks).await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    bootstrap(&registry, listener.local_addr()?, &tasks).await?;
     let api = Arc::new(Api::new(registry, &pki, Limits::default(), tasks.clone())?);
     let identity = Arc::new(ServerIdentity::new(&pki.server)?);
     let tls = server_config(identity, std::slice::from_ref(pki.ca.certificate()))?;
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let server = Server::start(listener, Arc::new(tls), api)?;
     let url = format!("https://{}", server.address());
     let kubeconfig = Kubeconfig {

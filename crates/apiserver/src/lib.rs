@@ -1,7 +1,7 @@
 //! The API server. From the bottom up: [`cache`] holds every object of the store once, as bytes and as
 //! typed object, and serves reads and watches; [`registry`] is the verbs on objects, each from a kind's
 //! declaration and strategy, with admission and one transaction per write; [`LocalTransport`] lets the
-//! components of this process call the registry without a network; the HTTP layer lets everybody else.
+//! components of this process call the registry without a network; [`http`] lets everybody else.
 
 mod bootstrap;
 pub mod cache;

@@ -39,6 +39,13 @@ pub struct Backend {
     authority: String,
 }
 
+impl Backend {
+    /// `host:port`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
 /// How kubelets and pods are spoken to.
 pub struct KubeletTls {
     kubelets: Arc<ClientConfig>,

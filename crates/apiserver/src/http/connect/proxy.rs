@@ -64,8 +64,14 @@ pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Respons
     if upgrading {
         return backend::upgrade(exchange, backend, &with_query).await;
     }
+    let authority = backend.authority().to_string();
     let mut answer = backend::through(backend::forward(&mut exchange, backend, &with_query).await?);
-    rewrite_location(&mut answer, &decode(&whole, false), &decode(&path, false));
+    let location = answer.headers().get(LOCATION).and_then(|v| v.to_str().ok());
+    let onward =
+        location.and_then(|l| rewritten(l, &authority, &decode(&whole, false), &decode(&path, false)));
+    if let Some(value) = onward.and_then(|l| HeaderValue::from_str(&l).ok()) {
+        answer.headers_mut().insert(LOCATION, value);
+    }
     Ok(answer)
 }
 
@@ -79,16 +85,14 @@ fn with_slash(exchange: &Exchange, path: &str) -> Response {
     answer
 }
 
-/// A redirection to another place of the same backend leads through the proxy again.
-fn rewrite_location(answer: &mut Response, whole: &str, path: &str) {
-    let Some(location) = answer.headers().get(LOCATION).and_then(|v| v.to_str().ok()) else { return };
-    let prefix = whole.strip_suffix(path).unwrap_or(whole);
-    if location.starts_with('/')
-        && !location.starts_with("//")
-        && let Ok(value) = HeaderValue::from_str(&format!("{prefix}{location}"))
-    {
-        answer.headers_mut().insert(LOCATION, value);
-    }
+/// A redirection to another place of the same backend leads through the proxy again; `None` for others.
+fn rewritten(location: &str, authority: &str, whole: &str, path: &str) -> Option<String> {
+    let scheme = ["http://", "https://"].into_iter().find_map(|s| location.strip_prefix(s));
+    let place = match scheme {
+        Some(rest) => rest.strip_prefix(authority).filter(|r| r.is_empty() || r.starts_with(['/', '?']))?,
+        None => location.strip_prefix('/').filter(|r| !r.starts_with('/')).map(|_| location)?,
+    };
+    Some(format!("{}{place}", whole.strip_suffix(path).unwrap_or(whole)))
 }
 
 async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
@@ -262,6 +266,22 @@ mod tests {
             let asked_name = ProxyName::parse(asked).expect("a name");
             let got = service_address(&service, slices, &asked_name, |_| true);
             assert_eq!(got.map_or_else(|e| e.to_string(), |a| a.authority()), want, "{asked}");
+        }
+    }
+
+    #[test]
+    fn redirections_stay_within_the_proxy() {
+        for (location, want) in [
+            ("/b?c", Some("/p/proxy/b?c")),
+            ("http://10.0.0.1:80/b", Some("/p/proxy/b")),
+            ("https://10.0.0.1:80", Some("/p/proxy")),
+            ("http://10.0.0.1:8080/b", None),
+            ("http://elsewhere/b", None),
+            ("//elsewhere/b", None),
+            ("b", None),
+        ] {
+            let got = rewritten(location, "10.0.0.1:80", "/p/proxy/a", "/a");
+            assert_eq!(got.as_deref(), want, "{location}");
         }
     }
 
