@@ -30,12 +30,14 @@ where
     tokio::pin!(forth, back);
     tokio::select! {
         forth = &mut forth => {
+            let forth = forth?;
             let back = corten_rt::timeout(LINGER, back).await.unwrap_or(Ok(0));
-            Ok((forth?, back?))
+            Ok((forth, back?))
         }
         back = &mut back => {
+            let back = back?;
             let forth = corten_rt::timeout(LINGER, forth).await.unwrap_or(Ok(0));
-            Ok((forth?, back?))
+            Ok((forth?, back))
         }
     }
 }
