@@ -61,8 +61,19 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
-    /// The TLS that the configuration means; HTTP/2 is offered first.
-    fn tls(&self) -> Result<ClientConfig, HttpError> {
+    /// What the current context of a kubeconfig says.
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not say what it must.
+    pub fn from_kubeconfig(path: &Path) -> Result<Self, HttpError> {
+        kubeconfig::load(path)
+    }
+
+    /// The TLS that the configuration means, without a choice of HTTP's version.
+    ///
+    /// # Errors
+    /// When a certificate or key is malformed.
+    pub fn tls(&self) -> Result<ClientConfig, HttpError> {
         let wrong = |what: &str, e: &dyn std::fmt::Display| HttpError::Config(format!("{what}: {e}"));
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&self.authority) {

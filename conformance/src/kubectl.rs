@@ -1,0 +1,52 @@
+//! `kubectl` as users run it.
+
+use crate::Cluster;
+use anyhow::{Context, Result, bail};
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+impl Cluster {
+    /// A `kubectl` command for the spec's cluster and namespace that ends with the test.
+    pub fn kubectl_command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        command.args(["--namespace", &self.namespace]).args(words);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs `kubectl` and gives what it prints.
+    pub async fn kubectl(&self, words: &[&str]) -> Result<String> {
+        finish(words, self.kubectl_command(words).output().await)
+    }
+
+    /// The same with `input` on its standard input.
+    pub async fn kubectl_with(&self, words: &[&str], input: &str) -> Result<String> {
+        let mut child = self.kubectl_command(words).stdin(Stdio::piped()).spawn().context("run kubectl")?;
+        let mut stdin = child.stdin.take().context("kubectl's input")?;
+        stdin.write_all(input.as_bytes()).await?;
+        drop(stdin);
+        finish(words, child.wait_with_output().await)
+    }
+
+    /// What a container has written.
+    pub async fn logs(&self, pod: &str, container: &str) -> Result<String> {
+        self.kubectl(&["logs", pod, "-c", container]).await
+    }
+
+    /// Runs a command line of the shell in a container.
+    pub async fn exec(&self, pod: &str, line: &str) -> Result<String> {
+        self.kubectl(&["exec", pod, "--", "sh", "-c", line]).await
+    }
+}
+
+fn finish(words: &[&str], output: std::io::Result<std::process::Output>) -> Result<String> {
+    let output = output.context("run kubectl")?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("kubectl {words:?} failed: {printed}{complaint}");
+    }
+    Ok(printed)
+}
