@@ -52,7 +52,7 @@ pub fn release(data_dir: &Path) {
 pub fn running(data_dir: &Path) -> Option<i32> {
     let pid: i32 = std::fs::read_to_string(data_dir.join(PID_FILE)).ok()?.trim().parse().ok()?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    (name.trim() == "corten" && pid != std::process::id() as i32 && !is_zombie(pid)).then_some(pid)
+    (name.starts_with("corten") && pid != std::process::id() as i32 && !is_zombie(pid)).then_some(pid)
 }
 
 /// Gives `stop` when the process is asked to end.
