@@ -11,9 +11,9 @@ mod informer;
 mod queue;
 pub mod transport;
 
+pub use self::http::{HttpConfig, HttpError, HttpTransport};
 pub use api::{Api, Client};
 pub use events::EventRecorder;
-pub use self::http::{HttpConfig, HttpError, HttpTransport};
 pub use informer::{Change, Informer, Informers, Key};
 pub use queue::WorkQueue;
 pub use transport::{
