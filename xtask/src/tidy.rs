@@ -1,7 +1,8 @@
 //! `xtask tidy`: the rules of the repository that no compiler knows, as ARCHITECTURE.md states them.
 //!
-//! It reads every Rust file and every manifest below `crates` and `xtask`, prints one line per finding, and
-//! fails when there is one. The rules on text are in [`source`], those on who uses whom in [`dependencies`].
+//! It reads every Rust file and every manifest below `crates`, `conformance` and `xtask`, prints one line per
+//! finding, and fails when there is one. The rules on text are in [`source`], those on who uses whom in
+//! [`dependencies`].
 
 mod blank;
 mod dependencies;
@@ -44,7 +45,8 @@ pub fn run(repository: &Path) -> Result<()> {
 
 fn rust_files(repository: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut folders = vec![repository.join("crates"), repository.join("xtask")];
+    let mut folders = ["crates", "conformance", "xtask"].map(|name| repository.join(name)).to_vec();
+    folders.retain(|folder| folder.is_dir());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
             let path = entry?.path();
@@ -60,7 +62,7 @@ fn rust_files(repository: &Path) -> Result<Vec<PathBuf>> {
 
 fn manifests(repository: &Path) -> Result<Vec<PathBuf>> {
     let crates = repository.join("crates");
-    let mut found = vec![repository.join("xtask/Cargo.toml")];
+    let mut found = vec![repository.join("conformance/Cargo.toml"), repository.join("xtask/Cargo.toml")];
     for entry in std::fs::read_dir(&crates).with_context(|| format!("list {}", crates.display()))? {
         found.push(entry?.path().join("Cargo.toml"));
     }
