@@ -56,6 +56,11 @@ pub fn status(
             out.reason = reason.clone();
             out.message = message.clone();
         }
+        let replaced =
+            |c: &Container| observed.latest(&c.name).is_some_and(|seen| memory.replaced.contains(&seen.id));
+        if memory.failed.is_none() && pod.spec.containers.iter().any(replaced) {
+            out.phase = "Running".into();
+        }
         // Before everything has stopped a failed pod is still on its way.
         if out.phase == "Pending" && pod.status.phase == "Running" {
             out.phase = "Running".into();
@@ -218,6 +223,14 @@ fn terminated(seen: &Seen, around: &Surroundings) -> ContainerStateTerminated {
         finished_at: Some(Time::new(*finished)),
         container_id: around.container_id(&seen.id),
     }
+}
+
+/// The last words of an ended container as the pod's status already has them.
+pub fn known_words(pod: &Pod, id: &str) -> Option<String> {
+    let status = &pod.status;
+    let all = status.container_statuses.iter().chain(&status.init_container_statuses);
+    let mut ends = all.flat_map(|s| s.state.terminated.iter().chain(&s.last_state.terminated));
+    ends.find(|t| t.container_id.ends_with(&format!("://{id}"))).map(|t| t.message.clone())
 }
 
 /// Which file holds an ended container's last words, and whether its log may stand in for it.

@@ -453,6 +453,9 @@ impl Worker {
                     .pod_logs(&self.pod)
                     .join(super::names::Places::container_log(&seen.name, seen.attempt));
                 let words = read_end(file.as_ref(), 4096).filter(|w| !w.is_empty());
+                // An ended pod's files are gone; the status still has what they said.
+                let words =
+                    words.or_else(|| status::known_words(&self.pod, &seen.id).filter(|w| !w.is_empty()));
                 let words = words.or_else(|| logs.then(|| crate::logs::last_lines(&log, 80, 2048)));
                 Some((seen.id.clone(), words?))
             })

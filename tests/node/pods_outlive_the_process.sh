@@ -1,0 +1,44 @@
+# When the process is killed pods run on; the next one takes them up as they are, Ready all the while.
+k apply -f - >/dev/null <<Y
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: web
+    image: $IMAGE
+    imagePullPolicy: IfNotPresent
+    startupProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
+    readinessProbe: {exec: {command: [test, "!", -e, /tmp/unready]}, periodSeconds: 1, failureThreshold: 1}
+  - name: restarted
+    image: $IMAGE
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, 'test -e /keep/once && sleep 1000; touch /keep/once; exit 3']
+    volumeMounts: [{name: keep, mountPath: /keep}]
+  volumes: [{name: keep, emptyDir: {}}]
+Y
+ready() { field pod/web '.status.conditions[?(@.type=="Ready")].status'; }
+state() { field pod/web '.status.containerStatuses[*].containerID} {.status.containerStatuses[*].restartCount} {.status.podIP} {.status.containerStatuses[*].lastState.terminated.exitCode} {.status.conditions[?(@.type=="Ready")].lastTransitionTime'; }
+becomes 30 1 field pod/web '.status.containerStatuses[?(@.name=="restarted")].restartCount'
+becomes 30 True ready
+before=$(state) uid=$(field pod/web .metadata.uid)
+containers=$(runtime_ids "$uid")
+kill -9 "$(corten_pid)"
+sleep 1
+start_corten
+becomes 20 "$before" state
+sleep 3
+is "$before" state
+is "$containers" runtime_ids "$uid"
+k exec web -c web -- touch /tmp/unready
+becomes 10 False ready
+k exec web -c web -- rm /tmp/unready
+becomes 10 True ready
+# What was deleted while nobody looked is gone after the next start.
+k run brief --image=$IMAGE --image-pull-policy=IfNotPresent >/dev/null
+becomes 20 Running field pod/brief .status.phase
+k delete pod brief --wait=false --grace-period=2 >/dev/null
+kill -9 "$(corten_pid)"
+sleep 1
+start_corten
+becomes 40 "" k get pod brief --ignore-not-found -o name
