@@ -154,24 +154,30 @@ async fn serving(
     Ok(identity)
 }
 
-/// Registers the node with its addresses, for which its certificate is then signed.
+/// Registers the node with its addresses, for which its certificate is then signed. Controllers write a new node
+/// at once, so a conflict only means to read it again.
 async fn announce(client: &Client, name: &str, address: IpAddr, port: u16) -> Result<()> {
     use corten_api::core::v1::{Node, NodeAddress};
     let api = client.all::<Node>();
-    let node = match api.find(name).await.map_err(anyhow::Error::from)? {
-        Some(node) => node,
-        None => {
-            let mut node = Node::default();
-            node.metadata.name = name.into();
-            api.create(node).await.map_err(anyhow::Error::from)?
-        }
-    };
-    let mut node = (*node).clone();
     let one = |kind: &str, address: String| NodeAddress { type_: kind.into(), address };
-    node.status.addresses = vec![one("InternalIP", address.to_string()), one("Hostname", name.to_string())];
-    node.status.daemon_endpoints.kubelet_endpoint.port = i32::from(port);
-    api.update_status(node).await.map_err(anyhow::Error::from)?;
-    Ok(())
+    loop {
+        let node = match api.find(name).await.map_err(anyhow::Error::from)? {
+            Some(node) => node,
+            None => {
+                let mut node = Node::default();
+                node.metadata.name = name.into();
+                api.create(node).await.map_err(anyhow::Error::from)?
+            }
+        };
+        let mut node = (*node).clone();
+        node.status.addresses =
+            vec![one("InternalIP", address.to_string()), one("Hostname", name.to_string())];
+        node.status.daemon_endpoints.kubelet_endpoint.port = i32::from(port);
+        match api.update_status(node).await {
+            Err(e) if e.is_conflict() => {}
+            other => return other.map(|_| ()).map_err(Into::into),
+        }
+    }
 }
 
 /// Has a request signed, and waits for the certificate.

@@ -14,9 +14,6 @@ use corten_sys::nft::KernelNft;
 use std::path::Path;
 use std::time::Duration;
 
-/// The cgroups that a node makes, unless told otherwise.
-const CGROUP_ROOT: &str = "/kubepods";
-
 /// Ends and removes everything that belongs to the data directory.
 pub async fn run(data_dir: &Path) -> Result<()> {
     let steps = Steps::new();
@@ -31,15 +28,11 @@ pub async fn run(data_dir: &Path) -> Result<()> {
     stop_containerd(&layout).await?;
     step.done();
     let step = steps.step("remove network, cgroups and mounts");
-    // The runtime's plugins no longer answer, so cables are removed here, with everything else of the network.
-    let removed = tokio::task::spawn_blocking(|| {
-        corten_network::remove_all(corten_network::BRIDGE, &KernelInterfaces, &KernelNft::default())
-    });
-    removed.await?.context("remove the node's network")?;
-    let cgroup_root = std::fs::read_to_string(data_dir.join(CGROUP_ROOT_FILE)).unwrap_or(CGROUP_ROOT.into());
-    let cgroups =
-        tokio::task::spawn_blocking(move || KernelCgroups::detect().and_then(|c| c.remove(&cgroup_root)));
-    cgroups.await?.context("remove the pods' cgroups")?;
+    // Where no node noted its cgroups there was none: the network and /kubepods may be another's.
+    if let Ok(cgroup_root) = std::fs::read_to_string(data_dir.join(CGROUP_ROOT_FILE)) {
+        let removed = tokio::task::spawn_blocking(move || remove_node(&cgroup_root));
+        removed.await??;
+    }
     let below = data_dir.to_path_buf();
     let unmounted = tokio::task::spawn_blocking(move || KernelMounts.unmount_under(&below));
     unmounted.await?.context("unmount what is below the data directory")?;
@@ -51,12 +44,20 @@ pub async fn run(data_dir: &Path) -> Result<()> {
         }
         _ => {}
     }
-    // The shims' sockets lie where containerd has them compiled in; empty directories of it go too.
-    for directory in ["/run/containerd/s", "/run/containerd"] {
+    // The shims' sockets and runc's state lie where containerd has them compiled in; empty directories go too.
+    for directory in ["s", "runc/k8s.io", "runc", ""].map(|d| Path::new("/run/containerd").join(d)) {
         let _ = std::fs::remove_dir(directory);
     }
     step.done();
     Ok(())
+}
+
+/// Removes the node's network and cgroups. The runtime's plugins no longer answer, so cables are removed here,
+/// with everything else of the network.
+fn remove_node(cgroup_root: &str) -> Result<()> {
+    corten_network::remove_all(corten_network::BRIDGE, &KernelInterfaces, &KernelNft::default())
+        .context("remove the node's network")?;
+    KernelCgroups::detect().and_then(|c| c.remove(cgroup_root)).context("remove the pods' cgroups")
 }
 
 /// Removes the sandboxes of our own containerd; what it cannot remove, the steps after it do.
