@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub cgroup_root: String,
     pub places: pod::names::Places,
     pub resolver: Resolver,
+    pub node_name: String,
     pub host_ip: String,
     /// The runtime's name, `containerd`.
     pub runtime: String,

@@ -69,6 +69,7 @@ impl Kubelet {
             cgroup_root: config.cgroup_root,
             places: Places { root: config.data_dir, logs: config.log_dir },
             resolver: config.resolver,
+            node_name: config.node.name.clone(),
             host_ip: config.node.address.clone(),
             runtime: config.node.runtime.split("://").next().unwrap_or_default().to_string(),
             allocatable,

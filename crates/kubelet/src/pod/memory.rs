@@ -17,6 +17,8 @@ pub struct Memory {
     /// When the kubelet first saw the pod.
     pub started: Timestamp,
     pub mounted: bool,
+    /// The pod was not taken by this node, and nothing of it was started.
+    pub rejected: bool,
     /// Why the pod as a whole has failed: reason and message.
     pub failed: Option<(String, String)>,
     /// Containers being stopped, by id, with the grace they were given.
@@ -72,6 +74,7 @@ impl Memory {
         Memory {
             started,
             mounted: false,
+            rejected: false,
             failed: None,
             killing: HashMap::new(),
             replaced: HashSet::new(),

@@ -1,5 +1,6 @@
 //! One pod: what it wants, what it has, what to do next.
 
+pub mod admission;
 pub mod container;
 pub mod env;
 pub mod expand;

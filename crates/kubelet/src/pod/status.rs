@@ -35,6 +35,20 @@ pub fn status(
     now: Timestamp,
 ) -> PodStatus {
     let mut out = pod.status.clone();
+    if observed.containers.is_empty() {
+        if corten_semantics::pod::is_terminal(pod) {
+            return out;
+        }
+        if let (true, Some((reason, message))) = (memory.rejected, &memory.failed) {
+            out.phase = "Failed".into();
+            out.reason = reason.clone();
+            out.message = format!("Pod was rejected: {message}");
+            out.start_time = Some(Time::new(memory.started));
+            out.observed_generation = pod.metadata.generation;
+            out.qos_class = corten_semantics::pod::qos_class(pod).into();
+            return out;
+        }
+    }
     out.observed_generation = pod.metadata.generation;
     out.start_time = out.start_time.or(Some(Time::new(memory.started)));
     out.host_ip = around.host_ip.clone();

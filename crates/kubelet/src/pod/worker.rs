@@ -1,5 +1,6 @@
 //! The task that owns one pod.
 
+use super::admission;
 use super::memory::Memory;
 use super::observed::{Observed, observe};
 use super::operation::{Operation, Told, kill};
@@ -8,7 +9,7 @@ use super::probe::{self, Findings};
 use super::resources::pod_cgroup;
 use super::status::{self, Surroundings};
 use crate::Shared;
-use corten_api::core::v1::{Container, Pod, PodStatus};
+use corten_api::core::v1::{Container, Node, Pod, PodStatus};
 use corten_api::meta::v1::Preconditions;
 use corten_client::{DeleteOptions, Key};
 use corten_node_api::cri::{RemovePodSandboxRequest, StopPodSandboxRequest};
@@ -37,6 +38,8 @@ pub struct Worker {
     volumes: BTreeMap<String, PathBuf>,
     tell: mpsc::UnboundedSender<Told>,
     told: mpsc::UnboundedReceiver<Told>,
+    /// It was decided whether the node takes the pod.
+    admitted: bool,
     /// The operation under way, to be stopped if the pod is to go.
     operation: Option<Stop>,
     /// What the pod held has been given back.
@@ -65,6 +68,8 @@ impl Worker {
             observed: Observed::default(),
             probes: HashMap::new(),
             volumes: BTreeMap::new(),
+            // One with a start time was taken by an earlier kubelet.
+            admitted: pod.status.start_time.is_some(),
             operation: None,
             finished: false,
             refreshed: Instant::now(),
@@ -157,6 +162,9 @@ impl Worker {
                 return Next::Wait(Some(TROUBLE));
             }
         }
+        if !self.admitted && !self.admit().await {
+            return Next::Wait(Some(TROUBLE));
+        }
         let now = self.shared.clock.now();
         self.count_crashes();
         self.run_probes();
@@ -183,6 +191,32 @@ impl Worker {
                 pod.metadata.deletion_grace_period_seconds = Some(0);
             }
         }
+    }
+
+    /// Decides whether the node takes the pod; false when that cannot be told yet.
+    async fn admit(&mut self) -> bool {
+        let shared = &self.shared;
+        let node = match admission::asks_for_node(&self.pod) {
+            true => match Box::pin(shared.client.all::<Node>().get(&shared.node_name)).await {
+                Ok(node) => Some(node),
+                Err(error) => {
+                    tracing::debug!(%error, "the node's object could not be read");
+                    return false;
+                }
+            },
+            false => None,
+        };
+        let bound = shared.pods.list();
+        let decided = admission::admit(&self.pod, &bound, &shared.allocatable, node.as_deref());
+        if let Err(rejection) = decided
+            && !is_terminating(&self.pod)
+        {
+            shared.events.warning(&*self.pod, &rejection.reason, rejection.message.clone());
+            self.memory.rejected = true;
+            self.memory.failed = Some((rejection.reason, rejection.message));
+        }
+        self.admitted = true;
+        true
     }
 
     fn take(&mut self, pod: Arc<Pod>) {
