@@ -71,10 +71,24 @@ async fn remove_pods(data_dir: &Path) {
     let Some(Ok(listed)) = corten_rt::timeout(Duration::from_secs(5), listing).await else { return };
     for sandbox in listed.items {
         let stop = StopPodSandboxRequest { pod_sandbox_id: sandbox.id.clone() };
-        let remove = RemovePodSandboxRequest { pod_sandbox_id: sandbox.id };
+        let remove = RemovePodSandboxRequest { pod_sandbox_id: sandbox.id.clone() };
         // Without the node's process its network plugin fails, and the runtime with it: go on by force.
         let _ = corten_rt::timeout(Duration::from_secs(20), cri.stop_pod_sandbox(stop)).await;
         let _ = corten_rt::timeout(Duration::from_secs(20), cri.remove_pod_sandbox(remove)).await;
+        forget_network(&sandbox.id);
+    }
+    for directory in [PLUGIN_RESULTS, "/var/lib/cni"] {
+        let _ = std::fs::remove_dir(directory);
+    }
+}
+
+/// Where the runtime notes what network plugins answered; it is compiled in.
+const PLUGIN_RESULTS: &str = "/var/lib/cni/results";
+
+/// Removes the notes on a sandbox's network, which the runtime keeps when a plugin fails.
+fn forget_network(sandbox: &str) {
+    for note in [format!("corten-{sandbox}-eth0"), format!("cni-loopback-{sandbox}-lo")] {
+        let _ = std::fs::remove_file(Path::new(PLUGIN_RESULTS).join(note));
     }
 }
 
