@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod container;
 pub mod env;
+pub mod ephemeral;
 pub mod expand;
 pub mod grpc_health;
 pub mod hooks;

@@ -1,8 +1,10 @@
 //! Carries out the actions that bring a pod up, in their order, beside the worker's loop.
 
 use super::container::{container_config, write_hosts};
+use super::ephemeral;
 use super::hooks;
 use super::image;
+use super::names::{CONTAINER_NAME, POD_UID};
 use super::plan::Action;
 use super::resources::{pod_cgroup, pod_limits};
 use super::sandbox::sandbox_config;
@@ -10,10 +12,11 @@ use super::status::container_reference;
 use crate::Shared;
 use corten_api::core::v1::{Container, Pod};
 use corten_node_api::cri::{
-    CreateContainerRequest, PodSandboxStatusRequest, RemoveContainerRequest, RunPodSandboxRequest,
-    StartContainerRequest, StopPodSandboxRequest,
+    ContainerConfig, ContainerFilter, ContainerState, ContainerStateValue, CreateContainerRequest,
+    ListContainersRequest, NamespaceMode, PodSandboxStatusRequest, RemoveContainerRequest,
+    RunPodSandboxRequest, StartContainerRequest, StopPodSandboxRequest,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,12 +150,22 @@ impl Operation {
             .map_err(|e| ("FailedRemove", e.to_string()))
     }
 
+    /// The id of the running container of this name.
+    async fn running(&self, name: &str) -> Result<String, String> {
+        let label_selector = HashMap::from([
+            (POD_UID.to_string(), self.pod.metadata.uid.clone()),
+            (CONTAINER_NAME.to_string(), name.to_string()),
+        ]);
+        let state = Some(ContainerStateValue { state: ContainerState::ContainerRunning as i32 });
+        let filter = Some(ContainerFilter { label_selector, state, ..ContainerFilter::default() });
+        let listed = self.shared.cri.list_containers(ListContainersRequest { filter }).await;
+        let found = listed.map_err(|e| e.to_string())?.containers.into_iter().next();
+        found.map(|c| c.id).ok_or_else(|| format!("unable to find target container {name}"))
+    }
+
     async fn start_container(&self, name: &str, sandbox: &str, attempt: u32) {
-        let spec = &self.pod.spec;
-        let Some(c) = spec.containers.iter().chain(&spec.init_containers).find(|c| c.name == name) else {
-            return;
-        };
-        match self.try_start(c, sandbox, attempt).await {
+        let Some(c) = ephemeral::find(&self.pod, name) else { return };
+        match self.try_start(&c, sandbox, attempt).await {
             Ok(()) => {
                 let _ = self.tell.send(Told::Started { name: name.to_string() });
             }
@@ -177,9 +190,13 @@ impl Operation {
                 (reason, message, OTHER_WAIT)
             }
         };
-        let config = container_config(shared, &self.pod, c, attempt, &image, &self.volumes)
+        let mut config = container_config(shared, &self.pod, c, attempt, &image, &self.volumes)
             .await
             .map_err(failed("CreateContainerConfigError"))?;
+        if let Some(target) = ephemeral::target(&self.pod, &c.name) {
+            let id = self.running(target).await.map_err(failed("CreateContainerConfigError"))?;
+            see_processes_of(&mut config, id);
+        }
         let sandbox_config =
             sandbox_config(&self.pod, 0, &shared.resolver, &shared.places, &shared.cgroup_root);
         let request = CreateContainerRequest {
@@ -218,6 +235,14 @@ impl Operation {
             .await;
         }
         Ok(())
+    }
+}
+
+fn see_processes_of(config: &mut ContainerConfig, id: String) {
+    let security = config.linux.as_mut().and_then(|l| l.security_context.as_mut());
+    if let Some(options) = security.and_then(|s| s.namespace_options.as_mut()) {
+        options.pid = NamespaceMode::Target as i32;
+        options.target_id = id;
     }
 }
 

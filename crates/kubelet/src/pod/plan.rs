@@ -1,6 +1,7 @@
 //! What a pod's worker does next: a pure function of the pod, what the runtime shows, and what the worker
 //! remembers.
 
+use super::ephemeral;
 use super::memory::Memory;
 use super::observed::{Observed, Seen, SeenState};
 use super::status::former;
@@ -171,6 +172,11 @@ fn run(pod: &Pod, observed: &Observed, memory: &Memory, now: Timestamp, plan: &m
         return;
     };
     let id = sandbox.id.clone();
+    for c in pod.spec.ephemeral_containers.iter().map(ephemeral::container) {
+        if observed.latest(&c.name).is_none_or(|s| s.state == SeenState::Created) {
+            start(pod, &c, observed, memory, &id, now, plan);
+        }
+    }
     let gate = init_containers(pod, observed, memory, &id, now, plan);
     if gate == Gate::Open {
         for c in &pod.spec.containers {

@@ -1,6 +1,7 @@
 //! A pod's status, from what the runtime shows and the worker remembers (upstream's
 //! `generateAPIPodStatus`). Pure; the phase never goes back.
 
+use super::ephemeral;
 use super::memory::{Memory, ProbeState};
 use super::names::{TERMINATION_FILE, TERMINATION_POLICY};
 use super::observed::{Observed, Seen, SeenState};
@@ -61,6 +62,9 @@ pub fn status(
     out.qos_class = corten_semantics::pod::qos_class(pod).into();
     let one = |c: &Container, init: bool| container_status(pod, c, observed, memory, around, init);
     out.init_container_statuses = pod.spec.init_containers.iter().map(|c| one(c, true)).collect();
+    let looking = pod.spec.ephemeral_containers.iter().map(ephemeral::container);
+    out.ephemeral_container_statuses =
+        looking.map(|c| ContainerStatus { ready: false, started: None, ..one(&c, false) }).collect();
     out.container_statuses = pod.spec.containers.iter().map(|c| one(c, false)).collect();
     let terminal = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
     if !terminal {
@@ -108,7 +112,8 @@ fn pod_ips(pod: &Pod, observed: &Observed, around: &Surroundings) -> Vec<String>
 /// What the status says of a container so far.
 pub fn former<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
     let status = &pod.status;
-    status.container_statuses.iter().chain(&status.init_container_statuses).find(|s| s.name == name)
+    let usual = status.container_statuses.iter().chain(&status.init_container_statuses);
+    usual.chain(&status.ephemeral_container_statuses).find(|s| s.name == name)
 }
 
 fn container_status(
@@ -242,7 +247,8 @@ fn terminated(seen: &Seen, around: &Surroundings) -> ContainerStateTerminated {
 /// The last words of an ended container as the pod's status already has them.
 pub fn known_words(pod: &Pod, id: &str) -> Option<String> {
     let status = &pod.status;
-    let all = status.container_statuses.iter().chain(&status.init_container_statuses);
+    let usual = status.container_statuses.iter().chain(&status.init_container_statuses);
+    let all = usual.chain(&status.ephemeral_container_statuses);
     let mut ends = all.flat_map(|s| s.state.terminated.iter().chain(&s.last_state.terminated));
     ends.find(|t| t.container_id.ends_with(&format!("://{id}"))).map(|t| t.message.clone())
 }
@@ -414,7 +420,11 @@ fn set(
 /// The reference of an event about one container.
 pub fn container_reference(pod: &Pod, container: &str) -> ObjectReference {
     let init = pod.spec.init_containers.iter().any(|c| c.name == container);
-    let list = if init { "initContainers" } else { "containers" };
+    let list = match (init, pod.spec.containers.iter().any(|c| c.name == container)) {
+        (true, _) => "initContainers",
+        (_, true) => "containers",
+        _ => "ephemeralContainers",
+    };
     ObjectReference {
         kind: Pod::INFO.kind.into(),
         api_version: "v1".into(),

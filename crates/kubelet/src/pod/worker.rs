@@ -1,6 +1,5 @@
 //! The task that owns one pod.
 
-use super::admission;
 use super::memory::Memory;
 use super::observed::{Observed, observe};
 use super::operation::{Operation, Told, kill};
@@ -8,6 +7,7 @@ use super::plan::{Action, plan, restarts};
 use super::probe::{self, Findings};
 use super::resources::pod_cgroup;
 use super::status::{self, Surroundings};
+use super::{admission, ephemeral};
 use crate::Shared;
 use corten_api::core::v1::{Container, Node, Pod, PodStatus};
 use corten_api::meta::v1::Preconditions;
@@ -128,7 +128,7 @@ impl Worker {
                 let again = self.memory.waiting.contains_key(&name);
                 let (reason, message) = match reason {
                     "ErrImagePull" if again => {
-                        let image = self.container(&name).map(|c| c.image.clone()).unwrap_or_default();
+                        let image = ephemeral::find(&self.pod, &name).map(|c| c.image).unwrap_or_default();
                         let about = status::container_reference(&self.pod, &name);
                         let told = format!("Back-off pulling image \"{image}\"");
                         self.shared.events.note(about, "Normal", "BackOff", told.clone());

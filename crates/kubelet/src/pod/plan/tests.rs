@@ -213,3 +213,18 @@ fn a_container_whose_definition_changed_is_replaced_whatever_the_policy() {
         assert_eq!(look(a.clone(), m), want, "{a:?}");
     }
 }
+
+#[test]
+fn an_ephemeral_container_starts_once() {
+    let mut p = pod("Always");
+    let mut look_in = corten_api::core::v1::EphemeralContainer::default();
+    look_in.ephemeral_container_common.name = "e".into();
+    p.spec.ephemeral_containers = vec![look_in];
+    let look = |e: Vec<Seen>| {
+        let seen = [running("a", 0), running("b", 0)].into_iter().chain(e).collect();
+        words(&plan(&p, &up(seen), &memory(), at(10)))
+    };
+    assert_eq!(look(vec![]), ["start e0"]);
+    assert!(look(vec![running("e", 0)]).is_empty());
+    assert!(look(vec![exited("e", 0, 1)]).is_empty());
+}
