@@ -80,8 +80,9 @@ pub fn shrink_old(bounds: Bounds, new: &ReplicaSet, old: &mut [Sized]) {
         s.size -= unhealthy;
         left -= unhealthy;
     }
-    let available =
-        new.status.available_replicas + old.iter().map(|s| s.set.status.available_replicas).sum::<i32>();
+    // A set that was shrunk a moment ago may still report the pods that it is about to delete.
+    let stays = |set: &ReplicaSet| set.status.available_replicas.min(size_of(set));
+    let available = stays(new) + old.iter().map(|s| stays(&s.set)).sum::<i32>();
     let mut healthy = (available - minimum).max(0);
     for s in old.iter_mut() {
         let cut = s.size.min(healthy);
@@ -144,5 +145,7 @@ mod tests {
         assert_eq!(sizes(&set("new", 3, 0), &[set("old", 10, 8)]), [8]);
         assert_eq!(sizes(&set("new", 10, 10), &[set("old", 2, 2)]), [0]);
         assert_eq!(sizes(&set("new", 5, 0), &[set("old", 8, 8)]), [8]);
+        // Shrunk from 8 to 7, which its status does not know yet.
+        assert_eq!(sizes(&set("new", 5, 2), &[set("old", 7, 8)]), [6]);
     }
 }
