@@ -1,6 +1,7 @@
 //! Generators and the rules of the repository, run as `cargo xtask COMMAND`.
 
 mod api;
+mod conformance;
 mod cri;
 mod tidy;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 const USAGE: &str = "name a command:
   api MODEL.json OUT   write the API's structs from a model of upstream's API into OUT
+  conformance          count the conformance specs that have a test of their name
   cri [MODEL.json]     write the CRI messages and services of crate node-api
   tidy                 check the rules of the repository that no compiler knows";
 
@@ -17,6 +19,7 @@ fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["api", model, out] => api::run(Path::new(model), Path::new(out)),
+        ["conformance"] => conformance::run(repository),
         ["cri"] => cri::run(repository, None),
         ["cri", model] => cri::run(repository, Some(PathBuf::from(model))),
         ["tidy"] => tidy::run(repository),
