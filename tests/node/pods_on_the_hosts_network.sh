@@ -15,5 +15,6 @@ becomes 20 true field pod/app '.status.containerStatuses[0].ready'
 address=$(field pod/app .status.hostIP)
 is "$address" field pod/app .status.podIP
 is "$(hostname)" k exec app -- hostname
-printf 'GET / HTTP/1.0\r\n\r\n' | timeout 3 busybox nc 127.0.0.1 8098 | grep -q '200 OK'
+answer=$(printf 'GET / HTTP/1.0\r\n\r\n' | timeout 3 busybox nc 127.0.0.1 8098)
+[[ $answer == *'200 OK'* ]] || fail "answered: $answer"
 k delete pod app --grace-period=1 >/dev/null
