@@ -7,7 +7,7 @@ use crate::process;
 use anyhow::{Context, Result};
 use corten_api::core::v1::Node;
 use corten_cli::steps::Steps;
-use corten_client::{Client, Informer, WatchOptions};
+use corten_client::{Client, Informer, PatchType, WatchOptions};
 use corten_rt::{Clock, Stop, Tasks};
 use corten_semantics::identity;
 use std::net::IpAddr;
@@ -103,9 +103,17 @@ async fn start(flags: &Up, tasks: &Tasks) -> Result<ControlPlane> {
     let step = steps.step("node");
     Box::pin(node::start(setup, &flags.kubelet, &runtime, tasks)).await?;
     wait_ready(&client, &name, tasks).await.context("wait for the node to be ready")?;
+    label_control_plane(&plane, &name).await?;
     step.done();
     println!("ready: export KUBECONFIG={}", plane.kubeconfig.display());
     Ok(plane)
+}
+
+/// The role that `kubectl get nodes` shows; a node may not give it to itself.
+async fn label_control_plane(plane: &ControlPlane, name: &str) -> Result<()> {
+    let patch = br#"{"metadata":{"labels":{"node-role.kubernetes.io/control-plane":""}}}"#;
+    let nodes = plane.client("system:corten", &[identity::MASTERS]).all::<Node>();
+    nodes.patch(name, PatchType::Merge, patch.to_vec()).await.map(|_| ()).map_err(anyhow::Error::from)
 }
 
 /// Waits until the node is ready and has its pod range.
