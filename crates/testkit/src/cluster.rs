@@ -62,7 +62,7 @@ impl TestCluster {
         Ok((cluster, nodes))
     }
 
-    /// Adds a node that pretends to run pods.
+    /// Adds a node that pretends to run pods, or starts a dead one of this name again.
     pub async fn add_node(&self, name: &str, size: Size) -> Result<HollowNode> {
         let client = client_as(&self.registry, &format!("system:node:{name}"), &[identity::MASTERS]);
         HollowNode::start(name, size, client, &self.informers, self.clock).await

@@ -3,6 +3,7 @@
 
 use crate::cluster::{parse, patch_sub};
 use anyhow::Result;
+use corten_api::Kind;
 use corten_api::coordination::v1::Lease;
 use corten_api::core::v1::{Node, Pod};
 use corten_api::meta::v1::Preconditions;
@@ -105,10 +106,11 @@ struct Work {
 }
 
 impl Work {
+    /// Says what there is, also after a pause: pods that ran go on running.
     async fn register(&self, size: Size) -> Result<()> {
         let amounts = json!({"cpu": size.cpu, "memory": size.memory, "pods": size.pods.to_string()});
         let node = json!({"metadata": {"name": self.name, "labels": {"kubernetes.io/hostname": self.name}}});
-        self.client.all::<Node>().create(parse(node)?).await?;
+        self.ensure::<Node>("", node).await?;
         let status = json!({"status": {
             "capacity": amounts, "allocatable": amounts,
             "addresses": [{"type": "InternalIP", "address": "192.0.2.10"}, {"type": "Hostname", "address": self.name}],
@@ -122,8 +124,24 @@ impl Work {
             "metadata": {"name": self.name},
             "spec": {"holderIdentity": self.name, "leaseDurationSeconds": 40, "renewTime": self.micro_time()},
         });
-        self.client.namespaced::<Lease>(LEASES).create(parse(lease)?).await?;
+        self.ensure::<Lease>(LEASES, lease).await?;
+        self.renew().await?;
+        for pod in self.pods.list().iter().filter(|pod| pod.spec.node_name == self.name) {
+            if pod.metadata.deletion_timestamp.is_none() && pod.status.phase == "Running" {
+                let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+                let meta = &pod.metadata;
+                patch_sub::<Pod>(&self.client, &meta.namespace, &meta.name, "status", ready).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// Creates what a node of this name may have left behind.
+    async fn ensure<K: Kind>(&self, namespace: &str, manifest: Value) -> Result<()> {
+        match self.client.namespaced::<K>(namespace).create(parse(manifest)?).await {
+            Err(error) if !error.is_already_exists() => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     async fn renew(&self) -> Result<()> {

@@ -50,6 +50,35 @@ async fn pods_of_a_dead_node_move() -> Result<()> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_returns_in_time_keeps_its_pods() -> Result<()> {
+    let (cluster, nodes) = TestCluster::with_nodes(1).await?;
+    cluster.create::<Deployment>(NS, workload("web", 2, "web:1")).await?;
+    let ready = async |wanted: usize| {
+        let pods = pods_of(&cluster, "web").await?;
+        Ok(pods.len() == 2 && pods.iter().filter(|pod| is_ready(pod)).count() == wanted)
+    };
+    cluster.eventually("two pods run", async || ready(2).await).await?;
+    let names = async || {
+        let pods = pods_of(&cluster, "web").await?;
+        Ok::<_, anyhow::Error>(pods.iter().map(|pod| pod.metadata.name.clone()).collect::<Vec<_>>())
+    };
+    let before = names().await?;
+    nodes[0].die();
+    cluster.eventually("they are held for lost", async || ready(0).await).await?;
+    let _again = cluster.add_node("node-0", Size::default()).await?;
+    cluster
+        .eventually("the node is as before", async || {
+            let node = cluster.get::<Node>("", "node-0").await?;
+            Ok(node.spec.taints.is_empty() && ready(2).await?)
+        })
+        .await?;
+    // Longer than pods are tolerated on a node that is lost.
+    cluster.throughout(Duration::from_secs(400), "they stay", async || Ok(names().await? == before)).await?;
+    cluster.end().await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_without_room_waits_for_a_node() -> Result<()> {
     let cluster = TestCluster::start().await?;
     cluster.add_node("small", Size { cpu: "1".into(), ..Size::default() }).await.map(std::mem::forget)?;

@@ -1,11 +1,12 @@
 //! Deployments, ReplicaSets and ReplicationControllers.
 
 use crate::manifests::{NS, image, is_ready, pods_of, replication_controller, workload};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use corten_api::Kind;
 use corten_api::apps::v1::{Deployment, ReplicaSet};
 use corten_api::autoscaling::v1::Scale;
 use corten_api::core::v1::{Pod, ReplicationController};
-use corten_client::{DeleteOptions, ListOptions};
+use corten_client::{Answer, Call, DeleteOptions, ListOptions, PatchType, Target, WriteOptions};
 use corten_testkit::TestCluster;
 use serde_json::json;
 use std::time::Duration;
@@ -122,7 +123,7 @@ async fn a_paused_deployment_does_not_roll_out() -> Result<()> {
 async fn deployment_scale_subresource() -> Result<()> {
     let (cluster, _nodes) = deployed(workload("web", 1, "web:1")).await?;
     for replicas in [5, 2, 0, 3] {
-        cluster.patch_scale("web", replicas).await?;
+        scale::<Deployment>(&cluster, "web", replicas).await?;
         settled(&cluster, "web", replicas, "web:1").await?;
     }
     ensure!(cluster.list::<ReplicaSet>(NS).await?.len() == 1, "scaling makes no new set");
@@ -131,28 +132,15 @@ async fn deployment_scale_subresource() -> Result<()> {
 }
 
 /// Calls on `scale` answer with a Scale, not with the object.
-trait PatchScale {
-    async fn patch_scale(&self, name: &str, replicas: i32) -> Result<()>;
-}
-
-impl PatchScale for TestCluster {
-    async fn patch_scale(&self, name: &str, replicas: i32) -> Result<()> {
-        use corten_api::Kind;
-        use corten_client::{Answer, Call, PatchType, Target, WriteOptions};
-        let target = Target {
-            kind: Deployment::INFO,
-            namespace: Some(NS.into()),
-            name: name.into(),
-            subresource: "scale",
-        };
-        let patch = json!({"spec": {"replicas": replicas}}).to_string().into_bytes();
-        let answer =
-            self.client.call(target, Call::Patch(PatchType::Merge, patch, WriteOptions::default())).await?;
-        let Answer::Object(object) = answer else { anyhow::bail!("no object") };
-        let scale = object.downcast_arc::<Scale>();
-        ensure!(scale.is_some_and(|scale| scale.spec.replicas == replicas), "not a Scale of {replicas}");
-        Ok(())
-    }
+async fn scale<K: Kind>(cluster: &TestCluster, name: &str, replicas: i32) -> Result<()> {
+    let target =
+        Target { kind: K::INFO, namespace: Some(NS.into()), name: name.into(), subresource: "scale" };
+    let patch = json!({"spec": {"replicas": replicas}}).to_string().into_bytes();
+    let call = Call::Patch(PatchType::Merge, patch, WriteOptions::default());
+    let Answer::Object(object) = cluster.client.call(target, call).await? else { bail!("no object") };
+    let answer = object.downcast_arc::<Scale>();
+    ensure!(answer.is_some_and(|scale| scale.spec.replicas == replicas), "not a Scale of {replicas}");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,6 +241,17 @@ async fn replicaset_replace_patch() -> Result<()> {
     set.spec.replicas = Some(2);
     cluster.client.namespaced::<ReplicaSet>(NS).update(set).await?;
     replica_set_of(&cluster, 2).await?;
+    cluster.end().await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicaset_scale_subresource() -> Result<()> {
+    let (cluster, _nodes) = replica_set(1).await?;
+    for replicas in [4, 2, 0, 3] {
+        scale::<ReplicaSet>(&cluster, "set", replicas).await?;
+        replica_set_of(&cluster, replicas).await?;
+    }
     cluster.end().await;
     Ok(())
 }
