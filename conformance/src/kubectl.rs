@@ -37,8 +37,21 @@ impl Cluster {
 
     /// Runs a command line of the shell in a container.
     pub async fn exec(&self, pod: &str, line: &str) -> Result<String> {
-        self.kubectl(&["exec", pod, "--", "sh", "-c", line]).await
+        let words = ["exec", pod, "--", "sh", "-c", line];
+        let mut output = self.kubectl_command(&words).output().await;
+        for _ in 0..5 {
+            match &output {
+                Ok(o) if lost_output(&o.stderr) => output = self.kubectl_command(&words).output().await,
+                _ => break,
+            }
+        }
+        finish(&words, output)
     }
+}
+
+/// Whether kubectl threw output away: what comes before it is ready to read is lost to it, and it says so.
+fn lost_output(stderr: &[u8]) -> bool {
+    String::from_utf8_lossy(stderr).contains("Unknown stream id")
 }
 
 fn finish(words: &[&str], output: std::io::Result<std::process::Output>) -> Result<String> {

@@ -332,7 +332,8 @@ async fn replicaset_serve_image() -> Result<()> {
         cluster.ready_pod(pods::pod("client", &[pods::container("httpd")])).await?;
         for pod in cluster.list::<Pod>("name=serve").await? {
             let url = format!("http://{}/cgi-bin/hostname", pod.status.pod_ip);
-            let line = format!("for i in 1 2 3 4 5; do wget -T 5 -qO- {url} && exit; sleep 1; done; exit 1");
+            let line =
+                format!("for i in 1 2 3 4 5; do timeout 5 wget -qO- {url} && exit; sleep 1; done; exit 1");
             let answer = cluster.exec("client", &line).await?;
             ensure!(answer.trim() == pod.metadata.name, "{} answers {answer:?}", pod.metadata.name);
         }

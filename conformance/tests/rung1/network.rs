@@ -263,7 +263,7 @@ fn serving(name: &str, label: &str, number: i32) -> Value {
 }
 
 async fn reach(cluster: &Cluster, url: &str) -> Result<String> {
-    let line = format!("for i in $(seq 30); do wget -T 2 -qO- {url} && exit; sleep 1; done; exit 1");
+    let line = format!("for i in $(seq 30); do timeout 2 wget -qO- {url} && exit; sleep 1; done; exit 1");
     cluster.exec("client", &line).await.map(|answer| answer.trim().to_string())
 }
 

@@ -195,11 +195,14 @@ async fn messages(cluster: &Cluster, path: &str, protocol: Protocol) -> Result<V
     let reading = async {
         while let Some(message) = socket.next().await {
             let message = message?;
+            if message.is_close() {
+                return anyhow::Ok(());
+            }
             if message.is_binary() || message.is_text() {
                 all.push(message.into_data().to_vec());
             }
         }
-        anyhow::Ok(())
+        anyhow::bail!("the connection ended without a closing frame")
     };
     timeout(Duration::from_secs(60), reading).await.context("the server does not close the WebSocket")??;
     Ok(all)
