@@ -4,6 +4,8 @@
 //! cluster by a test of that name below `conformance/tests`, and in virtual time by one below
 //! `crates/testkit/tests`. Whether the tests pass is for the test runs to say.
 
+pub mod passes;
+
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

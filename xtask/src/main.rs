@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const USAGE: &str = "name a command:
   api MODEL.json OUT   write the API's structs from a model of upstream's API into OUT
   conformance          count the conformance specs that have a test of their name
+  conformance --run    run them against the cluster of CORTEN_CONFORMANCE_KUBECONFIG, and count those that pass
   cri [MODEL.json]     write the CRI messages and services of crate node-api
   tidy                 check the rules of the repository that no compiler knows";
 
@@ -20,6 +21,7 @@ fn main() -> Result<()> {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["api", model, out] => api::run(Path::new(model), Path::new(out)),
         ["conformance"] => conformance::run(repository),
+        ["conformance", "--run"] => conformance::passes::run(repository),
         ["cri"] => cri::run(repository, None),
         ["cri", model] => cri::run(repository, Some(PathBuf::from(model))),
         ["tidy"] => tidy::run(repository),
