@@ -81,7 +81,7 @@ async fn a_node_that_returns_in_time_keeps_its_pods() -> Result<()> {
 #[tokio::test(start_paused = true)]
 async fn a_pod_without_room_waits_for_a_node() -> Result<()> {
     let cluster = TestCluster::start().await?;
-    cluster.add_node("small", Size { cpu: "1".into(), ..Size::default() }).await.map(std::mem::forget)?;
+    let _small = cluster.add_node("small", Size { cpu: "1".into(), ..Size::default() }).await?;
     let mut big = pod("big");
     big["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "2"}});
     cluster.create::<Pod>(NS, big).await?;

@@ -65,6 +65,50 @@ async fn deployment_rollingupdate() -> Result<()> {
     Ok(())
 }
 
+/// Also when the next change comes before the last one is through.
+#[tokio::test(start_paused = true)]
+async fn rollouts_stay_within_their_bounds() -> Result<()> {
+    let cases: [(u32, serde_json::Value, serde_json::Value, usize, usize); 5] = [
+        // replicas, maxSurge, maxUnavailable, at least ready, at most present
+        (6, json!(0), json!(1), 5, 6),
+        (6, json!(3), json!(0), 6, 9),
+        (10, json!("25%"), json!("25%"), 8, 13),
+        (3, json!("100%"), json!("100%"), 0, 6),
+        (1, json!("25%"), json!("25%"), 1, 2),
+    ];
+    for (replicas, surge, unavailable, least, most) in cases {
+        let mut manifest = workload("web", replicas, "web:1");
+        let bounds = json!({"maxSurge": surge, "maxUnavailable": unavailable});
+        manifest["spec"]["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": bounds});
+        let (cluster, _nodes) = deployed(manifest).await?;
+        for (step, pause) in [700, 1100, 1900, 0].into_iter().enumerate() {
+            let image = format!("web:{}", step + 2);
+            cluster.patch::<Deployment>(NS, "web", set_image(&image)).await?;
+            let kept = async || {
+                let pods = pods_of(&cluster, "web").await?;
+                let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+                ensure!(ready >= least && pods.len() <= most, "{bounds}: {ready} ready of {}", pods.len());
+                Ok(pods)
+            };
+            cluster
+                .throughout(Duration::from_millis(pause), "bounds", async || kept().await.map(|_| true))
+                .await?;
+            if pause == 0 {
+                cluster
+                    .eventually("the last rollout ends", async || {
+                        let pods = kept().await?;
+                        let done =
+                            pods.iter().all(|pod| crate::manifests::image(pod) == image && is_ready(pod));
+                        Ok(done && pods.len() == replicas as usize)
+                    })
+                    .await?;
+            }
+        }
+        cluster.end().await;
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn deployment_recreate() -> Result<()> {
     let mut manifest = workload("web", 3, "web:1");
