@@ -10,7 +10,7 @@ use super::resources::{pod_cgroup, pod_limits};
 use super::sandbox::sandbox_config;
 use super::status::container_reference;
 use crate::Shared;
-use corten_api::core::v1::{Container, Pod};
+use corten_api::core::v1::{Container, HostIP, Pod, PodIP};
 use corten_node_api::cri::{
     ContainerConfig, ContainerFilter, ContainerState, ContainerStateValue, CreateContainerRequest,
     ListContainersRequest, NamespaceMode, PodSandboxStatusRequest, RemoveContainerRequest,
@@ -59,7 +59,7 @@ const OTHER_WAIT: Duration = Duration::from_secs(1);
 
 impl Operation {
     /// Runs `actions`; the first failure of the sandbox or volumes ends it, that of a container does not.
-    pub async fn run(self, actions: Vec<Action>) {
+    pub async fn run(mut self, actions: Vec<Action>) {
         for action in actions {
             let outcome = match &action {
                 Action::Mount => self.mount().await,
@@ -67,6 +67,7 @@ impl Operation {
                 Action::StopSandbox { id } => self.stop_sandbox(id).await,
                 Action::Remove { id } => self.remove(id).await,
                 Action::StartContainer { name, sandbox, attempt } => {
+                    self.learn_addresses(sandbox).await;
                     self.start_container(name, sandbox, *attempt).await;
                     Ok(())
                 }
@@ -128,6 +129,21 @@ impl Operation {
         let request = PodSandboxStatusRequest { pod_sandbox_id: sandbox.to_string(), verbose: false };
         let network = self.shared.cri.pod_sandbox_status(request).await.ok().and_then(|r| r.status?.network);
         network.map(|n| vec![n.ip]).unwrap_or_default()
+    }
+
+    /// Puts the addresses into the pod's status where the API does not have them yet: the environment and the
+    /// hooks of its first containers ask for them.
+    async fn learn_addresses(&mut self, sandbox: &str) {
+        if !self.pod.status.pod_ip.is_empty() {
+            return;
+        }
+        let ips = self.addresses(sandbox).await;
+        let host = self.shared.host_ip.clone();
+        let status = &mut Arc::make_mut(&mut self.pod).status;
+        status.pod_ip = ips.first().cloned().unwrap_or_default();
+        status.pod_ips = ips.into_iter().map(|ip| PodIP { ip }).collect();
+        status.host_ips = vec![HostIP { ip: host.clone() }];
+        status.host_ip = host;
     }
 
     async fn stop_sandbox(&self, id: &str) -> Result<(), (&'static str, String)> {
