@@ -3,6 +3,7 @@
 use super::http;
 use crate::Shared;
 use corten_api::core::v1::{Container, LifecycleHandler, Pod};
+use corten_client::Key;
 use corten_node_api::cri::ExecSyncRequest;
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ pub async fn run(
         };
     }
     if let Some(action) = &hook.http_get {
+        // The address may be newer than the pod that was to be started.
+        let current = shared.pods.get(&Key::of(pod));
+        let pod = current.as_deref().filter(|p| p.metadata.uid == pod.metadata.uid).unwrap_or(pod);
         return match Box::pin(http::get(action, c, pod, "kube-lifecycle/1.35")).await? {
             (200..=399, _) => Ok(()),
             (code, _) => Err(format!("the hook's request was answered with {code}")),

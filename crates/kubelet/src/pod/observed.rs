@@ -2,8 +2,8 @@
 
 use super::names::{CONTAINER_NAME, POD_UID, SPEC_IMAGE};
 use corten_node_api::cri::{
-    ContainerFilter, ContainerState, ContainerStatusRequest, ListContainersRequest, ListPodSandboxRequest,
-    PodSandboxFilter, PodSandboxState, PodSandboxStatusRequest,
+    ContainerFilter, ContainerState, ContainerStatusRequest, LinuxContainerUser, ListContainersRequest,
+    ListPodSandboxRequest, PodSandboxFilter, PodSandboxState, PodSandboxStatusRequest,
 };
 use corten_node_api::{CriClient, CriResult};
 use jiff::Timestamp;
@@ -37,6 +37,8 @@ pub struct Seen {
     pub image: String,
     pub image_id: String,
     pub annotations: HashMap<String, String>,
+    /// Whom its first process runs as, if the runtime tells.
+    pub user: Option<LinuxContainerUser>,
 }
 
 /// How a container is.
@@ -75,6 +77,14 @@ impl Seen {
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         matches!(self.state, SeenState::Running { .. })
+    }
+
+    /// Since when it runs.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self.state {
+            SeenState::Running { since } => Some(since),
+            _ => None,
+        }
     }
 
     /// The exit code of an ended container.
@@ -183,5 +193,6 @@ async fn container(cri: &CriClient, id: &str, sandbox: &str) -> CriResult<Option
         image,
         image_id: s.image_ref,
         annotations: s.annotations,
+        user: s.user.and_then(|u| u.linux),
     }))
 }

@@ -6,7 +6,7 @@ use super::status::container_reference;
 use crate::Shared;
 use corten_api::core::v1::{Container, Pod, Probe};
 use corten_node_api::cri::ExecSyncRequest;
-use corten_rt::Instant;
+use corten_rt::{Instant, Timestamp};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -77,7 +77,14 @@ impl Kind {
 }
 
 /// Runs all probes of one container until it is dropped. `since` is when the container started.
-pub async fn watch(shared: Arc<Shared>, pod: Arc<Pod>, c: Container, id: String, findings: Findings) {
+pub async fn watch(
+    shared: Arc<Shared>,
+    pod: Arc<Pod>,
+    c: Container,
+    id: String,
+    since: Timestamp,
+    findings: Findings,
+) {
     let one = |kind, probe: Option<&Probe>| {
         let probe = probe.cloned();
         let (shared, pod, c, id, findings) =
@@ -85,7 +92,7 @@ pub async fn watch(shared: Arc<Shared>, pod: Arc<Pod>, c: Container, id: String,
         async move {
             if let Some(probe) = probe {
                 // Boxed: most containers have one probe of the three, and none needs the room of all.
-                Box::pin(Prober { shared, pod, container: c, id, findings, kind, probe }.run()).await;
+                Box::pin(Prober { shared, pod, container: c, id, since, findings, kind, probe }.run()).await;
             }
         }
     };
@@ -101,6 +108,7 @@ struct Prober {
     pod: Arc<Pod>,
     container: Container,
     id: String,
+    since: Timestamp,
     findings: Findings,
     kind: Kind,
     probe: Probe,
@@ -108,8 +116,10 @@ struct Prober {
 
 impl Prober {
     async fn run(self) {
+        let running = Duration::try_from(self.shared.clock.now().duration_since(self.since));
+        let delay = Duration::from_secs(self.probe.initial_delay_seconds.max(0) as u64)
+            .saturating_sub(running.unwrap_or_default());
         let started = Instant::now();
-        let delay = Duration::from_secs(self.probe.initial_delay_seconds.max(0) as u64);
         let period = Duration::from_secs(self.probe.period_seconds.max(1) as u64);
         let (mut successes, mut failures) = (0, 0);
         if self.kind == Kind::Startup && self.findings.is_started(&self.id) {

@@ -135,6 +135,7 @@ fn container_status(
     }
     let mut out =
         ContainerStatus { name: c.name.clone(), image: c.image.clone(), ..ContainerStatus::default() };
+    out.volume_mounts = c.volume_mounts.iter().map(mount_status).collect();
     out.allocated_resources = c.resources.requests.clone();
     if !c.resources.requests.is_empty() || !c.resources.limits.is_empty() {
         out.resources = Some(Box::new(c.resources.clone()));
@@ -145,6 +146,12 @@ fn container_status(
         if let Some(image) = seen.spec_image().or(Some(&seen.image)).filter(|i| !i.is_empty()) {
             out.image = image.to_string();
         }
+        out.user = seen.user.as_ref().map(|u| {
+            let (uid, gid, supplemental_groups) = (u.uid, u.gid, u.supplemental_groups.clone());
+            Box::new(ContainerUser {
+                linux: Some(Box::new(LinuxContainerUser { uid, gid, supplemental_groups })),
+            })
+        });
         out.container_id = around.container_id(&seen.id);
         out.restart_count = i32::try_from(seen.attempt).unwrap_or(i32::MAX);
     } else if let Some(former) = former {
@@ -197,6 +204,15 @@ fn container_status(
             .map(|p| Box::new(terminated(p, around)));
     }
     out
+}
+
+fn mount_status(mount: &VolumeMount) -> VolumeMountStatus {
+    VolumeMountStatus {
+        name: mount.name.clone(),
+        mount_path: mount.mount_path.clone(),
+        read_only: mount.read_only,
+        recursive_read_only: mount.read_only.then(|| "Disabled".into()),
+    }
 }
 
 fn crash_wait(pod: &Pod, c: &Container, seen: &Seen, memory: &Memory) -> ContainerStateWaiting {
@@ -462,6 +478,7 @@ mod tests {
             image: String::new(),
             image_id: String::new(),
             annotations: Default::default(),
+            user: None,
         }
     }
 

@@ -13,7 +13,7 @@ use corten_api::core::v1::{Container, Node, Pod, PodStatus};
 use corten_api::meta::v1::Preconditions;
 use corten_client::{DeleteOptions, Key};
 use corten_node_api::cri::{RemovePodSandboxRequest, StopPodSandboxRequest};
-use corten_rt::{Instant, Stop, Tasks};
+use corten_rt::{Instant, Stop, Tasks, Timestamp};
 use corten_semantics::pod::{is_sidecar, is_terminal, is_terminating};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -408,8 +408,11 @@ impl Worker {
 
     /// Every running container has its probes, and no other.
     fn run_probes(&mut self) {
-        let running: Vec<(String, String)> =
-            self.observed.running().map(|s| (s.id.clone(), s.name.clone())).collect();
+        let running: Vec<(String, String, Timestamp)> = self
+            .observed
+            .running()
+            .filter_map(|s| Some((s.id.clone(), s.name.clone(), s.since()?)))
+            .collect();
         let ids: Vec<String> = running.iter().map(|r| r.0.clone()).collect();
         self.probes.retain(|id, stop| {
             let keep = ids.contains(id);
@@ -422,7 +425,7 @@ impl Worker {
         if is_terminating(&self.pod) || is_terminal(&self.pod) {
             return;
         }
-        for (id, name) in running {
+        for (id, name, since) in running {
             let Some(c) = self.container(&name).cloned() else { continue };
             let any = c.startup_probe.is_some() || c.readiness_probe.is_some() || c.liveness_probe.is_some();
             if !any || self.probes.contains_key(&id) || self.memory.killing.contains_key(&id) {
@@ -431,7 +434,8 @@ impl Worker {
             self.findings.begin(&id, status::known_probes(&self.pod, &id));
             let stop = self.tasks.stop().child();
             self.probes.insert(id.clone(), stop.clone());
-            let watching = probe::watch(self.shared.clone(), self.pod.clone(), c, id, self.findings.clone());
+            let watching =
+                probe::watch(self.shared.clone(), self.pod.clone(), c, id, since, self.findings.clone());
             self.tasks.spawn("probes", async move {
                 stop.run(watching).await;
             });

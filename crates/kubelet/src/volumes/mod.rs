@@ -179,22 +179,14 @@ impl Volumes {
         entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    /// The real path of `sub` within the volume at `volume`. Links are followed only as far as they stay
-    /// within it; directories that are missing are made, with the volume's own mode.
-    ///
-    /// # Errors
-    /// The path leads out of the volume, or cannot be made.
-    pub fn subpath(volume: &Path, sub: &str) -> Result<PathBuf, VolumeError> {
-        subpath::resolve(volume, sub)
-            .map_err(|message| VolumeError::SubPath { path: sub.to_string(), message })
-    }
-
     /// Binds `sub` of the volume at `volume` for the container's mount number `index`, and gives where: a path
     /// that stays what it was checked to be, whatever the pod does to its volume before the container starts.
+    /// Links are followed only as far as they stay within the volume; directories that are missing are made,
+    /// with the volume's own mode.
     /// Doing so again replaces what was bound; [`Volumes::unmount`] takes it away.
     ///
     /// # Errors
-    /// As [`Volumes::subpath`], and when the mount fails.
+    /// The path leads out of the volume or cannot be made, or the mount failed.
     pub fn bind_subpath(
         &self,
         uid: &str,

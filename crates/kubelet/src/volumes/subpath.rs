@@ -9,11 +9,6 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The real path of `sub` beneath `volume`, as it is now.
-pub fn resolve(volume: &Path, sub: &str) -> Result<PathBuf, String> {
-    fs::read_link(handle(&open_beneath(volume, sub)?)).map_err(|e| e.to_string())
-}
-
 /// Shows `sub` of `volume` at `target`, which is made, in place of what was there.
 pub fn bind(volume: &Path, sub: &str, target: &Path, mounts: &dyn Mounts) -> Result<(), String> {
     let source = open_beneath(volume, sub)?;
@@ -101,6 +96,11 @@ fn explain(error: Errno, sub: &str) -> String {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    /// The real path of `sub` beneath `volume`, as it is now.
+    fn resolve(volume: &Path, sub: &str) -> Result<PathBuf, String> {
+        fs::read_link(handle(&open_beneath(volume, sub)?)).map_err(|e| e.to_string())
+    }
 
     #[test]
     fn paths_are_made_and_never_leave_the_volume() {

@@ -49,6 +49,7 @@ fn seen(name: &str, attempt: u32, state: SeenState) -> Seen {
         image: String::new(),
         image_id: String::new(),
         annotations: Default::default(),
+        user: None,
     }
 }
 
