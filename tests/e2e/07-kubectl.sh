@@ -187,11 +187,6 @@ test_create_of_many_kinds() {
   k delete ingress,job,cronjob,pdb,quota --all
 }
 
-test_server_side_apply() {
-  k apply --server-side -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"ssa"},"data":{"a":"1"}}'
-  same "$(field configmap/ssa '{.data.a}')" 1
-}
-
 test_top_level_requests() {
   same "$(kubectl get --raw /healthz)" ok
   same "$(kubectl get --raw /readyz)" ok
@@ -200,10 +195,9 @@ test_top_level_requests() {
 
 test_a_deleted_namespace_takes_everything_along() {
   kubectl create namespace e2e-gone
-  kubectl -n e2e-gone create deployment d --image="$IMAGE"
+  web d 1 | kubectl -n e2e-gone apply -f -
   kubectl -n e2e-gone create configmap c
   kubectl -n e2e-gone wait deployment/d --for=condition=Available --timeout=40s
-  kubectl -n e2e-gone patch deployment d -p '{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":1}}}}'
   kubectl delete namespace e2e-gone --timeout=90s
   has "$(refused kubectl get namespace e2e-gone)" NotFound
 }
