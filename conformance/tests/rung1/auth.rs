@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use corten_api::authentication::v1::TokenReview;
-use corten_api::core::v1::{ConfigMap, ServiceAccount};
+use corten_api::core::v1::{ConfigMap, Node, Pod, ServiceAccount};
 use corten_client::{DeleteOptions, Event, ListOptions, PatchType, WatchOptions};
-use corten_conformance::{Cluster, object, pods, spec};
+use corten_conformance::{Cluster, object, pods, spec, value};
 use corten_rt::timeout;
 use futures::StreamExt;
 use serde_json::json;
@@ -36,24 +36,41 @@ async fn serviceaccounts_api_token_mounted() -> Result<()> {
         cluster.create::<ServiceAccount>(json!({"metadata": {"name": "mount-test"}})).await?;
         let mut pod = pods::pod("reader", &[pods::container("httpd")]);
         pod["spec"]["serviceAccountName"] = json!("mount-test");
-        cluster.ready_pod(pod).await?;
+        let pod = cluster.ready_pod(pod).await?;
         let token = cluster.exec("reader", &format!("cat {DIR}/token")).await?;
         let namespace = cluster.exec("reader", &format!("cat {DIR}/namespace")).await?;
         ensure!(namespace == cluster.namespace, "namespace {namespace:?}");
         let root = cluster.api::<ConfigMap>().get(ROOT).await?;
         let mounted = cluster.exec("reader", &format!("cat {DIR}/ca.crt")).await?;
         ensure!(root.data.get("ca.crt") == Some(&mounted), "the mounted certificate is another");
-        review(cluster, &token).await
+        review(cluster, &token, &pod).await
     })
     .await
 }
 
-async fn review(cluster: &Cluster, token: &str) -> Result<()> {
+/// The token must be one of this pod's account, and tell where it is used.
+async fn review(cluster: &Cluster, token: &str, pod: &Pod) -> Result<()> {
     let review = object::<TokenReview>(&json!({"spec": {"token": token}}))?;
-    let review = cluster.client.all::<TokenReview>().create(review).await?;
-    let user = &review.status.user.username;
-    let expected = format!("system:serviceaccount:{}:mount-test", cluster.namespace);
-    ensure!(review.status.authenticated && *user == expected, "{:?}", review.status);
+    let status = value(&*cluster.client.all::<TokenReview>().create(review).await?)?["status"].take();
+    let user = &status["user"];
+    let name = format!("system:serviceaccount:{}:mount-test", cluster.namespace);
+    ensure!(status["authenticated"] == true && user["username"] == *name, "{status}");
+    let ours = format!("system:serviceaccounts:{}", cluster.namespace);
+    for group in ["system:authenticated", "system:serviceaccounts", &ours] {
+        ensure!(user["groups"].as_array().is_some_and(|all| all.iter().any(|g| g == group)), "{user}");
+    }
+    let node = cluster.client.all::<Node>().get(&pod.spec.node_name).await?;
+    let extra = |key: &str| &user["extra"][format!("authentication.kubernetes.io/{key}")];
+    for (key, expected) in [
+        ("pod-name", &pod.metadata.name),
+        ("pod-uid", &pod.metadata.uid),
+        ("node-name", &node.metadata.name),
+        ("node-uid", &node.metadata.uid),
+    ] {
+        ensure!(*extra(key) == json!([expected]), "{key} is {}", extra(key));
+    }
+    let credential = extra("credential-id")[0].as_str().unwrap_or_default();
+    ensure!(credential.starts_with("JTI="), "credential-id is {credential:?}");
     Ok(())
 }
 

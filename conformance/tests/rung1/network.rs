@@ -192,6 +192,23 @@ async fn until_listed(cluster: &Cluster, service: &str, of: &[(&str, i32)]) -> R
     cluster.until::<Endpoints>(service, &what, |e| listed(e) == set(of)).await.map(drop)
 }
 
+/// Every endpoint of the slice names its pod in full, and the port is the Service's.
+async fn faithful(cluster: &Cluster, slice: &EndpointSlice) -> Result<()> {
+    let [port] = &slice.ports[..] else { anyhow::bail!("not one port: {slice:?}") };
+    let named = (port.name.as_deref(), port.protocol.as_deref());
+    ensure!(named == (Some("http"), Some("TCP")), "{port:?}");
+    for endpoint in &slice.endpoints {
+        let target = endpoint.target_ref.as_ref().context("an endpoint without targetRef")?;
+        let pod = cluster.api::<Pod>().get(&target.name).await?;
+        let full = (&*target.kind, &target.namespace, &target.uid);
+        ensure!(full == ("Pod", &cluster.namespace, &pod.metadata.uid), "{target:?}");
+        ensure!(endpoint.addresses == [pod.status.pod_ip.clone()], "{endpoint:?}");
+        ensure!(endpoint.node_name.as_ref() == Some(&pod.spec.node_name), "{endpoint:?}");
+        ensure!(endpoint.conditions.ready == Some(true), "not ready though published: {endpoint:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn endpointslice_endpoints_slices_for_pods() -> Result<()> {
     spec(async |cluster| {
@@ -201,6 +218,9 @@ async fn endpointslice_endpoints_slices_for_pods() -> Result<()> {
         until_sliced(cluster, "by-name", &both).await?;
         let slices = cluster.list::<EndpointSlice>(&slices_of("by-name")).await?;
         ensure!(slices.len() == 2, "one slice for each set of ports: {slices:?}");
+        for slice in &slices {
+            faithful(cluster, slice).await?;
+        }
         let owned = |s: &EndpointSlice| s.metadata.owner_references.iter().any(|o| o.kind == "Service");
         ensure!(slices.iter().all(|s| owned(s)), "{slices:?}");
         let chosen = ListOptions { label_selector: slices_of("by-name"), ..ListOptions::default() };
