@@ -1,5 +1,8 @@
 # A pod that waits for an image, or before its next start, is gone at once when deleted.
-k run pulling --image=192.0.2.1:5000/none:1 >/dev/null
+# A registry that takes connections and says nothing.
+busybox nc -ll -p 5000 -e sleep 60 &
+registry=$!
+k run pulling --image=192.0.2.10:5000/none:1 >/dev/null
 k run missing --image=corten.local/none:1 --image-pull-policy=Never >/dev/null
 k run crashing --image=$IMAGE --image-pull-policy=IfNotPresent --command -- false >/dev/null
 k run config --image=$IMAGE --image-pull-policy=IfNotPresent --overrides='{"spec":{"containers":[{"name":"c",
@@ -13,3 +16,4 @@ is ContainerCreating reason pulling
 is ContainerCreating reason volume
 k delete pod --all --wait=false >/dev/null
 becomes 8 "" k get pods -o name
+kill $registry

@@ -5,7 +5,7 @@ use super::ephemeral;
 use super::memory::{Memory, ProbeState};
 use super::names::{TERMINATION_FILE, TERMINATION_POLICY};
 use super::observed::{Observed, Seen, SeenState};
-use super::plan::restarts;
+use super::plan::{has_ended, restarts};
 use corten_api::core::v1::*;
 use corten_api::{Kind, Time};
 use corten_semantics::pod::is_sidecar;
@@ -66,26 +66,38 @@ pub fn status(
     out.ephemeral_container_statuses =
         looking.map(|c| ContainerStatus { ready: false, started: None, ..one(&c, false) }).collect();
     out.container_statuses = pod.spec.containers.iter().map(|c| one(c, false)).collect();
-    let terminal = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
-    if !terminal {
-        out.phase = phase(pod, &out).into();
-        if let Some((reason, message)) = &memory.failed {
-            out.phase = "Failed".into();
-            out.reason = reason.clone();
-            out.message = message.clone();
-        }
-        let replaced =
-            |c: &Container| observed.latest(&c.name).is_some_and(|seen| memory.replaced.contains(&seen.id));
-        if memory.failed.is_none() && pod.spec.containers.iter().any(replaced) {
-            out.phase = "Running".into();
-        }
-        // Before everything has stopped a failed pod is still on its way.
-        if out.phase == "Pending" && pod.status.phase == "Running" {
-            out.phase = "Running".into();
-        }
-    }
+    set_phase(pod, &mut out, observed, memory);
     conditions(pod, &mut out, observed, now);
     out
+}
+
+/// The phase never goes back, and is final only when nothing runs any more.
+fn set_phase(pod: &Pod, out: &mut PodStatus, observed: &Observed, memory: &Memory) {
+    let is_final = |phase: &str| matches!(phase, "Succeeded" | "Failed");
+    let before = pod.status.phase.as_str();
+    if is_final(before) {
+        return;
+    }
+    let replaced =
+        |c: &Container| observed.latest(&c.name).is_some_and(|seen| memory.replaced.contains(&seen.id));
+    let next = match &memory.failed {
+        Some(_) => "Failed",
+        None if pod.spec.containers.iter().any(replaced) => "Running",
+        None => phase(pod, out),
+    };
+    let begun = || out.container_statuses.iter().any(|s| s.state.waiting.is_none());
+    out.phase = match (next, before) {
+        (next, _) if is_final(next) && observed.running().next().is_some() => {
+            if before == "Running" || begun() { "Running" } else { "Pending" }
+        }
+        ("Pending", "Running") => "Running",
+        (next, _) => next,
+    }
+    .into();
+    if let Some((reason, message)) = memory.failed.as_ref().filter(|_| is_final(&out.phase)) {
+        out.reason = reason.clone();
+        out.message = message.clone();
+    }
 }
 
 /// What the pod's status tells of the probes of a container that has been running since an earlier kubelet.
@@ -173,7 +185,8 @@ fn container_status(
                     !restarts(pod, c, code) && !memory.replaced.contains(&seen.id)
                 }
             });
-            let stopping = pod.metadata.deletion_timestamp.is_some() || memory.failed.is_some();
+            let over = is_sidecar(c) && has_ended(pod, observed, memory);
+            let stopping = pod.metadata.deletion_timestamp.is_some() || memory.failed.is_some() || over;
             if done || stopping {
                 out.state.terminated = Some(Box::new(ended));
                 out.ready = init && seen.exit_code() == Some(0);
@@ -549,5 +562,18 @@ mod tests {
         assert_eq!(look(&p, vec![seen(0, SeenState::Running { since: at(1) })]).phase, "Failed");
         p.status.phase = "Running".into();
         assert_eq!(look(&p, vec![]).phase, "Running");
+    }
+
+    #[test]
+    fn a_phase_is_final_only_when_nothing_runs() {
+        let mut memory = Memory::new(at(0));
+        memory.failed = Some(("DeadlineExceeded".into(), "late".into()));
+        let look = |state: SeenState| {
+            let observed = Observed { sandboxes: vec![], containers: vec![seen(0, state)] };
+            let s = status(&pod("Always"), &observed, &memory, &Surroundings::default(), at(10));
+            (s.phase, s.reason)
+        };
+        assert_eq!(look(SeenState::Running { since: at(1) }), ("Running".into(), "".into()));
+        assert_eq!(look(exited(137)), ("Failed".into(), "DeadlineExceeded".into()));
     }
 }
