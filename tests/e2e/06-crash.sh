@@ -16,7 +16,7 @@ test_nothing_acknowledged_is_lost_and_pods_go_on() {
     # Writers note what was acknowledged.
     : >"$WORK/acknowledged"
     for writer in 1 2; do
-      for i in $(seq 200); do
+      for i in $(seq 40); do
         k create configmap "r$round-$writer-$i" --from-literal=i="$i" -o name >>"$WORK/acknowledged" 2>/dev/null || break
       done &
     done
