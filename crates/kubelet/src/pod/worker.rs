@@ -44,6 +44,8 @@ pub struct Worker {
     operation: Option<Stop>,
     /// What the pod held has been given back.
     finished: bool,
+    /// The API no longer has the pod: there is nobody to tell.
+    forgotten: bool,
     refreshed: Instant,
     /// What volumes show of the pod itself has changed.
     stale: bool,
@@ -72,6 +74,7 @@ impl Worker {
             admitted: pod.status.start_time.is_some(),
             operation: None,
             finished: false,
+            forgotten: false,
             refreshed: Instant::now(),
             stale: false,
             written: None,
@@ -186,6 +189,7 @@ impl Worker {
         match current.filter(|p| p.metadata.uid == self.pod.metadata.uid) {
             Some(pod) => self.take(pod),
             None => {
+                self.forgotten = true;
                 let pod = Arc::make_mut(&mut self.pod);
                 pod.metadata.deletion_timestamp.get_or_insert_default();
                 pod.metadata.deletion_grace_period_seconds = Some(0);
@@ -444,6 +448,9 @@ impl Worker {
 
     /// Writes the status if it differs; false when that failed and is to be tried again.
     async fn write_status(&mut self) -> bool {
+        if self.forgotten {
+            return true;
+        }
         let around = Surroundings {
             host_ip: self.shared.host_ip.clone(),
             runtime: self.shared.runtime.clone(),
