@@ -117,7 +117,7 @@ impl Kubelet {
 }
 
 /// Removes what is left of pods that were deleted while this process was away.
-async fn clean(shared: &Shared, workers: &Workers) {
+async fn clean(shared: &Arc<Shared>, workers: &Workers) {
     let live: HashSet<String> = workers.uids().into_iter().collect();
     match shared.cri.list_pod_sandbox(ListPodSandboxRequest { filter: None }).await {
         Ok(listed) => {
@@ -141,6 +141,40 @@ async fn clean(shared: &Shared, workers: &Workers) {
     for uid in shared.volumes.present().into_iter().filter(|uid| !live.contains(uid)) {
         if let Err(error) = shared.volumes.unmount(&uid).await {
             tracing::warn!(uid, %error, "a leftover volume was not removed");
+        }
+    }
+    let (shared, workers) = (shared.clone(), workers.clone());
+    if tokio::task::spawn_blocking(move || sweep(&shared, &workers)).await.is_err() {
+        tracing::warn!("leftover cgroups and logs were not looked for");
+    }
+}
+
+/// Removes the cgroups and logs of pods that are no longer here. Kills what still runs in them.
+fn sweep(shared: &Shared, workers: &Workers) {
+    // What is found first can only be older than a pod that comes now.
+    let groups: Vec<(String, String)> = ["", "/burstable", "/besteffort"]
+        .map(|class| format!("{}{class}", shared.cgroup_root))
+        .into_iter()
+        .flat_map(|group| {
+            let children = shared.cgroups.children(&group).unwrap_or_default();
+            children
+                .into_iter()
+                .filter_map(move |c| Some((c.strip_prefix("pod")?.to_string(), format!("{group}/{c}"))))
+        })
+        .collect();
+    let logs = std::fs::read_dir(&shared.places.logs).into_iter().flatten().flatten();
+    let logs: Vec<_> = logs
+        .filter_map(|e| Some((e.file_name().to_string_lossy().rsplit_once('_')?.1.to_string(), e.path())))
+        .collect();
+    let live: HashSet<String> = workers.uids().into_iter().collect();
+    for (_, group) in groups.iter().filter(|(uid, _)| !live.contains(uid)) {
+        if let Err(error) = shared.cgroups.remove(group) {
+            tracing::warn!(group, %error, "a leftover cgroup was not removed");
+        }
+    }
+    for (_, path) in logs.iter().filter(|(uid, _)| !live.contains(uid)) {
+        if let Err(error) = std::fs::remove_dir_all(path) {
+            tracing::warn!(path = %path.display(), %error, "leftover logs were not removed");
         }
     }
 }
