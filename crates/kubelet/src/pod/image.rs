@@ -29,7 +29,10 @@ pub async fn ensure(shared: &Shared, pod: &Pod, c: &Container) -> Result<Image, 
         }
         ("Always", _) | (_, None) => pull(shared, pod, c, spec, about).await,
         (_, Some(image)) => {
-            let message = format!("Container image \"{}\" already present on machine", c.image);
+            let message = format!(
+                "Container image \"{}\" already present on machine and can be accessed by the pod",
+                c.image
+            );
             shared.events.note(about, "Normal", "Pulled", message);
             Ok(image)
         }

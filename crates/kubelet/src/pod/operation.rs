@@ -226,10 +226,10 @@ impl Operation {
             .await
             .map_err(|e| failed("CreateContainerError")(e.to_string()))?;
         let id = created.container_id;
-        shared.events.note(about.clone(), "Normal", "Created", format!("Container created: {}", c.name));
+        shared.events.note(about.clone(), "Normal", "Created", "Container created".into());
         let request = StartContainerRequest { container_id: id.clone() };
         shared.cri.start_container(request).await.map_err(|e| failed("RunContainerError")(e.to_string()))?;
-        shared.events.note(about.clone(), "Normal", "Started", format!("Container started: {}", c.name));
+        shared.events.note(about.clone(), "Normal", "Started", "Container started".into());
         if let Some(hook) = c.lifecycle.as_deref().and_then(|l| l.post_start.as_deref())
             && let Err(why) = hooks::run(shared, &self.pod, c, &id, hook).await
         {
