@@ -4,6 +4,7 @@ mod api;
 mod conformance;
 mod cri;
 mod tidy;
+mod wire;
 
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ const USAGE: &str = "name a command:
   conformance          count the conformance specs that have a test of their name
   conformance --run    run them against the cluster of CORTEN_CONFORMANCE_KUBECONFIG, and count those that pass
   cri [MODEL.json]     write the CRI messages and services of crate node-api
-  tidy                 check the rules of the repository that no compiler knows";
+  tidy                 check the rules of the repository that no compiler knows
+  wire                 write the messages and services of CSI and of plugins";
 
 fn main() -> Result<()> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
@@ -25,6 +27,7 @@ fn main() -> Result<()> {
         ["cri"] => cri::run(repository, None),
         ["cri", model] => cri::run(repository, Some(PathBuf::from(model))),
         ["tidy"] => tidy::run(repository),
+        ["wire"] => wire::run(repository),
         _ => bail!(USAGE),
     }
 }

@@ -1,0 +1,1 @@
+//! Images: registries, content, layers.

@@ -1,0 +1,1 @@
+//! From a container's CRI configuration to the plan that the pod's supervisor carries out: pure.
