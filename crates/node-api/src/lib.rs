@@ -1,14 +1,18 @@
-//! The interfaces between a node and what runs on it. Today that is the Container Runtime Interface, CRI v1
-//! ([`cri`]): its messages, a [`CriClient`] for a runtime's unix socket, and the server traits that a runtime
-//! (ours, or a fake in a test) implements.
+//! The interfaces between a node and what runs on it: the Container Runtime Interface, CRI v1 ([`cri`]), with a
+//! [`CriClient`] for a runtime's unix socket; storage drivers ([`csi`]), device plugins ([`device_plugin`]), and
+//! how both make themselves known ([`plugin_registration`]). Each has messages, clients (over a [`channel`]) and
+//! the server traits that a runtime or driver (ours, or a test's) implements.
 //!
-//! The kubelet knows runtimes through this crate alone. Nothing here knows Kubernetes objects.
+//! The kubelet knows runtimes and plugins through this crate alone. Nothing here knows Kubernetes objects.
 
 mod client;
 pub mod cri;
+pub mod csi;
+pub mod device_plugin;
 mod error;
+pub mod plugin_registration;
 mod socket;
 
 pub use client::{CriClient, CriConfig};
 pub use error::{CriError, CriResult};
-pub use socket::socket_path;
+pub use socket::{channel, socket_path};

@@ -24,7 +24,7 @@ pub fn socket_path(endpoint: &str) -> Result<PathBuf, CriError> {
 }
 
 /// A channel to `path` that connects at the first call and again after a loss.
-pub(crate) fn channel(path: &Path, connect_timeout: Duration) -> Channel {
+pub fn channel(path: &Path, connect_timeout: Duration) -> Channel {
     let path = path.to_owned();
     // The authority is what gRPC servers expect of a local socket; nothing is resolved.
     Endpoint::from_static("http://localhost").connect_timeout(connect_timeout).connect_with_connector_lazy(
