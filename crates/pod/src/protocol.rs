@@ -26,11 +26,11 @@ enums! {
         /// Who is there; answered by [`Reply::Hello`].
         2 Hello,
         /// Starts a container; answered by [`Reply::Launched`]. Descriptors: those of [`Source::Handle`].
-        3 Launch(Launch),
+        3 Launch(Box<Launch>),
         /// Runs a process in a container; answered by [`Reply::Started`], later by [`Reply::Exited`].
         /// Descriptors without a terminal: its stdin, stdout and stderr. With a terminal the answer brings
         /// the terminal's other end. When the connection is closed, the process is killed.
-        4 Exec(Exec),
+        4 Exec(Box<Exec>),
         /// Joins a container's streams; answered by [`Reply::Attached`], and by [`Reply::Exited`] when the
         /// container ends. Descriptors: write ends for its stdout and then stderr, as far as asked for.
         /// The answer brings a write end of its stdin, if asked for and there, or the terminal.
