@@ -111,6 +111,7 @@ impl Kubelet {
             shared.services.synced().await;
             workers.follow();
             clean(&shared, &workers).await;
+            workers.settle();
             pleg::run(shared, workers).await;
         });
     }

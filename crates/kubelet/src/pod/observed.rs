@@ -2,8 +2,10 @@
 
 use super::names::{CONTAINER_NAME, POD_UID, SPEC_IMAGE};
 use corten_node_api::cri::{
-    ContainerFilter, ContainerState, ContainerStatusRequest, LinuxContainerUser, ListContainersRequest,
-    ListPodSandboxRequest, PodSandboxFilter, PodSandboxState, PodSandboxStatusRequest,
+    ContainerEventResponse, ContainerEventType, ContainerFilter, ContainerState, ContainerStatus,
+    ContainerStatusRequest, LinuxContainerResources, LinuxContainerUser, ListContainersRequest,
+    ListPodSandboxRequest, PodSandboxFilter, PodSandboxNetworkStatus, PodSandboxState,
+    PodSandboxStatusRequest,
 };
 use corten_node_api::{CriClient, CriResult};
 use jiff::Timestamp;
@@ -39,6 +41,10 @@ pub struct Seen {
     pub annotations: HashMap<String, String>,
     /// Whom its first process runs as, if the runtime tells.
     pub user: Option<LinuxContainerUser>,
+    /// What it is limited to, if the runtime tells.
+    pub limits: Option<LinuxContainerResources>,
+    /// The signal that asks it to stop, by CRI's number; 0 if the runtime does not tell.
+    pub stop_signal: i32,
 }
 
 /// How a container is.
@@ -67,13 +73,108 @@ impl Observed {
         self.containers.iter().filter(|c| c.name == name && c.attempt < newest).max_by_key(|c| c.attempt)
     }
 
+    /// Takes up what is known of one sandbox. One that has ended does not come back.
+    pub fn take_sandbox(&mut self, new: Sandbox) {
+        match self.sandboxes.iter_mut().find(|s| s.id == new.id) {
+            Some(old) => {
+                old.ready &= new.ready;
+                if !new.ips.is_empty() {
+                    old.ips = new.ips;
+                }
+            }
+            None => {
+                self.sandboxes.insert(0, new);
+                self.sandboxes.sort_by_key(|s| std::cmp::Reverse(s.attempt));
+            }
+        }
+    }
+
+    /// Takes up what is known of one container, unless it is older than what was known before.
+    pub fn take_container(&mut self, new: Seen) {
+        match self.containers.iter_mut().find(|c| c.id == new.id) {
+            Some(old) if old.state.step() <= new.state.step() => *old = new,
+            Some(_) => {}
+            None => self.containers.push(new),
+        }
+    }
+
+    /// Takes up an event of the runtime; false if it does not tell enough and the runtime is to be asked.
+    pub fn hear(&mut self, event: ContainerEventResponse) -> bool {
+        if event.container_event_type == ContainerEventType::ContainerDeletedEvent as i32 {
+            self.sandboxes.retain(|s| s.id != event.container_id);
+            self.containers.retain(|c| c.id != event.container_id);
+            return true;
+        }
+        let Some(sandbox) = event.pod_sandbox_status else { return false };
+        let ready = sandbox.state == PodSandboxState::SandboxReady as i32;
+        let told = event.container_id == sandbox.id
+            || event.containers_statuses.iter().any(|c| c.id == event.container_id);
+        self.take_sandbox(Sandbox {
+            id: sandbox.id.clone(),
+            attempt: sandbox.metadata.map_or(0, |m| m.attempt),
+            ready,
+            ips: if ready { ips(sandbox.network) } else { Vec::new() },
+        });
+        for status in event.containers_statuses {
+            self.take_container(Seen::of(status, &sandbox.id));
+        }
+        told
+    }
+
     /// Containers that run.
     pub fn running(&self) -> impl Iterator<Item = &Seen> {
         self.containers.iter().filter(|c| c.is_running())
     }
 }
 
+impl SeenState {
+    /// How far a container has come.
+    fn step(&self) -> u8 {
+        match self {
+            SeenState::Unknown => 0,
+            SeenState::Created => 1,
+            SeenState::Running { .. } => 2,
+            SeenState::Exited { .. } => 3,
+        }
+    }
+}
+
 impl Seen {
+    /// From what the runtime says of a container.
+    pub fn of(s: ContainerStatus, sandbox: &str) -> Self {
+        let state = match ContainerState::try_from(s.state) {
+            Ok(ContainerState::ContainerCreated) => SeenState::Created,
+            Ok(ContainerState::ContainerRunning) => {
+                SeenState::Running { since: time(s.started_at).unwrap_or(Timestamp::UNIX_EPOCH) }
+            }
+            Ok(ContainerState::ContainerExited) => SeenState::Exited {
+                code: s.exit_code,
+                reason: s.reason,
+                message: s.message,
+                started: time(s.started_at),
+                finished: time(s.finished_at).unwrap_or(Timestamp::UNIX_EPOCH),
+            },
+            _ => SeenState::Unknown,
+        };
+        let metadata = s.metadata.unwrap_or_default();
+        let image = s.image.as_ref().map_or_else(String::new, |i| {
+            if i.user_specified_image.is_empty() { i.image.clone() } else { i.user_specified_image.clone() }
+        });
+        Seen {
+            id: s.id,
+            sandbox: sandbox.to_string(),
+            name: s.labels.get(CONTAINER_NAME).cloned().unwrap_or(metadata.name),
+            attempt: metadata.attempt,
+            state,
+            image,
+            image_id: s.image_ref,
+            annotations: s.annotations,
+            user: s.user.and_then(|u| u.linux),
+            limits: s.resources.and_then(|r| r.linux),
+            stop_signal: s.stop_signal,
+        }
+    }
+
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         matches!(self.state, SeenState::Running { .. })
@@ -145,54 +246,82 @@ pub async fn observe(cri: &CriClient, uid: &str, known: &Observed) -> CriResult<
     Ok(Observed { sandboxes: sandboxes.into_iter().map(|(_, s)| s).collect(), containers })
 }
 
-async fn addresses(cri: &CriClient, id: &str) -> CriResult<Vec<String>> {
+/// The addresses of a sandbox.
+pub async fn addresses(cri: &CriClient, id: &str) -> CriResult<Vec<String>> {
     let request = PodSandboxStatusRequest { pod_sandbox_id: id.to_string(), verbose: false };
-    let status = match cri.pod_sandbox_status(request).await {
-        Ok(reply) => reply.status,
-        Err(e) if e.is_not_found() => None,
-        Err(e) => return Err(e),
-    };
-    let Some(network) = status.and_then(|s| s.network) else { return Ok(Vec::new()) };
-    let more = network.additional_ips.into_iter().map(|i| i.ip);
-    Ok(std::iter::once(network.ip).chain(more).filter(|ip| !ip.is_empty()).collect())
+    match cri.pod_sandbox_status(request).await {
+        Ok(reply) => Ok(ips(reply.status.and_then(|s| s.network))),
+        Err(e) if e.is_not_found() => Ok(Vec::new()),
+        Err(e) => Err(e),
+    }
 }
 
-async fn container(cri: &CriClient, id: &str, sandbox: &str) -> CriResult<Option<Seen>> {
+fn ips(network: Option<PodSandboxNetworkStatus>) -> Vec<String> {
+    let Some(network) = network else { return Vec::new() };
+    let more = network.additional_ips.into_iter().map(|i| i.ip);
+    std::iter::once(network.ip).chain(more).filter(|ip| !ip.is_empty()).collect()
+}
+
+/// One container as the runtime shows it now; `None` if it is gone.
+pub async fn container(cri: &CriClient, id: &str, sandbox: &str) -> CriResult<Option<Seen>> {
     let request = ContainerStatusRequest { container_id: id.to_string(), verbose: false };
-    let status = match cri.container_status(request).await {
-        Ok(reply) => reply.status,
-        Err(e) if e.is_not_found() => None,
-        Err(e) => return Err(e),
-    };
-    let Some(s) = status else { return Ok(None) };
-    let state = match ContainerState::try_from(s.state) {
-        Ok(ContainerState::ContainerCreated) => SeenState::Created,
-        Ok(ContainerState::ContainerRunning) => {
-            SeenState::Running { since: time(s.started_at).unwrap_or(Timestamp::UNIX_EPOCH) }
+    match cri.container_status(request).await {
+        Ok(reply) => Ok(reply.status.map(|s| Seen::of(s, sandbox))),
+        Err(e) if e.is_not_found() => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_node_api::cri::{ContainerMetadata, PodSandboxStatus};
+
+    fn status(id: &str, state: ContainerState) -> ContainerStatus {
+        ContainerStatus {
+            id: id.into(),
+            metadata: Some(ContainerMetadata { name: "a".into(), attempt: 0 }),
+            state: state as i32,
+            started_at: 1,
+            finished_at: 2,
+            ..ContainerStatus::default()
         }
-        Ok(ContainerState::ContainerExited) => SeenState::Exited {
-            code: s.exit_code,
-            reason: s.reason,
-            message: s.message,
-            started: time(s.started_at),
-            finished: time(s.finished_at).unwrap_or(Timestamp::UNIX_EPOCH),
-        },
-        _ => SeenState::Unknown,
-    };
-    let metadata = s.metadata.unwrap_or_default();
-    let name = s.labels.get(CONTAINER_NAME).cloned().unwrap_or(metadata.name);
-    let image = s.image.as_ref().map_or_else(String::new, |i| {
-        if i.user_specified_image.is_empty() { i.image.clone() } else { i.user_specified_image.clone() }
-    });
-    Ok(Some(Seen {
-        id: s.id,
-        sandbox: sandbox.to_string(),
-        name,
-        attempt: metadata.attempt,
-        state,
-        image,
-        image_id: s.image_ref,
-        annotations: s.annotations,
-        user: s.user.and_then(|u| u.linux),
-    }))
+    }
+
+    fn event(kind: ContainerEventType, id: &str, containers: Vec<ContainerStatus>) -> ContainerEventResponse {
+        ContainerEventResponse {
+            container_id: id.into(),
+            container_event_type: kind as i32,
+            pod_sandbox_status: Some(PodSandboxStatus { id: "s".into(), ..PodSandboxStatus::default() }),
+            containers_statuses: containers,
+            ..ContainerEventResponse::default()
+        }
+    }
+
+    #[test]
+    fn events_are_heard_in_their_order_only() {
+        use ContainerEventType::*;
+        use ContainerState::*;
+        let mut seen = Observed::default();
+        let state = |seen: &Observed| seen.latest("a").map(|c| c.state.step());
+        assert!(seen.hear(event(ContainerStartedEvent, "c", vec![status("c", ContainerRunning)])));
+        assert_eq!((state(&seen), seen.sandbox().is_some()), (Some(2), true));
+        assert!(seen.hear(event(ContainerCreatedEvent, "c", vec![status("c", ContainerCreated)])));
+        assert_eq!(state(&seen), Some(2), "an older event changes nothing");
+        assert!(seen.hear(event(ContainerStoppedEvent, "c", vec![status("c", ContainerExited)])));
+        assert_eq!(state(&seen), Some(3));
+        assert!(!seen.hear(event(ContainerStartedEvent, "d", vec![])), "it does not tell enough");
+        assert!(seen.hear(event(ContainerDeletedEvent, "c", vec![])));
+        assert!(seen.containers.is_empty() && seen.sandboxes.len() == 1);
+    }
+
+    #[test]
+    fn a_sandbox_that_ended_does_not_come_back() {
+        let mut seen = Observed::default();
+        let sandbox = |ready| Sandbox { id: "s".into(), attempt: 0, ready, ips: vec![] };
+        for ready in [true, false, true] {
+            seen.take_sandbox(sandbox(ready));
+        }
+        assert!(seen.sandbox().is_none());
+    }
 }

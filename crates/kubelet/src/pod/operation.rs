@@ -5,16 +5,18 @@ use super::ephemeral;
 use super::hooks;
 use super::image;
 use super::names::{CONTAINER_NAME, POD_UID};
+use super::observed::{self, Sandbox, Seen};
 use super::plan::Action;
 use super::resources::{pod_cgroup, pod_limits};
 use super::sandbox::sandbox_config;
 use super::status::container_reference;
+use super::worker::Outcome;
 use crate::Shared;
 use corten_api::core::v1::{Container, HostIP, Pod, PodIP};
 use corten_node_api::cri::{
     ContainerConfig, ContainerFilter, ContainerState, ContainerStateValue, CreateContainerRequest,
-    ListContainersRequest, NamespaceMode, PodSandboxStatusRequest, RemoveContainerRequest,
-    RunPodSandboxRequest, StartContainerRequest, StopPodSandboxRequest,
+    ListContainersRequest, NamespaceMode, RemoveContainerRequest, RunPodSandboxRequest,
+    StartContainerRequest, StopPodSandboxRequest,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -33,14 +35,22 @@ pub enum Told {
         message: String,
         first: Duration,
     },
-    /// A container was started.
+    /// A sandbox was started.
+    Sandbox(Sandbox),
+    /// A container was started; how it is, if the runtime said so.
     Started {
         name: String,
+        seen: Option<Box<Seen>>,
     },
-    /// A container was stopped.
+    /// A container was stopped; how it is, if the runtime said so.
     Killed {
         id: String,
+        seen: Option<Box<Seen>>,
     },
+    /// Something changed in the runtime.
+    Changed,
+    /// A status was written, or not.
+    Written(Outcome),
     /// The operation has ended.
     Done,
 }
@@ -50,6 +60,8 @@ pub struct Operation {
     pub shared: Arc<Shared>,
     pub pod: Arc<Pod>,
     pub volumes: BTreeMap<String, PathBuf>,
+    /// The addresses of the sandbox in use.
+    pub ips: Vec<String>,
     pub tell: UnboundedSender<Told>,
 }
 
@@ -67,12 +79,15 @@ impl Operation {
                 Action::StopSandbox { id } => self.stop_sandbox(id).await,
                 Action::Remove { id } => self.remove(id).await,
                 Action::StartContainer { name, sandbox, attempt } => {
-                    self.learn_addresses(sandbox).await;
+                    self.learn_addresses();
                     self.start_container(name, sandbox, *attempt).await;
                     Ok(())
                 }
                 Action::Kill { .. } | Action::Replace { .. } | Action::Finish => Ok(()),
             };
+            if matches!(action, Action::StopSandbox { .. } | Action::Remove { .. }) || outcome.is_err() {
+                let _ = self.tell.send(Told::Changed);
+            }
             if let Err((reason, message)) = outcome {
                 self.put_off("", reason, message, OTHER_WAIT);
                 break;
@@ -117,28 +132,28 @@ impl Operation {
             shared.events.warning(&*self.pod, "FailedCreatePodSandBox", message.clone());
             ("FailedCreatePodSandBox", message)
         })?;
-        let ips = self.addresses(&reply.pod_sandbox_id).await;
-        write_hosts(shared, &self.pod, &ips)
-            .map_err(|e| ("FailedCreatePodSandBox", format!("/etc/hosts: {e}")))
-    }
-
-    async fn addresses(&self, sandbox: &str) -> Vec<String> {
-        if self.pod.spec.host_network {
-            return vec![self.shared.host_ip.clone()];
-        }
-        let request = PodSandboxStatusRequest { pod_sandbox_id: sandbox.to_string(), verbose: false };
-        let network = self.shared.cri.pod_sandbox_status(request).await.ok().and_then(|r| r.status?.network);
-        network.map(|n| vec![n.ip]).unwrap_or_default()
+        let id = reply.pod_sandbox_id;
+        let ips = match self.pod.spec.host_network {
+            true => Vec::new(),
+            false => observed::addresses(&shared.cri, &id)
+                .await
+                .map_err(|e| ("FailedCreatePodSandBox", format!("the sandbox's addresses: {e}")))?,
+        };
+        let shown = if self.pod.spec.host_network { vec![shared.host_ip.clone()] } else { ips.clone() };
+        write_hosts(shared, &self.pod, &shown)
+            .map_err(|e| ("FailedCreatePodSandBox", format!("/etc/hosts: {e}")))?;
+        let _ = self.tell.send(Told::Sandbox(Sandbox { id, attempt, ready: true, ips }));
+        Ok(())
     }
 
     /// Puts the addresses into the pod's status where the API does not have them yet: the environment and the
     /// hooks of its first containers ask for them.
-    async fn learn_addresses(&mut self, sandbox: &str) {
+    fn learn_addresses(&mut self) {
         if !self.pod.status.pod_ip.is_empty() {
             return;
         }
-        let ips = self.addresses(sandbox).await;
         let host = self.shared.host_ip.clone();
+        let ips = if self.pod.spec.host_network { vec![host.clone()] } else { self.ips.clone() };
         let status = &mut Arc::make_mut(&mut self.pod).status;
         status.pod_ip = ips.first().cloned().unwrap_or_default();
         status.pod_ips = ips.into_iter().map(|ip| PodIP { ip }).collect();
@@ -182,10 +197,14 @@ impl Operation {
     async fn start_container(&self, name: &str, sandbox: &str, attempt: u32) {
         let Some(c) = ephemeral::find(&self.pod, name) else { return };
         match self.try_start(&c, sandbox, attempt).await {
-            Ok(()) => {
-                let _ = self.tell.send(Told::Started { name: name.to_string() });
+            Ok(id) => {
+                let seen = observed::container(&self.shared.cri, &id, sandbox).await.ok().flatten();
+                let _ = self.tell.send(Told::Started { name: name.to_string(), seen: seen.map(Box::new) });
             }
-            Err((reason, message, first)) => self.put_off(name, reason, message, first),
+            Err((reason, message, first)) => {
+                let _ = self.tell.send(Told::Changed);
+                self.put_off(name, reason, message, first);
+            }
         }
     }
 
@@ -194,7 +213,7 @@ impl Operation {
         c: &Container,
         sandbox: &str,
         attempt: u32,
-    ) -> Result<(), (&'static str, String, Duration)> {
+    ) -> Result<String, (&'static str, String, Duration)> {
         let shared = &self.shared;
         let about = container_reference(&self.pod, &c.name);
         let image =
@@ -250,7 +269,7 @@ impl Operation {
             )
             .await;
         }
-        Ok(())
+        Ok(id)
     }
 }
 

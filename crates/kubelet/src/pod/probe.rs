@@ -4,6 +4,7 @@ use super::http;
 use super::memory::{ProbeState, Restart};
 use super::status::container_reference;
 use crate::Shared;
+use crate::workers::Wake;
 use corten_api::core::v1::{Container, Pod, Probe};
 use corten_node_api::cri::ExecSyncRequest;
 use corten_rt::{Instant, Timestamp};
@@ -12,19 +13,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
 /// What the probes of a pod's containers have found, by container id; shared between the probes and the
 /// worker.
 #[derive(Clone)]
 pub struct Findings {
     states: Arc<Mutex<HashMap<String, ProbeState>>>,
-    woken: Arc<Notify>,
+    woken: Arc<Wake>,
 }
 
 impl Findings {
     /// None yet; `woken` is told of each change.
-    pub fn new(woken: Arc<Notify>) -> Self {
+    pub fn new(woken: Arc<Wake>) -> Self {
         Findings { states: Arc::default(), woken }
     }
 
@@ -49,7 +49,7 @@ impl Findings {
         let before = state.clone();
         change(state);
         if *state != before {
-            self.woken.notify_one();
+            self.woken.wake();
         }
     }
 

@@ -50,6 +50,8 @@ fn seen(name: &str, attempt: u32, state: SeenState) -> Seen {
         image_id: String::new(),
         annotations: Default::default(),
         user: None,
+        limits: None,
+        stop_signal: 0,
     }
 }
 

@@ -492,6 +492,8 @@ mod tests {
             image_id: String::new(),
             annotations: Default::default(),
             user: None,
+            limits: None,
+            stop_signal: 0,
         }
     }
 

@@ -1,0 +1,72 @@
+//! What is kept an eye on: crashes, and the probes of running containers.
+
+use super::*;
+
+impl Worker {
+    pub(super) fn count_crashes(&mut self) {
+        if is_terminating(&self.pod) {
+            return;
+        }
+        let containers = self.pod.spec.containers.iter().chain(&self.pod.spec.init_containers);
+        for c in containers {
+            let Some(seen) = self.observed.latest(&c.name) else { continue };
+            let (Some(code), Some(finished)) = (seen.exit_code(), seen.finished()) else { continue };
+            let init = self.pod.spec.init_containers.iter().any(|i| i.name == c.name) && !is_sidecar(c);
+            let replaced = self.memory.replaced.contains(&seen.id);
+            if restarts(&self.pod, c, code) && !(init && code == 0) && !replaced {
+                let started = match &seen.state {
+                    super::observed::SeenState::Exited { started, .. } => *started,
+                    _ => None,
+                };
+                let before = self.memory.crashes.get(&c.name).map(|k| k.counted);
+                self.memory.count_crash(&c.name, started, finished);
+                let wait = self.memory.crash_wait(&c.name, finished, self.shared.clock.now());
+                if before != Some(finished) && wait.is_some() {
+                    let about = status::container_reference(&self.pod, &c.name);
+                    let m = &self.pod.metadata;
+                    let message = format!(
+                        "Back-off restarting failed container {} in pod {}_{}({})",
+                        c.name, m.name, m.namespace, m.uid
+                    );
+                    self.shared.events.note(about, "Warning", "BackOff", message);
+                }
+            }
+        }
+    }
+
+    /// Every running container has its probes, and no other.
+    pub(super) fn run_probes(&mut self) {
+        let running: Vec<(String, String, Timestamp)> = self
+            .observed
+            .running()
+            .filter_map(|s| Some((s.id.clone(), s.name.clone(), s.since()?)))
+            .collect();
+        let ids: Vec<String> = running.iter().map(|r| r.0.clone()).collect();
+        self.probes.retain(|id, stop| {
+            let keep = ids.contains(id);
+            if !keep {
+                stop.stop();
+            }
+            keep
+        });
+        self.findings.keep(&ids);
+        if is_terminating(&self.pod) || is_terminal(&self.pod) {
+            return;
+        }
+        for (id, name, since) in running {
+            let Some(c) = self.container(&name).cloned() else { continue };
+            let any = c.startup_probe.is_some() || c.readiness_probe.is_some() || c.liveness_probe.is_some();
+            if !any || self.probes.contains_key(&id) || self.memory.killing.contains_key(&id) {
+                continue;
+            }
+            self.findings.begin(&id, status::known_probes(&self.pod, &id));
+            let stop = self.tasks.stop().child();
+            self.probes.insert(id.clone(), stop.clone());
+            let watching =
+                probe::watch(self.shared.clone(), self.pod.clone(), c, id, since, self.findings.clone());
+            self.tasks.spawn("probes", async move {
+                stop.run(watching).await;
+            });
+        }
+    }
+}
