@@ -10,6 +10,7 @@ mod load;
 mod namespace;
 mod pods;
 mod processes;
+mod runtime;
 mod stats;
 mod table;
 
@@ -43,6 +44,8 @@ enum Bench {
     Api(api::ApiArgs),
     /// Pods through the API: from their creation to Running and Ready, and to their end.
     Pods(pods::PodsArgs),
+    /// Pods in container runtimes by CRI, side by side.
+    Runtime(runtime::RuntimeArgs),
     /// What processes use while nothing happens.
     Idle(idle::IdleArgs),
 }
@@ -125,6 +128,7 @@ pub async fn run(args: BenchArgs) -> Result<()> {
     match args.command {
         Bench::Api(args) => api::run(args).await,
         Bench::Pods(args) => pods::run(args).await,
+        Bench::Runtime(args) => runtime::run(args).await,
         Bench::Idle(args) => idle::run(args).await,
     }
 }
