@@ -4,7 +4,9 @@
 //! path is kept in every mounted hierarchy; on version 2 there is one. [`Layout`] finds out which, and the
 //! limits' units are those of version 1 (shares, quota and period), converted as Kubernetes does.
 
+mod bpf;
 mod convert;
+mod devices;
 mod fake;
 mod kernel;
 mod layout;
@@ -12,6 +14,7 @@ mod limits;
 mod stats;
 
 pub use convert::{milli_cpu_to_quota, milli_cpu_to_shares, shares_to_weight, weight_to_shares};
+pub use devices::{DeviceAccess, DeviceKind, DeviceRule};
 pub use fake::FakeCgroups;
 pub use kernel::KernelCgroups;
 pub use layout::{Hierarchy, Layout};
@@ -31,6 +34,9 @@ pub trait Cgroups: Send + Sync {
     /// Sets the given limits; what is `None` stays as it is. A limit whose controller the machine lacks is
     /// left out.
     fn set(&self, path: &str, limits: &Limits) -> Result<()>;
+    /// Lets the group use these devices and no others; the groups above bound it too. Left out where the
+    /// machine cannot tell devices apart.
+    fn allow_devices(&self, path: &str, rules: &[DeviceRule]) -> Result<()>;
     /// The group's limits now, in version 1's units.
     fn limits(&self, path: &str) -> Result<Limits>;
     /// What the group and all below it have used. What the machine does not count is zero.

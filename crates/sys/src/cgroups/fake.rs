@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Cgroups, Limits, Stats};
+use super::{Cgroups, DeviceRule, Limits, Stats};
 use crate::{Error, Result};
 
 #[derive(Clone, Debug, Default)]
 struct Group {
     limits: Limits,
     stats: Stats,
+    devices: Option<Vec<DeviceRule>>,
     processes: Vec<i32>,
 }
 
@@ -30,6 +31,11 @@ impl FakeCgroups {
     /// All groups there are.
     pub fn paths(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
+    }
+
+    /// The devices that a group was limited to, if it was.
+    pub fn devices(&self, path: &str) -> Option<Vec<DeviceRule>> {
+        self.lock().get(path).and_then(|group| group.devices.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Group>> {
@@ -72,10 +78,17 @@ impl Cgroups for FakeCgroups {
             now.cpu_quota_us = new.cpu_quota_us.or(now.cpu_quota_us);
             now.cpu_period_us = new.cpu_period_us.or(now.cpu_period_us);
             now.memory_bytes = new.memory_bytes.or(now.memory_bytes);
+            now.memory_swap_bytes = new.memory_swap_bytes.or(now.memory_swap_bytes);
+            now.cpuset_cpus = new.cpuset_cpus.or(now.cpuset_cpus.take());
+            now.cpuset_mems = new.cpuset_mems.or(now.cpuset_mems.take());
             now.pids = new.pids.or(now.pids);
             now.hugepages.extend(new.hugepages);
             now.unified.extend(new.unified);
         })
+    }
+
+    fn allow_devices(&self, path: &str, rules: &[DeviceRule]) -> Result<()> {
+        self.with(path, |group| group.devices = Some(rules.to_vec()))
     }
 
     fn limits(&self, path: &str) -> Result<Limits> {

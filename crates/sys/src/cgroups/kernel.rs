@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::limits::Write;
 use super::stats::number;
-use super::{Cgroups, Hierarchy, Layout, Limits, Stats, weight_to_shares};
+use super::{Cgroups, DeviceRule, Hierarchy, Layout, Limits, Stats, bpf, devices, weight_to_shares};
 use crate::error::Context;
 use crate::{Error, Result};
 
@@ -56,7 +56,11 @@ impl KernelCgroups {
 
     fn write(&self, path: &str, write: &Write) -> Result<()> {
         let Some(hierarchy) = self.layout.of(&write.controller) else { return Ok(()) };
-        write_file(&group_dir(hierarchy, path).join(&write.file), &write.value)
+        let file = group_dir(hierarchy, path).join(&write.file);
+        match write_file(&file, &write.value) {
+            Err(error) if write.optional && error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     fn require(&self, path: &str) -> Result<()> {
@@ -96,17 +100,34 @@ impl Cgroups for KernelCgroups {
 
     fn set(&self, path: &str, limits: &Limits) -> Result<()> {
         let writes = limits.writes(|c| self.layout.of(c).is_some_and(|h| h.unified));
-        // Period and quota bound each other: whichever the kernel refuses first goes in after the rest.
+        // Period and quota bound each other, as do memory and memory with swap: whichever the kernel refuses
+        // first goes in after the rest.
+        let bound = |file: &str| file.starts_with("cpu.cfs_") || file == "memory.limit_in_bytes";
         let mut refused = Vec::new();
         for write in &writes {
             match self.write(path, write) {
-                Err(e) if e.errno() == Some(libc::EINVAL) && write.file.starts_with("cpu.cfs_") => {
+                Err(e) if e.errno() == Some(libc::EINVAL) && bound(&write.file) => {
                     refused.push(write);
                 }
                 result => result?,
             }
         }
         refused.into_iter().try_for_each(|write| self.write(path, write))
+    }
+
+    fn allow_devices(&self, path: &str, rules: &[DeviceRule]) -> Result<()> {
+        if let Some(v1) = self.layout.of("devices") {
+            let dir = group_dir(v1, path);
+            if !rules.contains(&DeviceRule::ALL) {
+                write_file(&dir.join("devices.deny"), "a")?;
+            }
+            let allow = dir.join("devices.allow");
+            return rules.iter().try_for_each(|rule| write_file(&allow, &rule.line()));
+        }
+        match self.layout.hierarchies.iter().find(|h| h.unified) {
+            Some(v2) => bpf::replace(&group_dir(v2, path), &devices::program(rules)),
+            None => Ok(()),
+        }
     }
 
     fn limits(&self, path: &str) -> Result<Limits> {
@@ -237,7 +258,10 @@ fn inherit_cpuset(parent: &Path, dir: &Path) -> Result<()> {
 }
 
 fn write_file(file: &Path, value: &str) -> Result<()> {
-    std::fs::write(file, value).context("write", format!("{value} to {}", file.display()))
+    // Without the wish to create it, which the kernel refuses differently from a missing file.
+    let open = std::fs::OpenOptions::new().write(true).open(file);
+    open.and_then(|mut f| std::io::Write::write_all(&mut f, value.as_bytes()))
+        .context("write", format!("{value} to {}", file.display()))
 }
 
 /// Names of the directories below; none when `dir` is missing.
@@ -336,5 +360,85 @@ mod tests {
         assert!(!groups.exists(&root) && groups.dirs(&root).all(|d| !d.exists()));
         groups.remove(&root).expect("removing twice is fine");
         assert!(groups.stats(&root).expect_err("gone").is_not_found());
+    }
+
+    fn may(path: &str, write: bool) -> bool {
+        std::fs::OpenOptions::new().read(!write).write(write).open(path).is_ok()
+    }
+
+    /// Runs `work` on a thread-less copy of this process that sits in the group, through a shell.
+    fn in_group(groups: &KernelCgroups, path: &str, script: &str) -> String {
+        let script = format!("read go; {script}");
+        let mut child = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("sh starts");
+        groups.attach(path, child.id() as i32).expect("attach");
+        drop(child.stdin.take());
+        let out = child.wait_with_output().expect("sh ends");
+        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+    }
+
+    #[test]
+    fn a_group_uses_the_devices_that_it_may_in_both_versions() {
+        if !crate::is_root() {
+            return eprintln!("skipped: needs root");
+        }
+        assert!(may("/dev/null", true) && may("/dev/zero", false), "the test itself may");
+        let all = Layout::detect().expect("detect");
+        let char = |major, minor, access: &str| DeviceRule {
+            kind: super::super::DeviceKind::Char,
+            major,
+            minor,
+            access: super::super::DeviceAccess::parse(access).expect("access"),
+        };
+        for unified in [false, true] {
+            let hierarchies: Vec<_> =
+                all.hierarchies.iter().filter(|h| h.unified == unified).cloned().collect();
+            if hierarchies.is_empty() {
+                continue;
+            }
+            let groups = KernelCgroups::new(Layout { hierarchies });
+            let path = format!("/corten-test-devices-{}", std::process::id());
+            let _cleanup = Group(&groups, path.clone());
+            groups.create(&path).expect("create");
+            let script = "cat /dev/null && echo null; : >/dev/null && echo write; \
+                          head -c1 /dev/zero >/dev/null && echo zero";
+            for (rules, expected) in [
+                (vec![char(Some(1), Some(3), "rwm")], "null\nwrite"),
+                (vec![char(Some(1), Some(3), "r")], "null"),
+                (vec![char(Some(1), None, "rw")], "null\nwrite\nzero"),
+                (vec![DeviceRule::ALL], "null\nwrite\nzero"),
+                (vec![char(None, None, "m")], ""),
+            ] {
+                groups.allow_devices(&path, &rules).expect("allow");
+                assert_eq!(in_group(&groups, &path, script), expected, "unified: {unified}, {rules:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_and_swap_grow_and_shrink_in_place() {
+        if !crate::is_root() {
+            return eprintln!("skipped: needs root");
+        }
+        let groups = KernelCgroups::detect().expect("detect");
+        let path = format!("/corten-test-memory-{}", std::process::id());
+        let _cleanup = Group(&groups, path.clone());
+        groups.create(&path).expect("create");
+        for (memory, both) in [(64, 64), (128, 192), (32, 32), (256, 256)] {
+            let limits = Limits {
+                memory_bytes: Some(memory << 20),
+                memory_swap_bytes: Some(both << 20),
+                cpuset_cpus: Some("0".to_owned()),
+                hugepages: [("3MB".to_owned(), 0)].into(),
+                ..Limits::default()
+            };
+            groups.set(&path, &limits).expect("set; a size of pages that there is not is passed over");
+            assert_eq!(groups.limits(&path).expect("limits").memory_bytes, limits.memory_bytes);
+        }
     }
 }
