@@ -3,7 +3,10 @@
 use crate::Shared;
 use crate::pod::names::{CONTAINER_NAME, POD_UID, Places};
 use crate::server::{ContainerRef, PodDirectory};
+use crate::meters::Meters;
+use crate::stats::{Disks, Usage};
 use async_trait::async_trait;
+use corten_api::authentication::v1::UserInfo;
 use corten_api::core::v1::Pod;
 use corten_client::Key;
 use corten_node_api::cri::{
@@ -12,6 +15,7 @@ use corten_node_api::cri::{
 };
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The kubelet's pods.
 pub(crate) struct Directory(pub Arc<Shared>);
@@ -64,5 +68,33 @@ impl PodDirectory for Directory {
         let filter = Some(PodSandboxFilter { label_selector: selector, ..PodSandboxFilter::default() });
         let found = self.0.cri.list_pod_sandbox(ListPodSandboxRequest { filter }).await.ok()?.items;
         found.into_iter().find(|s| s.state == PodSandboxState::SandboxReady as i32).map(|s| s.id)
+    }
+
+    async fn usage(&self) -> Arc<Usage> {
+        self.0.stats.usage(&self.0).await
+    }
+
+    async fn disks(&self, fresh: Duration) -> Arc<Disks> {
+        self.0.stats.disks(&self.0, fresh).await
+    }
+
+    fn meters(&self) -> Option<&Meters> {
+        Some(&self.0.meters)
+    }
+
+    fn configuration(&self) -> serde_json::Value {
+        self.0.settings.configuration(&self.0.resolver, &self.0.cgroup_root)
+    }
+
+    fn version(&self) -> String {
+        self.0.version.clone()
+    }
+
+    async fn who(&self, token: &str) -> Result<Option<UserInfo>, String> {
+        self.0.reviews.who(&self.0.client, token).await
+    }
+
+    async fn may(&self, user: &UserInfo, verb: &str, subresource: &str) -> Result<bool, String> {
+        self.0.reviews.may(&self.0.client, &self.0.node_name, user, verb, subresource).await
     }
 }

@@ -4,20 +4,27 @@
 //! machine comes through `sys`.
 
 pub mod cni;
+mod cpu;
 mod directory;
 pub mod downward;
+mod eviction;
 pub mod logs;
+mod meters;
 mod node;
 mod pleg;
 mod pod;
 pub mod server;
+mod settings;
 mod start;
+mod stats;
 mod tls;
 pub mod volumes;
 mod workers;
 
 pub use node::NodeConfig;
 pub use pod::sandbox::Resolver;
+pub use cpu::CpuSet;
+pub use settings::{SettingError, Settings, duration, resource_list};
 pub use start::{Kubelet, KubeletConfig};
 
 use corten_api::Quantity;
@@ -47,6 +54,11 @@ pub(crate) struct Shared {
     pub host_ip: String,
     /// The runtime's name, `containerd`.
     pub runtime: String,
+    pub version: String,
+    pub settings: Settings,
+    pub stats: stats::Collector,
+    pub meters: meters::Meters,
+    pub reviews: server::Reviews,
     pub allocatable: BTreeMap<String, Quantity>,
     pub memory_bytes: i64,
     /// The lowest OOM score that this process may give: its own.

@@ -7,7 +7,7 @@ use crate::pod::sandbox::Resolver;
 use crate::server::PodDirectory;
 use crate::volumes::{VolumeConfig, Volumes};
 use crate::workers::Workers;
-use crate::{Shared, pleg};
+use crate::{Settings, Shared, pleg};
 use corten_api::core::v1::{Node, Pod};
 use corten_client::{Client, EventRecorder, Informer, Informers, WatchOptions};
 use corten_node_api::CriClient;
@@ -29,6 +29,8 @@ pub struct KubeletConfig {
     pub resolver: Resolver,
     /// The cgroup below which pods' groups are made, `/kubepods`.
     pub cgroup_root: String,
+    /// What the kubelet's flags set.
+    pub settings: Settings,
 }
 
 /// A running kubelet.
@@ -72,6 +74,11 @@ impl Kubelet {
             node_name: config.node.name.clone(),
             host_ip: config.node.address.clone(),
             runtime: config.node.runtime.split("://").next().unwrap_or_default().to_string(),
+            version: config.node.version.clone(),
+            settings: config.settings,
+            stats: Default::default(),
+            meters: Default::default(),
+            reviews: Default::default(),
             allocatable,
             memory_bytes: memory_bytes(),
             oom_floor: own_oom_score(),

@@ -2,7 +2,7 @@
 
 use super::response::{Answer, Body, Refusal, full};
 use super::route::{Route, find};
-use super::{Node, access, logs, pods, query::Query, stats, streams};
+use super::{Node, access, health, logs, machine_logs, metrics, pods, query::Query, streams, summary};
 use corten_auth::authenticate::Peer;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -73,17 +73,25 @@ async fn answer(node: Arc<Node>, peer: &Peer, request: Request<Incoming>) -> Ans
     if route == Some(Route::Healthz) {
         return Ok(full("ok", "text/plain; charset=utf-8"));
     }
-    access::check(peer, request.method(), node.clock.now())?;
+    access::check(&node, peer, request.headers(), request.method(), request.uri().path()).await?;
     let query = Query::parse(request.uri().query().unwrap_or_default());
+    let json = |body: Vec<u8>| Ok(full(body, "application/json"));
+    let metrics = |text: String| Ok(full(text, metrics::TEXT_FORMAT));
     match route.ok_or_else(|| Refusal::not_found("404 page not found"))? {
         Route::Healthz => Ok(full("ok", "text/plain; charset=utf-8")),
-        Route::Pods => Ok(full(pods::list(&node.directory.pods()), "application/json")),
+        Route::SyncLoop => health::sync_loop(&node),
+        Route::Configuration => json(node.directory.configuration().to_string().into_bytes()),
+        Route::Pods => json(pods::list(&node.directory.pods())),
+        Route::RunningPods => json(pods::running(&node.directory.pods())),
+        Route::NodeLogs(path) => machine_logs::answer(&path).await,
         Route::Logs(target) => logs::answer(&node, &target, &query).await,
         Route::Exec(target) => streams::exec(&node, request, &target, &query).await,
         Route::Attach(target) => streams::attach(&node, request, &target, &query).await,
         Route::PortForward(target) => streams::port_forward(&node, request, &target, &query).await,
-        Route::Metrics => Ok(full(stats::metrics(&node), stats::TEXT_FORMAT)),
-        Route::ResourceMetrics => Ok(full(stats::resource_metrics(&node).await, stats::TEXT_FORMAT)),
-        Route::Summary => Ok(full(stats::summary(&node).await, "application/json")),
+        Route::Metrics => metrics(metrics::metrics(&node).await),
+        Route::ResourceMetrics => metrics(metrics::resource(&node).await),
+        Route::CadvisorMetrics => metrics(metrics::cadvisor(&node).await),
+        Route::ProbeMetrics => metrics(metrics::probes(&node)),
+        Route::Summary => json(summary::answer(&node, &query).await),
     }
 }

@@ -1,33 +1,42 @@
 //! The node's HTTPS API, through which the API server reaches a node's pods: logs, exec, attach, port-forward,
 //! and what is running. Paths and parameters are those of upstream's kubelet.
 //!
-//! Clients show a certificate of the cluster's authority; only the API server's own and administrators' are
-//! let in. What the server tells of pods it learns through [`PodDirectory`].
+//! Clients show a certificate of the cluster's authority or a token; the API server's own and administrators'
+//! are let in, others if the API server says that they may. What the server tells of pods it learns through [`PodDirectory`].
 
 mod access;
+mod health;
 mod listener;
 mod logs;
+mod machine_logs;
+mod metrics;
 mod pods;
 mod query;
 mod response;
+mod reviews;
 mod route;
-mod stats;
 mod streams;
+mod summary;
 #[cfg(test)]
 mod tests;
 
+use crate::meters::Meters;
+use crate::stats::{Disks, Usage};
 use async_trait::async_trait;
+use corten_api::authentication::v1::UserInfo;
 use corten_api::core::v1::Pod;
 use corten_auth::authenticate::ClientCertificates;
 use corten_auth::pki::{Identity, PkiError};
 use corten_auth::tls::{self, ServerIdentity};
 use corten_node_api::CriClient;
 use corten_rt::{Clock, Tasks};
+pub(crate) use reviews::Reviews;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Where the server listens and how it proves itself.
@@ -89,11 +98,47 @@ pub trait PodDirectory: Send + Sync {
 
     /// The ID of the pod's sandbox, when one is ready.
     async fn sandbox(&self, namespace: &str, pod: &str) -> Option<String>;
+
+    /// What node, pods and containers use now.
+    async fn usage(&self) -> Arc<Usage> {
+        Arc::default()
+    }
+
+    /// What is on disk, measured no longer ago than `fresh`.
+    async fn disks(&self, _fresh: Duration) -> Arc<Disks> {
+        Arc::default()
+    }
+
+    /// What the kubelet counts of its own work.
+    fn meters(&self) -> Option<&Meters> {
+        None
+    }
+
+    /// How the kubelet is set up, as `/configz` tells it.
+    fn configuration(&self) -> serde_json::Value {
+        serde_json::json!({})
+    }
+
+    /// The kubelet's version.
+    fn version(&self) -> String {
+        String::new()
+    }
+
+    /// Whose token this is; `None` for nobody's. The error tells why that is not known.
+    async fn who(&self, _token: &str) -> Result<Option<UserInfo>, String> {
+        Ok(None)
+    }
+
+    /// Whether the user may do that with this part of the node. The error tells why that is not known.
+    async fn may(&self, _user: &UserInfo, _verb: &str, _subresource: &str) -> Result<bool, String> {
+        Ok(false)
+    }
 }
 
 /// What every request is answered from.
 struct Node {
     name: String,
+    version: String,
     directory: Arc<dyn PodDirectory>,
     cri: CriClient,
     clock: Clock,
@@ -128,6 +173,7 @@ impl NodeServer {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let node = Arc::new(Node {
             name: config.node_name,
+            version: directory.version(),
             directory,
             cri,
             clock,

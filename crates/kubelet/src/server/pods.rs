@@ -3,7 +3,7 @@
 use super::Node;
 use super::response::Refusal;
 use super::route::Target;
-use corten_api::core::v1::Pod;
+use corten_api::core::v1::{Container, Pod};
 use corten_codec::json;
 use std::sync::Arc;
 
@@ -18,6 +18,28 @@ pub fn list(pods: &[Arc<Pod>]) -> Vec<u8> {
     }
     out.extend_from_slice(b"]}\n");
     out
+}
+
+/// What the runtime runs, as a `PodList` of bare pods: names, and the containers that are running.
+pub fn running(pods: &[Arc<Pod>]) -> Vec<u8> {
+    let bare = pods.iter().filter_map(|pod| {
+        let status = &pod.status;
+        let runs = |name: &str| {
+            let all = status.init_container_statuses.iter().chain(&status.container_statuses);
+            all.filter(|s| s.state.running.is_some()).any(|s| s.name == name)
+        };
+        let mut bare = Pod::default();
+        (bare.metadata.name, bare.metadata.namespace) =
+            (pod.metadata.name.clone(), pod.metadata.namespace.clone());
+        bare.metadata.uid.clone_from(&pod.metadata.uid);
+        let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
+        bare.spec.containers = containers
+            .filter(|c| runs(&c.name))
+            .map(|c| Container { name: c.name.clone(), image: c.image.clone(), ..Container::default() })
+            .collect();
+        (!bare.spec.containers.is_empty()).then(|| Arc::new(bare))
+    });
+    list(&bare.collect::<Vec<_>>())
 }
 
 /// The pod that is meant.

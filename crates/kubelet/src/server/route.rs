@@ -17,13 +17,21 @@ pub struct Target {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route {
     Healthz,
+    /// Whether the loop that looks after the pods still turns.
+    SyncLoop,
+    Configuration,
     Pods,
+    RunningPods,
+    /// A file or directory of the machine's logs.
+    NodeLogs(String),
     Logs(Target),
     Exec(Target),
     Attach(Target),
     PortForward(Target),
     Metrics,
     ResourceMetrics,
+    CadvisorMetrics,
+    ProbeMetrics,
     Summary,
 }
 
@@ -35,10 +43,16 @@ pub fn find(path: &str) -> Option<Route> {
         return None;
     }
     Some(match parts.as_slice() {
-        ["healthz", ..] => Route::Healthz,
+        ["healthz"] | ["healthz", "ping" | "log"] => Route::Healthz,
+        ["healthz", "syncloop"] => Route::SyncLoop,
+        ["configz"] => Route::Configuration,
         ["pods"] => Route::Pods,
+        ["runningpods"] => Route::RunningPods,
+        ["logs", rest @ ..] => Route::NodeLogs(rest.join("/")),
         ["metrics"] => Route::Metrics,
         ["metrics", "resource"] => Route::ResourceMetrics,
+        ["metrics", "cadvisor"] => Route::CadvisorMetrics,
+        ["metrics", "probes"] => Route::ProbeMetrics,
         ["stats", "summary"] => Route::Summary,
         ["containerLogs", namespace, pod, container] => Route::Logs(target(namespace, pod, None, container)),
         ["exec", rest @ ..] => Route::Exec(in_container(rest)?),
@@ -75,7 +89,11 @@ mod tests {
         let to = |uid| target("ns", "p", uid, "c");
         for (path, want) in [
             ("/healthz", Some(Route::Healthz)),
+            ("/healthz/syncloop", Some(Route::SyncLoop)),
+            ("/healthz/none", None),
             ("/pods/", Some(Route::Pods)),
+            ("/logs/a/b", Some(Route::NodeLogs("a/b".into()))),
+            ("/metrics/probes", Some(Route::ProbeMetrics)),
             ("/containerLogs/ns/p/c", Some(Route::Logs(to(None)))),
             ("/exec/ns/p/c", Some(Route::Exec(to(None)))),
             ("/attach/ns/p/u%31/c", Some(Route::Attach(to(Some("u1"))))),

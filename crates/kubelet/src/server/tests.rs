@@ -58,6 +58,11 @@ impl PodDirectory for OnePod {
     async fn sandbox(&self, _: &str, _: &str) -> Option<String> {
         Some(self.sandbox.clone())
     }
+
+    /// Lets everybody with a certificate see metrics.
+    async fn may(&self, _: &UserInfo, verb: &str, subresource: &str) -> Result<bool, String> {
+        Ok((verb, subresource) == ("get", "metrics"))
+    }
 }
 
 /// Serves the calls `Exec`, `Attach` and `PortForward`, whose URLs lead to `streaming`.
@@ -241,6 +246,8 @@ async fn only_the_api_server_and_administrators_are_let_in() {
         (None, "/pods", 401),
         (Some(stranger), "/pods", 401),
         (Some(b.client("system:node:n", "system:nodes")), "/pods", 403),
+        (Some(b.client("system:node:n", "system:nodes")), "/metrics/resource", 200),
+        (Some(b.client("system:node:n", "system:nodes")), "/configz", 403),
         (Some(b.client(KUBELET_CLIENT, "")), "/pods", 200),
         (Some(b.client("ann", "system:masters")), "/pods", 200),
         (Some(b.client("ann", "system:masters")), "/nothing", 404),
@@ -253,7 +260,7 @@ async fn only_the_api_server_and_administrators_are_let_in() {
     assert_eq!((&pods["kind"], &pods["items"][0]["metadata"]["name"]), (&"PodList".into(), &"web".into()));
     let (_, summary) = b.get("/stats/summary").await;
     assert!(summary.contains("\"nodeName\":\"n\""), "{summary}");
-    assert!(b.get("/metrics").await.1.contains("kubelet_desired_pods 1"));
+    assert!(b.get("/metrics").await.1.contains("kubelet_desired_pods{static=\"\"} 1"));
     b.end().await;
 }
 

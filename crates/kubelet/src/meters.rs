@@ -1,0 +1,213 @@
+//! What the kubelet counts of its own work, for `/metrics` and `/metrics/probes`. The names are upstream's.
+
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// What a family of figures is.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Counter,
+    /// With the upper bounds of its buckets, in seconds.
+    Histogram(&'static [f64]),
+}
+
+const USUAL: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const STARTS: &[f64] =
+    &[0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0, 300.0];
+
+/// Every family: name, help, kind. One whose name begins with `prober_` is shown by `/metrics/probes`.
+const FAMILIES: &[(&str, &str, Kind)] = &[
+    (
+        "kubelet_device_plugin_alloc_duration_seconds",
+        "Duration in seconds to serve a device plugin Allocation request. Broken down by resource name.",
+        Kind::Histogram(USUAL),
+    ),
+    (
+        "kubelet_device_plugin_registration_total",
+        "Cumulative number of device plugin registrations. Broken down by resource name.",
+        Kind::Counter,
+    ),
+    ("kubelet_evictions", "Cumulative number of pod evictions by eviction signal", Kind::Counter),
+    (
+        "kubelet_image_garbage_collected_total",
+        "Total number of images garbage collected by the kubelet, whether through disk usage or image age.",
+        Kind::Counter,
+    ),
+    (
+        "kubelet_pleg_relist_duration_seconds",
+        "Duration in seconds for relisting pods in PLEG.",
+        Kind::Histogram(USUAL),
+    ),
+    (
+        "kubelet_pleg_relist_interval_seconds",
+        "Interval in seconds between relisting in PLEG.",
+        Kind::Histogram(USUAL),
+    ),
+    (
+        "kubelet_pod_start_duration_seconds",
+        "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run",
+        Kind::Histogram(STARTS),
+    ),
+    ("kubelet_started_containers_total", "Cumulative number of containers started", Kind::Counter),
+    ("kubelet_started_pods_total", "Cumulative number of pods started", Kind::Counter),
+    (
+        "prober_probe_total",
+        "Cumulative number of a liveness, readiness or startup probe for a container by result.",
+        Kind::Counter,
+    ),
+];
+
+#[derive(Clone, Debug, Default)]
+struct Value {
+    /// What was counted, or how often was observed.
+    count: u64,
+    sum: f64,
+    buckets: Vec<u64>,
+}
+
+/// The counts. Labels are as they stand between the braces of a metric.
+#[derive(Debug, Default)]
+pub struct Meters {
+    values: Mutex<BTreeMap<(&'static str, String), Value>>,
+    /// When the runtime was last listed, in milliseconds since 1970.
+    relisted: std::sync::atomic::AtomicI64,
+}
+
+/// Labels as they stand between the braces.
+pub fn labels(pairs: &[(&str, &str)]) -> String {
+    let mut out = String::new();
+    for (name, value) in pairs {
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let comma = if out.is_empty() { "" } else { "," };
+        let _ = write!(out, "{comma}{name}=\"{value}\"");
+    }
+    out
+}
+
+impl Meters {
+    /// Counts one more.
+    pub fn count(&self, name: &'static str, labels: String) {
+        self.values.lock().entry((name, labels)).or_default().count += 1;
+    }
+
+    /// Notes how long something took.
+    pub fn observe(&self, name: &'static str, labels: String, took: Duration) {
+        let Some(Kind::Histogram(bounds)) = FAMILIES.iter().find(|f| f.0 == name).map(|f| f.2) else {
+            return;
+        };
+        let seconds = took.as_secs_f64();
+        let mut values = self.values.lock();
+        let value = values.entry((name, labels)).or_default();
+        value.buckets.resize(bounds.len(), 0);
+        value.count += 1;
+        value.sum += seconds;
+        for (bucket, bound) in value.buckets.iter_mut().zip(bounds) {
+            *bucket += u64::from(seconds <= *bound);
+        }
+    }
+
+    /// Counts what a probe found.
+    pub fn probed(&self, kind: &str, result: &str, pod: &corten_api::core::v1::Pod, container: &str) {
+        let m = &pod.metadata;
+        let pairs = [
+            ("container", container),
+            ("namespace", &m.namespace),
+            ("pod", &m.name),
+            ("pod_uid", &m.uid),
+            ("probe_type", kind),
+            ("result", result),
+        ];
+        self.count("prober_probe_total", labels(&pairs));
+    }
+
+    /// Notes that the runtime was listed.
+    pub fn relisted(&self, now: corten_rt::Timestamp) {
+        self.relisted.store(now.as_millisecond(), std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// When the runtime was last listed, in seconds since 1970.
+    pub fn last_relist(&self) -> f64 {
+        self.relisted.load(std::sync::atomic::Ordering::Relaxed) as f64 / 1000.0
+    }
+
+    /// Forgets the probes of pods that are gone.
+    pub fn keep_pods(&self, is_here: impl Fn(&str) -> bool) {
+        self.values.lock().retain(|(name, labels), _| {
+            let uid = labels.split("pod_uid=\"").nth(1).and_then(|rest| rest.split('"').next());
+            *name != "prober_probe_total" || uid.is_none_or(&is_here)
+        });
+    }
+
+    /// The figures as text: those of probes, or all others.
+    pub fn write(&self, out: &mut String, probes: bool) {
+        let values = self.values.lock();
+        for (family, help, kind) in FAMILIES.iter().filter(|f| f.0.starts_with("prober_") == probes) {
+            let of: Vec<_> = values.iter().filter(|((name, _), _)| name == family).collect();
+            if of.is_empty() {
+                continue;
+            }
+            let word = if matches!(kind, Kind::Counter) { "counter" } else { "histogram" };
+            let _ = write!(out, "# HELP {family} {help}\n# TYPE {family} {word}\n");
+            for ((_, labels), value) in of {
+                write_value(out, family, labels, value, *kind);
+            }
+        }
+    }
+}
+
+fn write_value(out: &mut String, name: &str, labels: &str, value: &Value, kind: Kind) {
+    let braces = |more: &str| match (labels, more) {
+        ("", "") => String::new(),
+        ("", more) => format!("{{{more}}}"),
+        (labels, "") => format!("{{{labels}}}"),
+        (labels, more) => format!("{{{labels},{more}}}"),
+    };
+    let Kind::Histogram(bounds) = kind else {
+        let _ = writeln!(out, "{name}{} {}", braces(""), value.count);
+        return;
+    };
+    for (bound, count) in bounds.iter().zip(&value.buckets) {
+        let _ = writeln!(out, "{name}_bucket{} {count}", braces(&format!("le=\"{bound}\"")));
+    }
+    let _ = writeln!(out, "{name}_bucket{} {}", braces("le=\"+Inf\""), value.count);
+    let _ = writeln!(out, "{name}_sum{} {}", braces(""), value.sum);
+    let _ = writeln!(out, "{name}_count{} {}", braces(""), value.count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_become_text() {
+        let meters = Meters::default();
+        meters.count("kubelet_evictions", labels(&[("eviction_signal", "memory.available")]));
+        meters.observe("kubelet_pleg_relist_duration_seconds", String::new(), Duration::from_millis(20));
+        let mut pod = corten_api::core::v1::Pod::default();
+        pod.metadata.uid = "u\"1".into();
+        meters.probed("Liveness", "successful", &pod, "c");
+        let mut text = String::new();
+        meters.write(&mut text, false);
+        for line in [
+            "# TYPE kubelet_evictions counter",
+            "kubelet_evictions{eviction_signal=\"memory.available\"} 1",
+            "kubelet_pleg_relist_duration_seconds_bucket{le=\"0.01\"} 0",
+            "kubelet_pleg_relist_duration_seconds_bucket{le=\"0.025\"} 1",
+            "kubelet_pleg_relist_duration_seconds_count 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+        let mut probes = String::new();
+        meters.write(&mut probes, true);
+        assert!(
+            probes.contains("pod_uid=\"u\\\"1\",probe_type=\"Liveness\",result=\"successful\"} 1"),
+            "{probes}"
+        );
+        meters.keep_pods(|_| false);
+        probes.clear();
+        meters.write(&mut probes, true);
+        assert_eq!(probes, "");
+    }
+}

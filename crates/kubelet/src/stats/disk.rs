@@ -1,0 +1,185 @@
+//! What is on disk: the node's file systems, and of each pod its volumes, logs and writable layers.
+
+use super::{Disk, Disks, PodDisk, VolumeUse};
+use crate::Shared;
+use corten_api::core::v1::{Pod, Volume};
+use corten_node_api::cri::{ContainerStats, FilesystemUsage, ImageFsInfoRequest, ListContainerStatsRequest};
+use corten_semantics::pod::is_terminal;
+use corten_semantics::pod_references::ephemeral_claim;
+use nix::sys::statvfs::statvfs;
+use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Measures everything: as long as it takes to look at every file that pods wrote.
+pub async fn measure(shared: &Arc<Shared>) -> Disks {
+    let layers = match shared.cri.list_container_stats(ListContainerStatsRequest::default()).await {
+        Ok(reply) => reply.stats,
+        Err(error) => {
+            tracing::debug!(%error, "the runtime does not tell what containers wrote");
+            Vec::new()
+        }
+    };
+    let image_fs = shared.cri.image_fs_info(ImageFsInfoRequest {}).await.unwrap_or_default();
+    let of = |list: &[FilesystemUsage]| list.first().map(place).unwrap_or_default();
+    let (images, containers) = (of(&image_fs.image_filesystems), of(&image_fs.container_filesystems));
+    let shared = shared.clone();
+    let measured = tokio::task::spawn_blocking(move || {
+        let mut disks = Disks {
+            time: shared.clock.now(),
+            node: file_system(&shared.places.root),
+            images: with_use(&images),
+            containers: with_use(if containers.0.as_os_str().is_empty() { &images } else { &containers }),
+            ..Disks::default()
+        };
+        disks.node.used = disks.node.capacity.saturating_sub(disks.node.available);
+        disks.node.inodes_used = disks.node.inodes.saturating_sub(disks.node.inodes_free);
+        let mut wrote = written(&layers, &disks.containers);
+        for pod in shared.pods.list().iter().filter(|p| !is_terminal(p)) {
+            let layers = wrote.remove(&pod.metadata.uid).unwrap_or_default();
+            disks.pods.insert(pod.metadata.uid.clone(), of_pod(&shared, pod, layers, &disks.node));
+        }
+        disks
+    });
+    measured.await.unwrap_or_default()
+}
+
+/// Where a file system of the runtime is, and how much of it is used.
+fn place(usage: &FilesystemUsage) -> (PathBuf, u64, u64) {
+    let path = usage.fs_id.as_ref().map(|f| PathBuf::from(&f.mountpoint)).unwrap_or_default();
+    let value = |v: &Option<corten_node_api::cri::UInt64Value>| v.as_ref().map_or(0, |v| v.value);
+    (path, value(&usage.used_bytes), value(&usage.inodes_used))
+}
+
+fn with_use((path, used, inodes): &(PathBuf, u64, u64)) -> Disk {
+    Disk { used: *used, inodes_used: *inodes, ..file_system(path) }
+}
+
+/// The writable layers, by pod UID and container name.
+fn written(stats: &[ContainerStats], disk: &Disk) -> HashMap<String, HashMap<String, Disk>> {
+    let mut out: HashMap<String, HashMap<String, Disk>> = HashMap::new();
+    for s in stats {
+        let (Some(about), Some(layer)) = (&s.attributes, &s.writable_layer) else { continue };
+        let label = |name: &str| about.labels.get(name).cloned();
+        let (Some(uid), Some(name)) =
+            (label(crate::pod::names::POD_UID), label(crate::pod::names::CONTAINER_NAME))
+        else {
+            continue;
+        };
+        let (_, used, inodes_used) = place(layer);
+        out.entry(uid).or_default().insert(name, Disk { used, inodes_used, ..*disk });
+    }
+    out
+}
+
+/// The file system that holds a path: its size and what is free.
+pub fn file_system(path: &Path) -> Disk {
+    let Ok(s) = statvfs(path) else { return Disk::default() };
+    let block = s.fragment_size();
+    Disk {
+        available: s.blocks_available() * block,
+        capacity: s.blocks() * block,
+        inodes_free: s.files_free(),
+        inodes: s.files(),
+        ..Disk::default()
+    }
+}
+
+fn of_pod(shared: &Shared, pod: &Pod, layers: HashMap<String, Disk>, node: &Disk) -> PodDisk {
+    let dir = shared.places.pod(&pod.metadata.uid);
+    let logs = entries(&shared.places.pod_logs(pod)).into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?.to_string();
+        let (used, inodes_used) = tree(&path);
+        Some((name, Disk { used, inodes_used, ..*node }))
+    });
+    let other = ["etc-hosts", "containers", "plugins"].map(|name| tree(&dir.join(name)).0);
+    PodDisk {
+        volumes: volumes(&dir.join("volumes"), pod),
+        layers,
+        logs: logs.collect(),
+        other: other.into_iter().sum(),
+    }
+}
+
+fn volumes(dir: &Path, pod: &Pod) -> Vec<VolumeUse> {
+    // VOLUMES/PLUGIN/NAME, and for drivers VOLUMES/kubernetes.io~csi/NAME-OF-VOLUME/mount.
+    let mut out = Vec::new();
+    for plugin in entries(dir) {
+        for path in entries(&plugin) {
+            let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+            let Some(volume) = pod.spec.volumes.iter().find(|v| v.name == name) else { continue };
+            out.push(volume_use(&path, volume, pod));
+        }
+    }
+    out
+}
+
+fn volume_use(path: &Path, volume: &Volume, pod: &Pod) -> VolumeUse {
+    let source = &volume.volume_source;
+    let of_claim = source.persistent_volume_claim.as_ref().map(|c| c.claim_name.clone());
+    let claim = of_claim
+        .or_else(|| source.ephemeral.as_ref().map(|_| ephemeral_claim(&pod.metadata.name, &volume.name)));
+    let in_memory = source.empty_dir.as_ref().is_some_and(|e| e.medium == "Memory");
+    let mounted = path.join("mount");
+    let at = if claim.is_some() && mounted.is_dir() { mounted } else { path.to_path_buf() };
+    let mut disk = file_system(&at);
+    if claim.is_some() {
+        disk.used = disk.capacity.saturating_sub(disk.available);
+        disk.inodes_used = disk.inodes.saturating_sub(disk.inodes_free);
+    } else {
+        (disk.used, disk.inodes_used) = tree(&at);
+    }
+    VolumeUse {
+        name: volume.name.clone(),
+        ephemeral: claim.is_none() && !in_memory && source.host_path.is_none() && source.csi.is_none(),
+        claim: claim.map(|name| (pod.metadata.namespace.clone(), name)),
+        disk,
+    }
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect()
+}
+
+/// Bytes and inodes of a file or directory with all below it on the same file system; what has several names
+/// counts once, links are not followed.
+pub fn tree(path: &Path) -> (u64, u64) {
+    let Ok(top) = path.symlink_metadata() else { return (0, 0) };
+    let (mut bytes, mut inodes) = (0, 0);
+    let mut seen = HashSet::new();
+    let mut waiting = vec![(path.to_path_buf(), top.clone())];
+    while let Some((path, found)) = waiting.pop() {
+        if found.dev() != top.dev() || found.nlink() > 1 && !found.is_dir() && !seen.insert(found.ino()) {
+            continue;
+        }
+        bytes += found.blocks() * 512;
+        inodes += 1;
+        if found.is_dir() {
+            waiting.extend(
+                entries(&path).into_iter().filter_map(|p| Some((p.clone(), p.symlink_metadata().ok()?))),
+            );
+        }
+    }
+    (bytes, inodes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_counted_once_and_links_are_not_followed() {
+        let dir = tempfile::tempdir().expect("directory");
+        assert_eq!(tree(&dir.path().join("none")), (0, 0));
+        let empty = tree(dir.path()).0;
+        std::fs::create_dir(dir.path().join("d")).expect("made");
+        std::fs::write(dir.path().join("d/file"), vec![1; 100_000]).expect("written");
+        std::fs::hard_link(dir.path().join("d/file"), dir.path().join("again")).expect("linked");
+        std::os::unix::fs::symlink("/usr", dir.path().join("link")).expect("linked");
+        let (bytes, inodes) = tree(dir.path());
+        assert!((100_000..150_000).contains(&(bytes - empty)), "{bytes}");
+        assert_eq!(inodes, 4, "the directory, d, the file, the link");
+        assert!(file_system(dir.path()).capacity > 0);
+    }
+}
