@@ -9,8 +9,9 @@ use corten_codec::{Problems, json};
 use corten_rt::{Instant, Stop, Tasks, random, sleep, timeout};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
+use tokio::sync::{Mutex, OwnedRwLockWriteGuard, RwLock};
 
 /// Names the cluster under test.
 const KUBECONFIG: &str = "CORTEN_CONFORMANCE_KUBECONFIG";
@@ -35,8 +36,36 @@ pub async fn spec(body: impl AsyncFnOnce(&Cluster) -> Result<()>) -> Result<()> 
     spec_within(SPEC_TIME, body).await
 }
 
+/// The same for a spec that disturbs others, such as one that taints nodes: it waits until those have ended that
+/// run in this process. Several of this kind run together.
+pub async fn spec_alone(body: impl AsyncFnOnce(&Cluster) -> Result<()>) -> Result<()> {
+    static SHARED: Mutex<Weak<OwnedRwLockWriteGuard<()>>> = Mutex::const_new(Weak::new());
+    let turn = {
+        let mut shared = SHARED.lock().await;
+        match shared.upgrade() {
+            Some(turn) => turn,
+            None => {
+                let turn = Arc::new(Arc::clone(&TURN).write_owned().await);
+                *shared = Arc::downgrade(&turn);
+                turn
+            }
+        }
+    };
+    let result = run(SPEC_TIME, body).await;
+    drop(turn);
+    result
+}
+
 /// The same with another limit of time.
 pub async fn spec_within(limit: Duration, body: impl AsyncFnOnce(&Cluster) -> Result<()>) -> Result<()> {
+    let _turn = TURN.read().await;
+    run(limit, body).await
+}
+
+/// Whose turn it is: that of all who disturb nobody, or of those who do.
+static TURN: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+async fn run(limit: Duration, body: impl AsyncFnOnce(&Cluster) -> Result<()>) -> Result<()> {
     let Some(kubeconfig) = std::env::var_os(KUBECONFIG) else {
         println!("skipped: {KUBECONFIG} names no cluster");
         return Ok(());
@@ -200,7 +229,7 @@ impl Cluster {
 }
 
 /// Asks again and again until there is an answer.
-async fn wait<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+pub async fn wait<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await? {

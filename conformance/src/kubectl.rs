@@ -29,29 +29,6 @@ impl Cluster {
         drop(stdin);
         finish(words, child.wait_with_output().await)
     }
-
-    /// What a container has written.
-    pub async fn logs(&self, pod: &str, container: &str) -> Result<String> {
-        self.kubectl(&["logs", pod, "-c", container]).await
-    }
-
-    /// Runs a command line of the shell in a container.
-    pub async fn exec(&self, pod: &str, line: &str) -> Result<String> {
-        let words = ["exec", pod, "--", "sh", "-c", line];
-        let mut output = self.kubectl_command(&words).output().await;
-        for _ in 0..5 {
-            match &output {
-                Ok(o) if lost_output(&o.stderr) => output = self.kubectl_command(&words).output().await,
-                _ => break,
-            }
-        }
-        finish(&words, output)
-    }
-}
-
-/// Whether kubectl threw output away: what comes before it is ready to read is lost to it, and it says so.
-fn lost_output(stderr: &[u8]) -> bool {
-    String::from_utf8_lossy(stderr).contains("Unknown stream id")
 }
 
 fn finish(words: &[&str], output: std::io::Result<std::process::Output>) -> Result<String> {

@@ -8,7 +8,11 @@
 
 mod cluster;
 mod kubectl;
+mod objects;
 pub mod pods;
 mod socket;
+mod streams;
 
-pub use cluster::{Cluster, object, spec, spec_within, value};
+pub use cluster::{Cluster, object, spec, spec_alone, spec_within, value, wait};
+pub use objects::Life;
+pub use streams::Ran;

@@ -1,7 +1,7 @@
 //! Pods of the demonstration image, as specs need them.
 
-use crate::Cluster;
-use anyhow::Result;
+use crate::{Cluster, wait};
+use anyhow::{Context, Result, ensure};
 use corten_api::core::v1::Pod;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -37,6 +37,24 @@ pub fn template(labels: &Value) -> Value {
     })
 }
 
+/// The container with volumes mounted: their names, and where.
+pub fn mounting(mut container: Value, mounts: &[(&str, &str)]) -> Value {
+    let mounts = mounts.iter().map(|(volume, path)| json!({"name": volume, "mountPath": path}));
+    container["volumeMounts"] = mounts.collect();
+    container
+}
+
+/// The pod with volumes: their names and sources (`{"emptyDir": {}}`).
+pub fn with_volumes(mut pod: Value, volumes: &[(&str, Value)]) -> Value {
+    let named = volumes.iter().map(|(name, source)| {
+        let mut volume = source.clone();
+        volume["name"] = json!(name);
+        volume
+    });
+    pod["spec"]["volumes"] = named.collect();
+    pod
+}
+
 /// Whether the pod's condition `Ready` is true.
 pub fn is_ready(pod: &Pod) -> bool {
     pod.status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
@@ -56,5 +74,33 @@ impl Cluster {
         let ended = |pod: &Pod| ["Succeeded", "Failed"].contains(&pod.status.phase.as_str());
         let pod = self.until(&name, "the pod's end", ended).await?;
         Ok((pod.status.phase.clone(), self.logs(&name, container).await?))
+    }
+
+    /// Creates a pod that must succeed, and whose only container must print all of `lines`.
+    pub async fn prints<L: AsRef<str>>(&self, pod: Value, lines: &[L]) -> Result<()> {
+        let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_string();
+        let (phase, output) = self.output_of(pod, &container).await?;
+        ensure!(phase == "Succeeded", "{phase}: {output:?}");
+        for line in lines.iter().map(AsRef::as_ref) {
+            ensure!(output.lines().any(|printed| printed == line), "no line {line:?} in {output:?}");
+        }
+        Ok(())
+    }
+
+    /// Waits until a container has written what it must.
+    pub async fn until_logs(
+        &self,
+        pod: &str,
+        container: &str,
+        what: &str,
+        done: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let mut last = String::new();
+        let written = wait(what, async || {
+            last = self.logs(pod, container).await?;
+            Ok(done(&last).then(|| last.clone()))
+        })
+        .await;
+        written.with_context(|| format!("last seen: {last:?}"))
     }
 }

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use corten_api::core::v1::{Pod, Service};
 use corten_client::{DeleteOptions, Event, ListOptions, PatchType, WatchOptions};
-use corten_conformance::{Cluster, pods, spec};
+use corten_conformance::{pods, spec};
 use corten_rt::timeout;
-use corten_streaming::{EXEC_WEBSOCKET_V4, EXEC_WEBSOCKET_V5, Protocol, websocket};
+use corten_streaming::{EXEC_WEBSOCKET_V4, EXEC_WEBSOCKET_V5, Protocol};
 use futures::StreamExt;
 use serde_json::json;
 use std::time::Duration;
@@ -188,26 +188,6 @@ async fn pods_lifecycle_status() -> Result<()> {
     .await
 }
 
-/// All messages that a WebSocket brings until the server closes it.
-async fn messages(cluster: &Cluster, path: &str, protocol: Protocol) -> Result<Vec<Vec<u8>>> {
-    let mut socket = websocket::client(cluster.socket(path, protocol).await?).await;
-    let mut all = Vec::new();
-    let reading = async {
-        while let Some(message) = socket.next().await {
-            let message = message?;
-            if message.is_close() {
-                return anyhow::Ok(());
-            }
-            if message.is_binary() || message.is_text() {
-                all.push(message.into_data().to_vec());
-            }
-        }
-        anyhow::bail!("the connection ended without a closing frame")
-    };
-    timeout(Duration::from_secs(60), reading).await.context("the server does not close the WebSocket")??;
-    Ok(all)
-}
-
 const ALIVE: &str = "echo container is alive; exec sleep 600";
 
 #[tokio::test]
@@ -222,7 +202,7 @@ async fn pods_exec_over_websocket() -> Result<()> {
         );
         for protocol in [OLDEST, EXEC_WEBSOCKET_V4, EXEC_WEBSOCKET_V5] {
             let mut output = Vec::new();
-            for message in messages(cluster, &path, protocol).await? {
+            for message in cluster.messages(&path, protocol).await? {
                 match message.split_first() {
                     Some((1, bytes)) => output.extend_from_slice(bytes),
                     // The outcome, where the protocol tells it.
@@ -248,7 +228,7 @@ async fn pods_logs_over_websocket() -> Result<()> {
     spec(async |cluster| {
         cluster.ready_pod(pods::pod("logs", &[pods::shell("main", ALIVE)])).await?;
         let path = format!("/api/v1/namespaces/{}/pods/logs/log?container=main", cluster.namespace);
-        let output = messages(cluster, &path, BINARY).await?.concat();
+        let output = cluster.messages(&path, BINARY).await?.concat();
         ensure!(output == b"container is alive\n", "{:?}", String::from_utf8_lossy(&output));
         Ok(())
     })
