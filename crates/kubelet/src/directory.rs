@@ -1,9 +1,9 @@
 //! What the node's HTTPS API learns of the pods.
 
 use crate::Shared;
+use crate::meters::Meters;
 use crate::pod::names::{CONTAINER_NAME, POD_UID, Places};
 use crate::server::{ContainerRef, PodDirectory};
-use crate::meters::Meters;
 use crate::stats::{Disks, Usage};
 use async_trait::async_trait;
 use corten_api::authentication::v1::UserInfo;

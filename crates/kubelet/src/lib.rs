@@ -49,6 +49,10 @@ pub(crate) struct Shared {
     /// The cgroup below which pods' groups are made.
     pub cgroup_root: String,
     pub places: pod::names::Places,
+    /// What the runtime can do.
+    pub features: pod::runtime_features::RuntimeFeatures,
+    pub pulls: pod::pull_records::Pulls,
+    pub user_namespaces: pod::user_namespaces::UserNamespaces,
     pub resolver: Resolver,
     pub node_name: String,
     pub host_ip: String,

@@ -5,15 +5,29 @@ use super::expand::expand;
 use super::names::*;
 use super::resources::container_resources;
 use super::security::security_context;
+use super::{mounts, names};
 use crate::Shared;
-use corten_api::core::v1::{Container, Pod, Service, VolumeMount};
+use corten_api::core::v1::{Container, Pod, Service};
 use corten_node_api::cri::{
-    ContainerConfig, ContainerMetadata, Image, ImageSpec, KeyValue, LinuxContainerConfig, Mount,
-    MountPropagation,
+    ContainerConfig, ContainerMetadata, Image, ImageSpec, KeyValue, LinuxContainerConfig, Signal,
+    UserNamespace,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What a pod's containers have in common beside the pod itself.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// Where the volumes are.
+    pub volumes: BTreeMap<String, PathBuf>,
+    /// The images of volumes that show an image, by volume.
+    pub images: BTreeMap<String, Image>,
+    /// Whose users the containers' are.
+    pub users: UserNamespace,
+    /// The runtime can make mounts read-only with all that is mounted below.
+    pub recursive_read_only: bool,
+}
 
 /// Builds the configuration, making the files that it mounts. The error is the message of a
 /// `CreateContainerConfigError`.
@@ -23,28 +37,20 @@ pub async fn container_config(
     c: &Container,
     attempt: u32,
     image: &Image,
-    volumes: &BTreeMap<String, PathBuf>,
+    setting: &Setting,
 ) -> Result<ContainerConfig, String> {
     let sources = Sources {
         client: &shared.client,
         pod,
         services: services(shared, pod),
         allocatable: &shared.allocatable,
+        volumes: &setting.volumes,
     };
     let env = environment(&sources, c).await?;
     let lookup = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     let expanded = |list: &[String]| list.iter().map(|s| expand(s, lookup)).collect::<Vec<_>>();
     let words = termination_file(shared, pod, c, attempt).map_err(|e| format!("termination log: {e}"))?;
-    let mut mounts = volume_mounts(shared, pod, c, volumes, &lookup)?;
-    if !pod.spec.host_network && !c.volume_mounts.iter().any(|m| m.mount_path == "/etc/hosts") {
-        mounts.push(mount(&shared.places.hosts(&pod.metadata.uid), "/etc/hosts", false));
-    }
-    let path = if c.termination_message_path.is_empty() {
-        "/dev/termination-log"
-    } else {
-        &c.termination_message_path
-    };
-    mounts.push(mount(&words, path, false));
+    let security = security_context(pod, c, Some(image), &setting.users, &shared.places.root)?;
     Ok(ContainerConfig {
         metadata: Some(ContainerMetadata { name: c.name.clone(), attempt }),
         image: Some(ImageSpec {
@@ -56,7 +62,8 @@ pub async fn container_config(
         args: expanded(&c.args),
         working_dir: c.working_dir.clone(),
         envs: env.iter().map(|(k, v)| KeyValue { key: k.clone(), value: v.clone().into_bytes() }).collect(),
-        mounts,
+        mounts: mounts::mounts(shared, pod, c, setting, &words, &lookup)?,
+        devices: mounts::devices(pod, c, &setting.volumes)?,
         labels: container_labels(pod, &c.name),
         annotations: annotations(c, attempt, &words),
         log_path: Places::container_log(&c.name, attempt).to_string_lossy().into_owned(),
@@ -65,10 +72,17 @@ pub async fn container_config(
         tty: c.tty,
         linux: Some(LinuxContainerConfig {
             resources: Some(container_resources(pod, c, shared.memory_bytes, shared.oom_floor)),
-            security_context: Some(security_context(pod, c, Some(image))?),
+            security_context: Some(security),
         }),
+        stop_signal: stop_signal(c) as i32,
         ..ContainerConfig::default()
     })
+}
+
+/// The signal that asks a container to stop, if not the one that its image names.
+fn stop_signal(c: &Container) -> Signal {
+    let asked = c.lifecycle.as_deref().and_then(|l| l.stop_signal.as_deref());
+    asked.and_then(Signal::from_str_name).unwrap_or(Signal::RuntimeDefault)
 }
 
 /// The Services that the pod's environment tells of.
@@ -102,58 +116,6 @@ fn termination_file(shared: &Shared, pod: &Pod, c: &Container, attempt: u32) -> 
     Ok(file)
 }
 
-fn mount(host: &Path, container: &str, readonly: bool) -> Mount {
-    Mount {
-        host_path: host.to_string_lossy().into_owned(),
-        container_path: container.to_string(),
-        readonly,
-        ..Mount::default()
-    }
-}
-
-fn volume_mounts(
-    shared: &Shared,
-    pod: &Pod,
-    c: &Container,
-    volumes: &BTreeMap<String, PathBuf>,
-    lookup: &impl Fn(&str) -> Option<String>,
-) -> Result<Vec<Mount>, String> {
-    let mut out = Vec::new();
-    for (index, m) in c.volume_mounts.iter().enumerate() {
-        let Some(volume) = volumes.get(&m.name) else {
-            return Err(format!("cannot find volume \"{}\" to mount into container \"{}\"", m.name, c.name));
-        };
-        let source = match sub_path(m, lookup)? {
-            sub if sub.is_empty() => volume.clone(),
-            sub => shared
-                .volumes
-                .bind_subpath(&pod.metadata.uid, &m.name, &c.name, index, volume, &sub)
-                .map_err(|e| format!("failed to prepare subPath for volumeMount \"{}\": {e}", m.name))?,
-        };
-        let propagation = match m.mount_propagation.as_deref() {
-            Some("HostToContainer") => MountPropagation::PropagationHostToContainer,
-            Some("Bidirectional") => MountPropagation::PropagationBidirectional,
-            _ => MountPropagation::PropagationPrivate,
-        };
-        let path =
-            if m.mount_path.starts_with('/') { m.mount_path.clone() } else { format!("/{}", m.mount_path) };
-        out.push(Mount { propagation: propagation as i32, ..mount(&source, &path, m.read_only) });
-    }
-    Ok(out)
-}
-
-/// The path within the volume that a mount asks for; empty for the volume itself.
-fn sub_path(m: &VolumeMount, lookup: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    if m.sub_path_expr.is_empty() {
-        return Ok(m.sub_path.clone());
-    }
-    let path = expand(&m.sub_path_expr, lookup);
-    if path.contains("$(") {
-        return Err(format!("missing value for \"{}\"", m.sub_path_expr));
-    }
-    Ok(path)
-}
-
 /// Writes the pod's `/etc/hosts`.
 pub fn write_hosts(shared: &Shared, pod: &Pod, ips: &[String]) -> std::io::Result<()> {
     let file = shared.places.hosts(&pod.metadata.uid);
@@ -167,13 +129,11 @@ fn hosts(pod: &Pod, ips: &[String], domain: &str) -> String {
     let mut out = String::from(
         "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
     );
-    let name = hostname(pod);
+    let (name, full) = (hostname(pod), names::domain(pod, domain));
     for ip in ips {
-        match pod.spec.subdomain.as_str() {
+        match full.as_str() {
             "" => out.push_str(&format!("{ip}\t{name}\n")),
-            sub => {
-                out.push_str(&format!("{ip}\t{name}.{sub}.{}.svc.{domain}\t{name}\n", pod.metadata.namespace))
-            }
+            full => out.push_str(&format!("{ip}\t{name}.{full}\t{name}\n")),
         }
     }
     if !pod.spec.host_aliases.is_empty() {

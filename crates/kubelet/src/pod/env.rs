@@ -1,5 +1,6 @@
 //! A container's environment.
 
+use super::env_file;
 use super::expand::expand;
 use crate::downward;
 use corten_api::Quantity;
@@ -7,6 +8,7 @@ use corten_api::core::v1::{ConfigMap, Container, EnvVarSource, Pod, Secret, Serv
 use corten_client::Client;
 use corten_semantics::ApiError;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where values come from.
@@ -16,6 +18,8 @@ pub struct Sources<'a> {
     /// Services of the pod's namespace, and `kubernetes` of `default`.
     pub services: Vec<Arc<Service>>,
     pub allocatable: &'a BTreeMap<String, Quantity>,
+    /// Where the pod's volumes are: files of variables lie in them.
+    pub volumes: &'a BTreeMap<String, PathBuf>,
 }
 
 /// The variables in their order; later ones may refer to earlier ones. The error names what is missing, as
@@ -93,6 +97,16 @@ async fn single(
     if let Some(r) = &from.resource_field_ref {
         let name = if r.container_name.is_empty() { &container.name } else { &r.container_name };
         return downward::resource(sources.pod, name, r, sources.allocatable).map(Some);
+    }
+    if let Some(f) = &from.file_key_ref {
+        let volume = sources.volumes.get(&f.volume_name).ok_or_else(|| {
+            format!("cannot find the volume \"{}\" referenced by FileKeyRef", f.volume_name)
+        })?;
+        return match env_file::lookup(volume, &f.path, &f.key)? {
+            value if !value.is_empty() => Ok(Some(value)),
+            _ if f.optional == Some(true) => Ok(None),
+            _ => Err(format!("environment variable key \"{}\" not found in file \"{}\"", f.key, f.path)),
+        };
     }
     let (kind, name, key, optional, values) = if let Some(r) = &from.config_map_key_ref {
         let (name, optional) = (&r.local_object_reference.name, r.optional == Some(true));

@@ -1,10 +1,9 @@
 //! Getting a container's image, by its pull policy.
 
+use super::pull_secrets::{Credential, credentials};
 use crate::Shared;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use corten_api::core::v1::{Container, Pod, Secret};
-use corten_node_api::cri::{AuthConfig, Image, ImageSpec, ImageStatusRequest, PullImageRequest};
+use corten_api::core::v1::{ObjectReference, Pod};
+use corten_node_api::cri::{Image, ImageSpec, ImageStatusRequest, PullImageRequest};
 use corten_rt::Instant;
 use std::time::Duration;
 
@@ -16,22 +15,40 @@ pub struct ImageError {
 }
 
 /// Sees to it that the image is here, pulling it if the policy says so.
-pub async fn ensure(shared: &Shared, pod: &Pod, c: &Container) -> Result<Image, ImageError> {
-    let spec =
-        ImageSpec { image: c.image.clone(), user_specified_image: c.image.clone(), ..ImageSpec::default() };
-    let present = status(shared, &spec).await?;
-    let about = crate::pod::status::container_reference(pod, &c.name);
-    match (c.image_pull_policy.as_str(), present) {
+pub async fn ensure(
+    shared: &Shared,
+    pod: &Pod,
+    name: &str,
+    policy: &str,
+    about: ObjectReference,
+) -> Result<Image, ImageError> {
+    let spec = ImageSpec { image: name.into(), user_specified_image: name.into(), ..ImageSpec::default() };
+    let mut present = status(shared, &spec).await?;
+    let mut secrets = None;
+    if let Some(image) = present.as_ref().filter(|i| policy != "Always" && shared.pulls.has(&i.id)) {
+        // It came from a registry that asked who wants it: the next one who does has to be allowed to.
+        let own = credentials(shared, pod, name).await;
+        if !shared.pulls.allows(&image.id, name, &own) {
+            present = None;
+        }
+        secrets = Some(own);
+    }
+    match (policy, present) {
         ("Never", None) => {
-            let message = format!("Container image \"{}\" is not present with pull policy of Never", c.image);
+            let message = format!("Container image \"{name}\" is not present with pull policy of Never");
             shared.events.note(about, "Warning", "ErrImageNeverPull", message.clone());
             Err(ImageError { reason: "ErrImageNeverPull", message })
         }
-        ("Always", _) | (_, None) => pull(shared, pod, c, spec, about).await,
+        ("Always", _) | (_, None) => {
+            let secrets = match secrets {
+                Some(secrets) => secrets,
+                None => credentials(shared, pod, name).await,
+            };
+            pull(shared, secrets, name, spec, about).await
+        }
         (_, Some(image)) => {
             let message = format!(
-                "Container image \"{}\" already present on machine and can be accessed by the pod",
-                c.image
+                "Container image \"{name}\" already present on machine and can be accessed by the pod"
             );
             shared.events.note(about, "Normal", "Pulled", message);
             Ok(image)
@@ -49,28 +66,35 @@ async fn status(shared: &Shared, spec: &ImageSpec) -> Result<Option<Image>, Imag
 
 async fn pull(
     shared: &Shared,
-    pod: &Pod,
-    c: &Container,
+    secrets: Vec<Credential>,
+    name: &str,
     spec: ImageSpec,
-    about: corten_api::core::v1::ObjectReference,
+    about: ObjectReference,
 ) -> Result<Image, ImageError> {
     let events = &shared.events;
-    events.note(about.clone(), "Normal", "Pulling", format!("Pulling image \"{}\"", c.image));
+    events.note(about.clone(), "Normal", "Pulling", format!("Pulling image \"{}\"", name));
     let started = Instant::now();
-    let mut candidates: Vec<Option<AuthConfig>> =
-        credentials(shared, pod, &c.image).await.into_iter().map(Some).collect();
-    candidates.push(None);
+    // One after the other, as upstream's default has it: a registry and a disk are no faster for two.
+    let turn = shared.pulls.turn().await;
+    let begun = Instant::now();
     let mut failure = String::new();
-    for auth in candidates {
+    for with in secrets.into_iter().map(Some).chain([None]) {
+        let auth = with.as_ref().map(|c| c.auth.clone());
         let request = PullImageRequest { image: Some(spec.clone()), auth, sandbox_config: None };
         match shared.cri.pull_image(request).await {
             Ok(_) => {
+                drop(turn);
                 let image = status(shared, &spec).await?;
-                let took = go_seconds(started.elapsed());
+                if let Some(image) = &image
+                    && let Err(error) = shared.pulls.note(&image.id, name, with.as_ref())
+                {
+                    tracing::warn!(image = name, %error, "it was not noted who may use an image");
+                }
+                let (took, waiting) = (go_seconds(begun.elapsed()), go_seconds(started.elapsed()));
                 let size = image.as_ref().map_or(0, |i| i.size);
                 let message = format!(
-                    "Successfully pulled image \"{}\" in {took} ({took} including waiting). Image size: {size} bytes.",
-                    c.image
+                    "Successfully pulled image \"{}\" in {took} ({waiting} including waiting). Image size: {size} bytes.",
+                    name
                 );
                 events.note(about, "Normal", "Pulled", message);
                 return image.ok_or_else(|| ImageError {
@@ -81,12 +105,7 @@ async fn pull(
             Err(e) => failure = e.to_string(),
         }
     }
-    events.note(
-        about.clone(),
-        "Warning",
-        "Failed",
-        format!("Failed to pull image \"{}\": {failure}", c.image),
-    );
+    events.note(about.clone(), "Warning", "Failed", format!("Failed to pull image \"{}\": {failure}", name));
     events.note(about, "Warning", "Failed", "Error: ErrImagePull".into());
     Err(ImageError { reason: "ErrImagePull", message: failure })
 }
@@ -96,87 +115,5 @@ fn go_seconds(d: Duration) -> String {
         format!("{}ms", d.as_millis())
     } else {
         format!("{:.3}s", d.as_secs_f64())
-    }
-}
-
-/// The credentials that the pod's pull secrets hold for the image's registry.
-async fn credentials(shared: &Shared, pod: &Pod, image: &str) -> Vec<AuthConfig> {
-    let mut out = Vec::new();
-    for reference in &pod.spec.image_pull_secrets {
-        let found = shared.client.namespaced::<Secret>(&pod.metadata.namespace).find(&reference.name).await;
-        let Ok(Some(secret)) = found else {
-            let why = format!(
-                "Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed.",
-                reference.name
-            );
-            shared.events.warning(pod, "FailedToRetrieveImagePullSecret", why);
-            continue;
-        };
-        out.extend(from_secret(&secret, image));
-    }
-    out
-}
-
-fn from_secret(secret: &Secret, image: &str) -> Vec<AuthConfig> {
-    let json = secret
-        .data
-        .get(".dockerconfigjson")
-        .and_then(|d| serde_json::from_slice::<serde_json::Value>(d).ok())
-        .and_then(|v| v.get("auths").cloned())
-        .or_else(|| secret.data.get(".dockercfg").and_then(|d| serde_json::from_slice(d).ok()));
-    let Some(serde_json::Value::Object(auths)) = json else { return Vec::new() };
-    let registry = registry_of(image);
-    auths
-        .iter()
-        .filter(|(server, _)| host_of(server) == registry)
-        .map(|(server, entry)| {
-            let text = |name: &str| entry.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_string();
-            let decoded = STANDARD.decode(text("auth")).ok().and_then(|b| String::from_utf8(b).ok());
-            let pair = decoded.as_deref().and_then(|d| d.split_once(':'));
-            let (username, password) = pair.map_or_else(
-                || (text("username"), text("password")),
-                |(u, p)| (u.to_string(), p.to_string()),
-            );
-            AuthConfig {
-                username,
-                password,
-                server_address: server.clone(),
-                identity_token: text("identitytoken"),
-                ..AuthConfig::default()
-            }
-        })
-        .collect()
-}
-
-fn host_of(server: &str) -> &str {
-    let bare = server.trim_start_matches("https://").trim_start_matches("http://");
-    match bare.split('/').next().unwrap_or(bare) {
-        "index.docker.io" => "docker.io",
-        host => host,
-    }
-}
-
-/// The registry in an image's name.
-fn registry_of(image: &str) -> &str {
-    match image.split_once('/') {
-        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
-        _ => "docker.io",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_used_for_their_registry_only() {
-        let mut secret = Secret::default();
-        let json = br#"{"auths":{"https://reg.example:5000/v2/":{"auth":"dTpwOnE="},"other.example":{"username":"x"}}}"#;
-        secret.data.insert(".dockerconfigjson".into(), json.to_vec());
-        let got = from_secret(&secret, "reg.example:5000/a/b:1");
-        assert_eq!(got.len(), 1);
-        assert_eq!((got[0].username.as_str(), got[0].password.as_str()), ("u", "p:q"));
-        assert!(from_secret(&secret, "busybox").is_empty());
-        assert_eq!(registry_of("library/busybox"), "docker.io");
     }
 }

@@ -46,6 +46,11 @@ pub struct Places {
 }
 
 impl Places {
+    /// Where pods' own directories are.
+    pub fn pods(&self) -> PathBuf {
+        self.root.join("pods")
+    }
+
     /// The pod's own directory.
     pub fn pod(&self, uid: &str) -> PathBuf {
         self.root.join("pods").join(uid)
@@ -80,9 +85,47 @@ impl Places {
 
 /// The host name of a pod: at most 63 characters, not ending in a dash or dot.
 pub fn hostname(pod: &Pod) -> String {
-    let name = if pod.spec.hostname.is_empty() { &pod.metadata.name } else { &pod.spec.hostname };
+    let spec = &pod.spec;
+    let name = match &spec.hostname_override {
+        Some(name) => name,
+        None if spec.hostname.is_empty() => &pod.metadata.name,
+        None => &spec.hostname,
+    };
+    if name.len() <= 63 {
+        return name.clone();
+    }
     let cut: String = name.chars().take(63).collect();
     cut.trim_end_matches(['-', '.']).to_string()
+}
+
+/// The domain of a pod that has a subdomain; empty otherwise.
+pub fn domain(pod: &Pod, cluster: &str) -> String {
+    match pod.spec.subdomain.as_str() {
+        "" => String::new(),
+        _ if pod.spec.hostname_override.is_some() => String::new(),
+        sub => format!("{sub}.{}.svc.{cluster}", pod.metadata.namespace),
+    }
+}
+
+/// The host name that the pod's kernel shows.
+///
+/// # Errors
+/// The pod asks for its full name, and that is too long.
+pub fn kernel_hostname(pod: &Pod, cluster: &str) -> Result<String, String> {
+    /// A kernel's bound, without the byte that ends the name.
+    const MOST: usize = 64;
+    let (host, domain) = (hostname(pod), domain(pod, cluster));
+    if domain.is_empty() || pod.spec.set_hostname_as_fqdn != Some(true) {
+        return Ok(host);
+    }
+    let full = format!("{host}.{domain}");
+    if full.len() <= MOST {
+        return Ok(full);
+    }
+    Err(format!(
+        "failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long ({MOST} characters is the max, {} characters requested)",
+        full.len()
+    ))
 }
 
 #[cfg(test)]
@@ -96,5 +139,27 @@ mod tests {
         assert_eq!(hostname(&pod), "a".repeat(62));
         pod.spec.hostname = "web-0".into();
         assert_eq!(hostname(&pod), "web-0");
+        pod.spec.hostname_override = Some("web.example".into());
+        assert_eq!(hostname(&pod), "web.example");
+    }
+
+    #[test]
+    fn the_kernel_shows_the_full_name_if_asked_and_if_it_fits() {
+        let mut pod = Pod::default();
+        pod.metadata.name = "web-0".into();
+        pod.metadata.namespace = "ns".into();
+        let name = |pod: &Pod| kernel_hostname(pod, "cluster.local");
+        pod.spec.set_hostname_as_fqdn = Some(true);
+        assert_eq!(name(&pod).as_deref(), Ok("web-0"), "it has no domain");
+        pod.spec.subdomain = "web".into();
+        assert_eq!(name(&pod).as_deref(), Ok("web-0.web.ns.svc.cluster.local"));
+        pod.spec.hostname = "h".repeat(50);
+        let error = name(&pod).expect_err("too long");
+        assert!(
+            error.ends_with("is too long (64 characters is the max, 75 characters requested)"),
+            "{error}"
+        );
+        pod.spec.set_hostname_as_fqdn = None;
+        assert_eq!(name(&pod), Ok("h".repeat(50)));
     }
 }

@@ -1,22 +1,24 @@
 //! Carries out the actions that bring a pod up, in their order, beside the worker's loop.
 
-use super::container::{container_config, write_hosts};
+use super::container::{Setting, container_config, write_hosts};
 use super::ephemeral;
 use super::hooks;
 use super::image;
 use super::names::{CONTAINER_NAME, POD_UID};
 use super::observed::{self, Sandbox, Seen};
 use super::plan::Action;
-use super::resources::{pod_cgroup, pod_limits};
+use super::resources::{of_new, pod_cgroup, pod_limits};
 use super::sandbox::sandbox_config;
 use super::status::container_reference;
+use super::user_namespaces;
 use super::worker::Outcome;
 use crate::Shared;
-use corten_api::core::v1::{Container, HostIP, Pod, PodIP};
+use corten_api::core::v1::{Container, HostIP, Pod, PodIP, VolumeMount};
+use corten_api::node::v1::RuntimeClass;
 use corten_node_api::cri::{
     ContainerConfig, ContainerFilter, ContainerState, ContainerStateValue, CreateContainerRequest,
     ListContainersRequest, NamespaceMode, RemoveContainerRequest, RunPodSandboxRequest,
-    StartContainerRequest, StopPodSandboxRequest,
+    StartContainerRequest, StopPodSandboxRequest, UserNamespace,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -60,6 +62,8 @@ pub struct Operation {
     pub shared: Arc<Shared>,
     pub pod: Arc<Pod>,
     pub volumes: BTreeMap<String, PathBuf>,
+    /// The RuntimeClass's handler, once it is known.
+    pub handler: Option<String>,
     /// The addresses of the sandbox in use.
     pub ips: Vec<String>,
     pub tell: UnboundedSender<Told>,
@@ -115,10 +119,18 @@ impl Operation {
 
     async fn start_sandbox(&self, attempt: u32) -> Result<(), (&'static str, String)> {
         let shared = &self.shared;
-        let config =
-            sandbox_config(&self.pod, attempt, &shared.resolver, &shared.places, &shared.cgroup_root);
-        let cgroup = pod_cgroup(&shared.cgroup_root, &self.pod);
-        let limits = pod_limits(&self.pod);
+        let refused = |message: String| {
+            let message = format!("Failed to create pod sandbox: {message}");
+            shared.events.warning(&*self.pod, "FailedCreatePodSandBox", message.clone());
+            ("FailedCreatePodSandBox", message)
+        };
+        let handler = self.handler().await.map_err(refused)?;
+        let users = self.users(&handler).await.map_err(refused)?;
+        let root = &shared.cgroup_root;
+        let config = sandbox_config(&self.pod, attempt, &shared.resolver, &shared.places, root, &users)
+            .map_err(refused)?;
+        let cgroup = pod_cgroup(root, &self.pod);
+        let limits = of_new(&pod_limits(&self.pod));
         let made = shared.cgroups.create(&cgroup).and_then(|()| shared.cgroups.set(&cgroup, &limits));
         if let Err(e) = made {
             return Err(("FailedCreatePodContainer", format!("unable to ensure pod container exists: {e}")));
@@ -126,12 +138,8 @@ impl Operation {
         if let Err(e) = std::fs::create_dir_all(&config.log_directory) {
             return Err(("FailedCreatePodSandBox", format!("log directory: {e}")));
         }
-        let request = RunPodSandboxRequest { config: Some(config), runtime_handler: String::new() };
-        let reply = shared.cri.run_pod_sandbox(request).await.map_err(|e| {
-            let message = format!("Failed to create pod sandbox: {e}");
-            shared.events.warning(&*self.pod, "FailedCreatePodSandBox", message.clone());
-            ("FailedCreatePodSandBox", message)
-        })?;
+        let request = RunPodSandboxRequest { config: Some(config), runtime_handler: handler };
+        let reply = shared.cri.run_pod_sandbox(request).await.map_err(|e| refused(e.to_string()))?;
         let id = reply.pod_sandbox_id;
         let ips = match self.pod.spec.host_network {
             true => Vec::new(),
@@ -144,6 +152,67 @@ impl Operation {
             .map_err(|e| ("FailedCreatePodSandBox", format!("/etc/hosts: {e}")))?;
         let _ = self.tell.send(Told::Sandbox(Sandbox { id, attempt, ready: true, ips }));
         Ok(())
+    }
+
+    /// The runtime's handler for the pod's RuntimeClass; empty for the default one.
+    async fn handler(&self) -> Result<String, String> {
+        let class = self.pod.spec.runtime_class_name.as_deref().unwrap_or_default();
+        match &self.handler {
+            _ if class.is_empty() => Ok(String::new()),
+            Some(handler) => Ok(handler.clone()),
+            None => match Box::pin(self.shared.client.all::<RuntimeClass>().get(class)).await {
+                Ok(found) => Ok(found.handler.clone()),
+                Err(e) => Err(format!("failed to get sandbox runtime: {e}")),
+            },
+        }
+    }
+
+    /// Whose users the pod's are.
+    async fn users(&self, handler: &str) -> Result<UserNamespace, String> {
+        if self.pod.spec.host_users != Some(false) {
+            return Ok(user_namespaces::of_host());
+        }
+        let features = self.shared.features.get(&self.shared.cri).await.map_err(|e| e.to_string())?;
+        if !features.user_namespaces(handler) {
+            return Err(match handler {
+                "" => "can't set `spec.hostUsers: false`, runtime does not support user namespaces".into(),
+                name => format!(
+                    "can't set `spec.hostUsers: false`, RuntimeClass handler \"{name}\" does not support user namespaces"
+                ),
+            });
+        }
+        self.shared.user_namespaces.of(&self.shared.places.pods(), &self.pod.metadata.uid)
+    }
+
+    /// What a container's configuration needs to know of its pod.
+    async fn setting(&self, c: &Container) -> Result<Setting, (&'static str, String)> {
+        let wrong = |message| ("CreateContainerConfigError", message);
+        let handler = self.handler().await.map_err(wrong)?;
+        let users = self.users(&handler).await.map_err(wrong)?;
+        let asks = |m: &VolumeMount| m.recursive_read_only.as_deref().is_some_and(|mode| mode != "Disabled");
+        let recursive_read_only = match c.volume_mounts.iter().any(asks) {
+            true => {
+                let features = self.shared.features.get(&self.shared.cri).await;
+                features.map_err(|e| wrong(e.to_string()))?.recursive_read_only(&handler)
+            }
+            false => false,
+        };
+        let mut images = BTreeMap::new();
+        for m in &c.volume_mounts {
+            let mut sources = self.pod.spec.volumes.iter().filter(|v| v.name == m.name);
+            if let Some(source) = sources.find_map(|v| v.volume_source.image.as_deref()) {
+                let about = container_reference(&self.pod, &c.name);
+                let image = Box::pin(image::ensure(
+                    &self.shared,
+                    &self.pod,
+                    &source.reference,
+                    &source.pull_policy,
+                    about,
+                ));
+                images.insert(m.name.clone(), image.await.map_err(|e| (e.reason, e.message))?);
+            }
+        }
+        Ok(Setting { volumes: self.volumes.clone(), images, users, recursive_read_only })
     }
 
     /// Puts the addresses into the pod's status where the API does not have them yet: the environment and the
@@ -216,8 +285,8 @@ impl Operation {
     ) -> Result<String, (&'static str, String, Duration)> {
         let shared = &self.shared;
         let about = container_reference(&self.pod, &c.name);
-        let image =
-            image::ensure(shared, &self.pod, c).await.map_err(|e| (e.reason, e.message, PULL_WAIT))?;
+        let image = image::ensure(shared, &self.pod, &c.image, &c.image_pull_policy, about.clone());
+        let image = Box::pin(image).await.map_err(|e| (e.reason, e.message, PULL_WAIT))?;
         let failed = |reason: &'static str| {
             let about = about.clone();
             move |message: String| {
@@ -225,15 +294,21 @@ impl Operation {
                 (reason, message, OTHER_WAIT)
             }
         };
-        let mut config = container_config(shared, &self.pod, c, attempt, &image, &self.volumes)
+        let setting = self.setting(c).await.map_err(|(reason, message)| match reason {
+            "CreateContainerConfigError" => failed(reason)(message),
+            of_image => (of_image, message, PULL_WAIT),
+        })?;
+        let mut config = container_config(shared, &self.pod, c, attempt, &image, &setting)
             .await
             .map_err(failed("CreateContainerConfigError"))?;
         if let Some(target) = ephemeral::target(&self.pod, &c.name) {
             let id = self.running(target).await.map_err(failed("CreateContainerConfigError"))?;
             see_processes_of(&mut config, id);
         }
+        let root = &shared.cgroup_root;
         let sandbox_config =
-            sandbox_config(&self.pod, 0, &shared.resolver, &shared.places, &shared.cgroup_root);
+            sandbox_config(&self.pod, 0, &shared.resolver, &shared.places, root, &setting.users)
+                .map_err(failed("CreateContainerConfigError"))?;
         let request = CreateContainerRequest {
             pod_sandbox_id: sandbox.to_string(),
             config: Some(config),

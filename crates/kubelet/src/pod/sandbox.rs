@@ -1,12 +1,13 @@
 //! What a pod's sandbox is made of.
 
-use super::names::{Places, hostname, pod_labels};
-use super::resources::{pod_cgroup, pod_limits};
+use super::names::{Places, kernel_hostname, pod_labels};
+use super::resources::{linux, overhead, pod_cgroup, pod_limits};
+use super::security;
 use corten_api::core::v1::{Pod, SecurityContext};
 use corten_node_api::cri::{
-    DnsConfig, Int64Value, LinuxContainerResources, LinuxPodSandboxConfig, LinuxSandboxSecurityContext,
-    NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol,
-    SecurityProfile, security_profile::ProfileType,
+    DnsConfig, Int64Value, LinuxPodSandboxConfig, LinuxSandboxSecurityContext, NamespaceMode,
+    NamespaceOption, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol, SecurityProfile,
+    UserNamespace, security_profile::ProfileType,
 };
 
 /// What the node knows of names.
@@ -37,6 +38,10 @@ impl Resolver {
     }
 }
 
+/// More of them a `resolv.conf` does not take.
+const MOST_SERVERS: usize = 3;
+const MOST_SEARCHES: usize = 32;
+
 /// The pod's `resolv.conf` by its policy (upstream's `dns.Configurer`).
 pub fn dns(pod: &Pod, resolver: &Resolver) -> DnsConfig {
     let cluster = match pod.spec.dns_policy.as_str() {
@@ -58,6 +63,8 @@ pub fn dns(pod: &Pod, resolver: &Resolver) -> DnsConfig {
             });
         }
     }
+    out.servers.truncate(MOST_SERVERS);
+    out.searches.truncate(MOST_SEARCHES);
     out
 }
 
@@ -66,6 +73,7 @@ fn cluster_first(pod: &Pod, resolver: &Resolver) -> DnsConfig {
     let mut searches =
         vec![format!("{}.svc.{domain}", pod.metadata.namespace), format!("svc.{domain}"), domain.clone()];
     extend_new(&mut searches, &resolver.host.searches);
+    searches.truncate(MOST_SEARCHES);
     DnsConfig { servers: resolver.cluster_dns.clone(), searches, options: vec!["ndots:5".into()] }
 }
 
@@ -78,7 +86,7 @@ fn extend_new(list: &mut Vec<String>, more: &[String]) {
 }
 
 /// The namespaces that the pod's containers share.
-pub fn namespaces(pod: &Pod) -> NamespaceOption {
+pub fn namespaces(pod: &Pod, users: &UserNamespace) -> NamespaceOption {
     let node = NamespaceMode::Node as i32;
     NamespaceOption {
         network: if pod.spec.host_network { node } else { NamespaceMode::Pod as i32 },
@@ -90,20 +98,25 @@ pub fn namespaces(pod: &Pod) -> NamespaceOption {
         } else {
             NamespaceMode::Container as i32
         },
+        userns_options: Some(users.clone()),
         ..NamespaceOption::default()
     }
 }
 
 /// The sandbox's configuration. `cgroup_root` is where pods' cgroups are.
+///
+/// # Errors
+/// The pod's full name is longer than a host name may be.
 pub fn sandbox_config(
     pod: &Pod,
     attempt: u32,
     resolver: &Resolver,
     places: &Places,
     cgroup_root: &str,
-) -> PodSandboxConfig {
+    users: &UserNamespace,
+) -> Result<PodSandboxConfig, String> {
     let m = &pod.metadata;
-    PodSandboxConfig {
+    Ok(PodSandboxConfig {
         metadata: Some(PodSandboxMetadata {
             name: m.name.clone(),
             uid: m.uid.clone(),
@@ -111,7 +124,10 @@ pub fn sandbox_config(
             attempt,
         }),
         // On the host's network the host's name stands, and a runtime refuses another.
-        hostname: if pod.spec.host_network { String::new() } else { hostname(pod) },
+        hostname: match pod.spec.host_network && pod.spec.hostname_override.is_none() {
+            true => String::new(),
+            false => kernel_hostname(pod, &resolver.domain)?,
+        },
         log_directory: places.pod_logs(pod).to_string_lossy().into_owned(),
         dns_config: Some(dns(pod, resolver)),
         port_mappings: ports(pod),
@@ -119,7 +135,7 @@ pub fn sandbox_config(
         annotations: m.annotations.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         linux: Some(LinuxPodSandboxConfig {
             cgroup_parent: pod_cgroup(cgroup_root, pod),
-            security_context: Some(security(pod)),
+            security_context: Some(sandbox_security(pod, users)),
             sysctls: pod
                 .spec
                 .security_context
@@ -127,22 +143,17 @@ pub fn sandbox_config(
                 .flat_map(|s| &s.sysctls)
                 .map(|s| (s.name.clone(), s.value.clone()))
                 .collect(),
-            resources: Some(pod_resources(pod)),
-            ..LinuxPodSandboxConfig::default()
+            overhead: Some(overhead(pod)),
+            resources: Some(linux(&pod_limits(&without_overhead(pod)))),
         }),
         ..PodSandboxConfig::default()
-    }
+    })
 }
 
-fn pod_resources(pod: &Pod) -> LinuxContainerResources {
-    let limits = pod_limits(pod);
-    LinuxContainerResources {
-        cpu_shares: limits.cpu_shares.map_or(0, |s| s as i64),
-        cpu_quota: limits.cpu_quota_us.unwrap_or(0),
-        cpu_period: limits.cpu_period_us.map_or(0, |p| p as i64),
-        memory_limit_in_bytes: limits.memory_bytes.unwrap_or(0),
-        ..LinuxContainerResources::default()
-    }
+fn without_overhead(pod: &Pod) -> Pod {
+    let mut bare = Pod { spec: pod.spec.clone(), ..Pod::default() };
+    bare.spec.overhead.clear();
+    bare
 }
 
 fn ports(pod: &Pod) -> Vec<PortMapping> {
@@ -164,20 +175,22 @@ fn ports(pod: &Pod) -> Vec<PortMapping> {
         .collect()
 }
 
-fn security(pod: &Pod) -> LinuxSandboxSecurityContext {
+fn sandbox_security(pod: &Pod, users: &UserNamespace) -> LinuxSandboxSecurityContext {
     let privileged =
         pod.spec.containers.iter().chain(&pod.spec.init_containers).any(|c| {
             c.security_context.as_deref().and_then(|s: &SecurityContext| s.privileged) == Some(true)
         });
     let own = pod.spec.security_context.as_deref();
     LinuxSandboxSecurityContext {
-        namespace_options: Some(namespaces(pod)),
+        namespace_options: Some(namespaces(pod, users)),
         run_as_user: own.and_then(|s| s.run_as_user).map(|value| Int64Value { value }),
         run_as_group: own
             .filter(|s| s.run_as_user.is_some())
             .and_then(|s| s.run_as_group)
             .map(|value| Int64Value { value }),
-        supplemental_groups: own.map(|s| s.supplemental_groups.clone()).unwrap_or_default(),
+        selinux_options: own.and_then(|s| s.se_linux_options.as_deref()).map(security::selinux),
+        supplemental_groups: security::groups(own),
+        supplemental_groups_policy: security::groups_policy(own) as i32,
         privileged,
         seccomp: Some(SecurityProfile {
             profile_type: ProfileType::RuntimeDefault as i32,

@@ -45,6 +45,7 @@ impl Worker {
             shared: self.shared.clone(),
             pod: self.pod.clone(),
             volumes: self.volumes.clone(),
+            handler: None,
             ips: self.observed.sandbox().map(|s| s.ips.clone()).unwrap_or_default(),
             tell: self.tell.clone(),
         };

@@ -59,6 +59,7 @@ impl Worker {
                 _ => {}
             }
         }
+        self.shared.user_namespaces.release(&self.pod.metadata.uid);
         let options = DeleteOptions {
             grace_period_seconds: Some(0),
             preconditions: Some(Preconditions {
