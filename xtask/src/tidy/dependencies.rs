@@ -59,7 +59,7 @@ const NEVER: [(&str, &[&str], &str); 16] = [
 /// the crates of tests and tools.
 pub fn check(path: &str, text: &str) -> Vec<Finding> {
     let name = path.trim_end_matches("/Cargo.toml").rsplit('/').next().unwrap_or_default();
-    let tool = matches!(name, "conformance" | "testkit" | "xtask");
+    let tool = matches!(name, "conformance" | "cri" | "testkit" | "xtask");
     let mut found = Vec::new();
     let mut report =
         |line: usize, text: String| found.push(Finding { path: path.to_owned(), line: line + 1, text });
