@@ -60,6 +60,9 @@ pub enum ImageCommand {
         /// The image's name.
         #[arg(long, default_value = crate::images::DEMO)]
         name: String,
+        /// Only write it to this file, as an OCI archive.
+        #[arg(long)]
+        file: Option<PathBuf>,
         #[command(flatten)]
         at: At,
     },

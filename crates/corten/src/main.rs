@@ -48,7 +48,8 @@ async fn run(flags: Flags) -> Result<()> {
         Command::Token { command: TokenCommand::Create(token) } => control::token::create(token).await,
         Command::Image { command } => match command {
             ImageCommand::Import { file, at } => node::import(&at.data_dir, &file).await,
-            ImageCommand::Demo { name, at } => node::import_demo(&at.data_dir, &name).await,
+            ImageCommand::Demo { name, file: Some(file), .. } => images::demo(&name, &file),
+            ImageCommand::Demo { name, file: None, at } => node::import_demo(&at.data_dir, &name).await,
         },
         Command::Bench(bench) => corten_cli::bench::run(bench).await,
     }
