@@ -77,3 +77,9 @@ pub static KINDS: &[&KindInfo] = &[
     <crate::apiregistration::v1::APIService as Kind>::INFO,
     <crate::apidiscovery::v2::APIGroupDiscovery as Kind>::INFO,
 ];
+
+/// Kinds whose objects are stored nowhere, but made when somebody asks.
+pub static COMPUTED: &[&KindInfo] = &[
+    <crate::metrics::v1beta1::NodeMetrics as Kind>::INFO,
+    <crate::metrics::v1beta1::PodMetrics as Kind>::INFO,
+];

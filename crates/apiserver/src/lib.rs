@@ -7,6 +7,7 @@ mod bootstrap;
 pub mod cache;
 pub mod http;
 mod local;
+mod metrics;
 pub mod registry;
 
 pub use bootstrap::bootstrap;

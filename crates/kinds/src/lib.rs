@@ -22,6 +22,7 @@ pub mod events;
 pub mod flowcontrol;
 mod lifecycle;
 pub mod metadata;
+pub mod metrics;
 pub mod names;
 pub mod networking;
 pub mod node;

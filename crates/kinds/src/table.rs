@@ -5,8 +5,8 @@ use crate::rules::Rules;
 use crate::strategy::Strategy;
 use crate::{
     admissionregistration as admission, apiextensions, apiregistration, apps, autoscaling, batch,
-    certificates, coordination, core, discovery, events, flowcontrol, networking, node, policy, rbac,
-    resource, scheduling, storage,
+    certificates, coordination, core, discovery, events, flowcontrol, metrics, networking, node, policy,
+    rbac, resource, scheduling, storage,
 };
 use corten_api as api;
 use corten_api::{Kind, KindInfo};
@@ -68,6 +68,8 @@ static ROWS: &[Row] = &[
     row::<api::events::v1::Event>(&events::EventStrategy),
     row::<api::node::v1::RuntimeClass>(&node::RuntimeClassStrategy),
     row::<api::certificates::v1::CertificateSigningRequest>(&certificates::CertificateSigningRequestStrategy),
+    row::<api::metrics::v1beta1::NodeMetrics>(&metrics::NodeMetricsStrategy),
+    row::<api::metrics::v1beta1::PodMetrics>(&metrics::PodMetricsStrategy),
     row::<api::admissionregistration::v1::MutatingWebhookConfiguration>(
         &admission::MutatingWebhookConfigurationStrategy,
     ),

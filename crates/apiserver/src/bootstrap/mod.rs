@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use corten_api::apiregistration::v1::APIService;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::core::v1::Namespace;
 use corten_api::meta::v1::ObjectMeta;
@@ -89,6 +90,7 @@ impl System {
         for class in corten_admission::system_classes() {
             self.create_missing(Arc::new(class)).await?;
         }
+        self.create_missing(Arc::new(metrics_service())).await?;
         service::ensure(self, advertised).await
     }
 
@@ -137,6 +139,16 @@ impl System {
         }
         self.update(Box::new(completed), "").await
     }
+}
+
+/// Tells clients that `metrics.k8s.io` is served, as metrics-server's own object does; here by this server.
+fn metrics_service() -> APIService {
+    let mut service = APIService { metadata: meta("", "v1beta1.metrics.k8s.io"), ..APIService::default() };
+    service.spec.group = "metrics.k8s.io".into();
+    service.spec.version = "v1beta1".into();
+    service.spec.group_priority_minimum = 100;
+    service.spec.version_priority = 100;
+    service
 }
 
 /// Where an object like this one lies.

@@ -35,6 +35,7 @@ use corten_auth::{Authenticator, Authorizer, tls};
 use corten_rt::{Clock, Tasks};
 
 use crate::Registry;
+use crate::metrics::Usage;
 pub use connect::KubeletTls;
 pub use health::{Check, Health};
 pub use inflight::InFlight;
@@ -74,6 +75,9 @@ impl Api {
         let authority = pki.ca.certificate();
         registry.sign_tokens_with(Arc::clone(&pki.tokens));
         let client = tls::client_config(std::slice::from_ref(authority), Some(&pki.kubelet_client))?;
+        let kubelets = KubeletTls::new(client).map_err(|e| PkiError::Malformed(e.to_string()))?;
+        let usage = Usage::new(registry.lookup(), kubelets.clone(), clock, tasks.clone());
+        registry.compute_with(Arc::new(usage));
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
             authenticator: Authenticator {
@@ -84,7 +88,7 @@ impl Api {
             },
             authorizer: Arc::clone(registry.authorizer()),
             tokens: Arc::clone(&pki.tokens),
-            kubelets: KubeletTls::new(client).map_err(|e| PkiError::Malformed(e.to_string()))?,
+            kubelets,
             health: own_checks(&registry, &tasks),
             documents: Arc::new(BuiltinDocuments),
             metrics: Metrics::default(),

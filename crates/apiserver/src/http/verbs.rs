@@ -47,7 +47,12 @@ pub fn offer(target: &Target) -> Offer {
 
 /// The encoder for the answer, which is settled before anything is done.
 fn encoder(exchange: &Exchange, target: &Target) -> ApiResult<Encoder> {
-    let accepted = negotiate::answer(exchange.headers(), &exchange.query, offer(target))?;
+    let mut accepted = negotiate::answer(exchange.headers(), &exchange.query, offer(target))?;
+    if corten_api::builtin::COMPUTED.contains(&target.kind) && accepted.format == negotiate::Format::Protobuf
+    {
+        // Their protobuf differs from what the tables can say; who takes it takes JSON, too.
+        accepted.format = negotiate::Format::Json;
+    }
     let kind = body_kind(target.kind, target.subresource);
     Encoder::new(accepted, kind, &exchange.query, exchange.api.clock.now())
 }

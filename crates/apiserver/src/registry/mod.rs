@@ -5,6 +5,7 @@
 mod admit;
 mod collection;
 mod commit;
+mod computed;
 mod create;
 mod delete;
 mod deletion;
@@ -37,6 +38,7 @@ use corten_store::Store;
 use tokio::sync::Semaphore;
 
 use crate::cache::WatchCache;
+pub use computed::Computed;
 pub use options::*;
 use services::Allocator;
 
@@ -78,6 +80,8 @@ pub struct Registry {
     authorizer: Arc<Authorizer>,
     transactions: Semaphore,
     tokens: OnceLock<Arc<TokenSigner>>,
+    /// Makes the objects that are stored nowhere.
+    computed: OnceLock<Arc<dyn Computed>>,
 }
 
 impl Registry {
@@ -101,17 +105,19 @@ impl Registry {
             authorizer,
             transactions,
             tokens: OnceLock::new(),
+            computed: OnceLock::new(),
         }))
     }
 
     /// Every kind that is served, in the order of discovery.
     pub fn kinds(&self) -> Vec<&'static KindInfo> {
-        self.kinds.clone()
+        self.kinds.iter().chain(corten_api::builtin::COMPUTED).copied().collect()
     }
 
     /// The kind served at `/apis/GROUP/VERSION/.../PLURAL` (an empty group for `/api`).
     pub fn kind(&self, group: &str, version: &str, plural: &str) -> Option<&'static KindInfo> {
-        self.kinds.iter().copied().find(|k| (k.group, k.version, k.plural) == (group, version, plural))
+        let mut all = self.kinds.iter().chain(corten_api::builtin::COMPUTED).copied();
+        all.find(|k| (k.group, k.version, k.plural) == (group, version, plural))
     }
 
     /// Current objects, for authenticators, authorizers and admission.

@@ -8,6 +8,7 @@ use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 use corten_store::Revision;
 
+use super::computed::is_computed;
 use super::place::Place;
 use super::{GetOptions, List, ListOptions, Registry, RequestContext, Target, WatchOptions};
 use crate::cache::{Entry, ListPlan, Match, Selection, Start, Watch, WatchEvent, WatchPlan};
@@ -18,6 +19,9 @@ const WATCH_SECONDS: usize = 1800;
 impl Registry {
     /// Reads one object, or its `scale`.
     pub async fn get(&self, _ctx: &RequestContext, target: &Target, o: &GetOptions) -> ApiResult<Arc<Entry>> {
+        if is_computed(target.kind) {
+            return self.get_computed(target).await;
+        }
         let place = self.place_of_object(target)?;
         match revision(&o.resource_version).map_err(bad_revision)? {
             None => drop(self.cache.wait_until_fresh().await?),
@@ -32,6 +36,9 @@ impl Registry {
 
     /// Lists a collection.
     pub async fn list(&self, _ctx: &RequestContext, target: &Target, o: &ListOptions) -> ApiResult<List> {
+        if is_computed(target.kind) {
+            return self.list_computed(target, o).await;
+        }
         let place = self.place(target)?;
         let plan = list_plan(&place, o)?;
         let listed = self.cache.list(&place.resource, &plan).await?;

@@ -13,6 +13,7 @@ pub(super) fn roles() -> Vec<ClusterRole> {
         part("admin", admin()),
         part("edit", edit()),
         part("view", view()),
+        metrics_reader(),
     ]
 }
 
@@ -32,6 +33,14 @@ fn gathering(name: &str, of: &str, part_of: Option<&str>) -> ClusterRole {
 fn part(of: &str, rules: Vec<PolicyRule>) -> ClusterRole {
     let mut role = cluster_role(&format!("system:aggregate-to-{of}"), rules);
     role.metadata.labels.extend(label(of));
+    role
+}
+
+/// What metrics-server brings along: who may see pods may see what they use.
+fn metrics_reader() -> ClusterRole {
+    let rules = vec![rule(READ, "metrics.k8s.io", "pods nodes")];
+    let mut role = cluster_role("system:aggregated-metrics-reader", rules);
+    role.metadata.labels.extend(["admin", "edit", "view"].into_iter().flat_map(label));
     role
 }
 

@@ -35,7 +35,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection to a backend, and the name by which it is called.
 pub struct Backend {
-    io: Box<dyn Stream>,
+    pub(super) io: Box<dyn Stream>,
     authority: String,
 }
 
@@ -47,8 +47,9 @@ impl Backend {
 }
 
 /// How kubelets and pods are spoken to.
+#[derive(Clone)]
 pub struct KubeletTls {
-    kubelets: Arc<ClientConfig>,
+    pub(super) kubelets: Arc<ClientConfig>,
     pods: Arc<ClientConfig>,
 }
 
@@ -79,7 +80,7 @@ pub async fn pod(api: &Api, address: Address, tls: bool) -> ApiResult<Backend> {
     Ok(Backend { io: Box::new(io), authority: address.authority() })
 }
 
-async fn encrypted(address: &Address, config: Arc<ClientConfig>) -> ApiResult<Backend> {
+pub(super) async fn encrypted(address: &Address, config: Arc<ClientConfig>) -> ApiResult<Backend> {
     let name = ServerName::try_from(address.host.clone()).map_err(|e| unreachable(address, e))?;
     let tcp = dial(address).await?;
     let handshake = TlsConnector::from(config).connect(name, tcp);

@@ -2,6 +2,7 @@
 //! plain HTTP by the `proxy` subresources. The bytes of an upgraded connection are passed on unread.
 
 mod backend;
+mod fetch;
 mod kubelet;
 mod log;
 mod proxy;

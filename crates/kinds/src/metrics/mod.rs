@@ -1,0 +1,5 @@
+//! What nodes and pods use.
+
+mod usage;
+
+pub use usage::{NodeMetricsStrategy, PodMetricsStrategy};
