@@ -25,6 +25,7 @@ mod error;
 mod progress;
 mod reference;
 mod store;
+mod unpack;
 
 pub use collect::Collected;
 pub use config::ImageConfig;
