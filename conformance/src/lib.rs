@@ -7,6 +7,7 @@
 //! WebSockets. The image `corten.local/demo:1` (busybox) must be present on every node.
 
 mod cluster;
+pub mod helper;
 mod kubectl;
 mod objects;
 pub mod pods;
