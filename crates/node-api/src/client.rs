@@ -1,14 +1,19 @@
-//! A CRI client: one method for each call, with its time limit and its errors told apart.
+//! A CRI client: one method for each call, with its time limit and its errors told apart. The runtime is at the
+//! other end of a socket, or in the same process; then calls are function calls, and nothing is encoded.
 
 use crate::cri::image_service_client::ImageServiceClient;
+use crate::cri::image_service_server::ImageService;
 use crate::cri::runtime_service_client::RuntimeServiceClient;
+use crate::cri::runtime_service_server::RuntimeService;
 use crate::cri::*;
 use crate::socket::{channel, socket_path};
 use crate::{CriError, CriResult};
+use futures::Stream;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::transport::Channel;
-use tonic::{Request, Streaming};
+use tonic::{Request, Status};
 
 /// The largest message accepted from a runtime, as upstream's kubelet: a node's full list of containers.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -38,12 +43,48 @@ impl CriConfig {
     }
 }
 
+/// The events of a runtime, as long as it has any to tell.
+pub type EventStream = Pin<Box<dyn Stream<Item = Result<ContainerEventResponse, Status>> + Send>>;
+
+/// A runtime service in this process.
+pub type LocalRuntime = dyn RuntimeService<GetContainerEventsStream = EventStream>;
+
 /// A client of both CRI services. Cheap to clone; clones share the connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CriClient {
-    runtime: RuntimeServiceClient<Channel>,
-    images: ImageServiceClient<Channel>,
+    services: Services,
     request_timeout: Duration,
+}
+
+/// Where the services are.
+#[derive(Clone)]
+enum Services {
+    /// At the other end of a socket.
+    Remote { runtime: RuntimeServiceClient<Channel>, images: ImageServiceClient<Channel> },
+    /// In this process.
+    Local { runtime: Arc<LocalRuntime>, images: Arc<dyn ImageService> },
+}
+
+impl std::fmt::Debug for CriClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = match self.services {
+            Services::Remote { .. } => "remote",
+            Services::Local { .. } => "local",
+        };
+        f.debug_struct("CriClient").field("services", &place).finish_non_exhaustive()
+    }
+}
+
+/// Calls a method of either service, wherever that is.
+macro_rules! call {
+    ($client:expr, $service:ident.$call:ident($request:expr)) => {
+        match $client.services.clone() {
+            Services::Remote { mut $service, .. } => {
+                Box::pin(async move { $service.$call($request).await }) as Call<'_, _>
+            }
+            Services::Local { $service, .. } => Box::pin(async move { $service.$call($request).await }),
+        }
+    };
 }
 
 /// Writes the methods that take a request, wait `request_timeout` at most, and return the reply.
@@ -52,8 +93,9 @@ macro_rules! calls {
         impl CriClient {$(
             $(#[$doc])*
             pub async fn $call(&self, request: $request) -> CriResult<$response> {
-                let (mut service, limit) = (self.$service.clone(), self.request_timeout);
-                within(limit, Box::pin(service.$call(limited(request, limit)))).await
+                let limit = self.request_timeout;
+                let request = limited(request, limit);
+                within(limit, call!(self, $service.$call(request))).await
             }
         )*}
     };
@@ -132,11 +174,17 @@ impl CriClient {
             Some(endpoint) => channel(&socket_path(endpoint)?, config.connect_timeout),
             None => runtime.clone(),
         };
-        Ok(CriClient {
+        let services = Services::Remote {
             runtime: RuntimeServiceClient::new(runtime).max_decoding_message_size(MAX_MESSAGE),
             images: ImageServiceClient::new(images).max_decoding_message_size(MAX_MESSAGE),
-            request_timeout: config.request_timeout,
-        })
+        };
+        Ok(CriClient { services, request_timeout: config.request_timeout })
+    }
+
+    /// A client of a runtime in this process, with the default limits.
+    pub fn local(runtime: Arc<LocalRuntime>, images: Arc<dyn ImageService>) -> Self {
+        let request_timeout = CriConfig::new("").request_timeout;
+        CriClient { services: Services::Local { runtime, images }, request_timeout }
     }
 
     /// As [`CriClient::new`], and asks the runtime for its version, so that an error shows at once.
@@ -149,24 +197,27 @@ impl CriClient {
     /// Creates and starts a sandbox; waits twice the usual limit, since its pause image may be pulled first.
     pub async fn run_pod_sandbox(&self, request: RunPodSandboxRequest) -> CriResult<RunPodSandboxResponse> {
         let limit = self.request_timeout * 2;
-        within(limit, Box::pin(self.runtime.clone().run_pod_sandbox(limited(request, limit)))).await
+        let request = limited(request, limit);
+        within(limit, call!(self, runtime.run_pod_sandbox(request))).await
     }
 
     /// Stops a container: its grace (`timeout`, seconds) comes on top of the usual limit.
     pub async fn stop_container(&self, request: StopContainerRequest) -> CriResult<StopContainerResponse> {
         let limit = self.request_timeout + seconds(request.timeout);
-        within(limit, Box::pin(self.runtime.clone().stop_container(limited(request, limit)))).await
+        let request = limited(request, limit);
+        within(limit, call!(self, runtime.stop_container(request))).await
     }
 
     /// Runs a command to its end. With `timeout` 0 there is no limit; otherwise it comes on top of the usual
     /// one, and a command that overruns it ends in [`CriError::DeadlineExceeded`] from the runtime.
     pub async fn exec_sync(&self, request: ExecSyncRequest) -> CriResult<ExecSyncResponse> {
-        let mut runtime = self.runtime.clone();
         if request.timeout <= 0 {
-            return unlimited(Box::pin(runtime.exec_sync(request))).await;
+            let request = Request::new(request);
+            return unlimited(call!(self, runtime.exec_sync(request))).await;
         }
         let limit = self.request_timeout + seconds(request.timeout);
-        within(limit, Box::pin(runtime.exec_sync(limited(request, limit)))).await
+        let request = limited(request, limit);
+        within(limit, call!(self, runtime.exec_sync(request))).await
     }
 
     /// Writes a checkpoint of a container; its own `timeout` (seconds) comes on top of the usual limit.
@@ -175,17 +226,26 @@ impl CriClient {
         request: CheckpointContainerRequest,
     ) -> CriResult<CheckpointContainerResponse> {
         let limit = self.request_timeout + seconds(request.timeout);
-        within(limit, Box::pin(self.runtime.clone().checkpoint_container(limited(request, limit)))).await
+        let request = limited(request, limit);
+        within(limit, call!(self, runtime.checkpoint_container(request))).await
     }
 
     /// The containers' events from now on. The stream has no limit: drop it to end it.
-    pub async fn get_container_events(&self) -> CriResult<Streaming<ContainerEventResponse>> {
-        unlimited(Box::pin(self.runtime.clone().get_container_events(GetEventsRequest {}))).await
+    pub async fn get_container_events(&self) -> CriResult<EventStream> {
+        let request = Request::new(GetEventsRequest {});
+        match self.services.clone() {
+            Services::Remote { mut runtime, .. } => {
+                let events = Box::pin(runtime.get_container_events(request)).await?;
+                Ok(Box::pin(events.into_inner()))
+            }
+            Services::Local { runtime, .. } => Ok(runtime.get_container_events(request).await?.into_inner()),
+        }
     }
 
     /// Pulls an image. There is no limit: drop the future to give up.
     pub async fn pull_image(&self, request: PullImageRequest) -> CriResult<PullImageResponse> {
-        unlimited(Box::pin(self.images.clone().pull_image(request))).await
+        let request = Request::new(request);
+        unlimited(call!(self, images.pull_image(request))).await
     }
 }
 
