@@ -8,13 +8,18 @@ mod cpu;
 mod directory;
 pub mod downward;
 mod eviction;
+mod gate;
+mod images_gc;
 pub mod logs;
 mod meters;
 mod node;
+mod orders;
 mod pleg;
+pub mod plugins;
 mod pod;
 pub mod server;
 mod settings;
+mod shutdown;
 mod start;
 mod stats;
 mod tls;
@@ -51,6 +56,8 @@ pub(crate) struct Shared {
     pub places: pod::names::Places,
     /// What the runtime can do.
     pub features: pod::runtime_features::RuntimeFeatures,
+    /// What pods have been given of what they ask for.
+    pub allocations: pod::allocation::Allocations,
     pub pulls: pod::pull_records::Pulls,
     pub user_namespaces: pod::user_namespaces::UserNamespaces,
     pub resolver: Resolver,
@@ -63,8 +70,19 @@ pub(crate) struct Shared {
     pub stats: stats::Collector,
     pub meters: meters::Meters,
     pub reviews: server::Reviews,
+    pub orders: orders::Orders,
+    pub pressure: eviction::Pressure,
+    pub images: images_gc::Images,
+    pub shutdown: shutdown::Shutdown,
     pub allocatable: BTreeMap<String, Quantity>,
     pub memory_bytes: i64,
     /// The lowest OOM score that this process may give: its own.
     pub oom_floor: i64,
+}
+
+impl Shared {
+    /// The node's pods, with what they have been given.
+    fn bound(&self) -> Vec<Arc<Pod>> {
+        self.pods.list().iter().map(|pod| self.allocations.apply(pod)).collect()
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::directory::Directory;
 use crate::node::{NodeConfig, Registration, capacity, memory_bytes};
+use crate::plugins::{PluginHandler, Registry};
 use crate::pod::names::{POD_UID, Places};
 use crate::pod::sandbox::Resolver;
 use crate::server::PodDirectory;
@@ -12,12 +13,15 @@ use corten_api::core::v1::{Node, Pod};
 use corten_client::{Client, EventRecorder, Informer, Informers, WatchOptions};
 use corten_node_api::CriClient;
 use corten_node_api::cri::{ListPodSandboxRequest, RemovePodSandboxRequest, StopPodSandboxRequest};
-use corten_rt::{Clock, Tasks};
+use corten_node_api::plugin_registration::CSI_PLUGIN;
+use corten_rt::{Backoff, Clock, Tasks};
 use corten_semantics::ApiResult;
+use corten_semantics::resources::ResourceList;
 use corten_sys::cgroups::Cgroups;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a kubelet is set up.
 pub struct KubeletConfig {
@@ -38,6 +42,7 @@ pub struct Kubelet {
     shared: Arc<Shared>,
     workers: Workers,
     registration: Arc<Registration>,
+    capacity: ResourceList,
     tasks: Tasks,
 }
 
@@ -56,22 +61,25 @@ impl Kubelet {
             field_selector: format!("spec.nodeName={}", config.node.name),
             ..WatchOptions::default()
         };
-        let allocatable = capacity(config.node.most_pods);
+        let capacity = capacity(config.node.most_pods, &config.data_dir);
+        let allocatable = config.settings.allocatable(&capacity);
         let volumes = VolumeConfig {
             root: config.data_dir.clone(),
             node_name: config.node.name.clone(),
             allocatable: allocatable.clone(),
         };
+        let events = EventRecorder::start(client.clone(), "kubelet", &config.node.name, clock, tasks);
         let shared = Arc::new(Shared {
-            events: EventRecorder::start(client.clone(), "kubelet", &config.node.name, clock, tasks),
+            volumes: Volumes::new(volumes, client.clone(), clock).following(events.clone(), tasks),
+            events,
             pods: Informer::start(client.all::<Pod>(), options, tasks),
             services: informers.of(),
-            volumes: Volumes::new(volumes, client.clone(), clock),
             cgroups,
             cgroup_root: config.cgroup_root,
             places: Places { root: config.data_dir.clone(), logs: config.log_dir },
             resolver: config.resolver,
             features: Default::default(),
+            allocations: Default::default(),
             pulls: crate::pod::pull_records::Pulls::new(config.data_dir.join("pulled-images")),
             user_namespaces: Default::default(),
             node_name: config.node.name.clone(),
@@ -82,6 +90,10 @@ impl Kubelet {
             stats: Default::default(),
             meters: Default::default(),
             reviews: Default::default(),
+            orders: Default::default(),
+            pressure: Default::default(),
+            images: Default::default(),
+            shutdown: Default::default(),
             allocatable,
             memory_bytes: memory_bytes(),
             oom_floor: own_oom_score(),
@@ -90,13 +102,18 @@ impl Kubelet {
             clock,
         });
         let workers = Workers::new(shared.clone(), tasks.clone());
-        let registration = Arc::new(Registration { config: config.node, client, cri, clock });
-        Kubelet { shared, workers, registration, tasks: tasks.clone() }
+        let registration = Arc::new(Registration { config: config.node, shared: shared.clone() });
+        Kubelet { shared, workers, registration, capacity, tasks: tasks.clone() }
     }
 
     /// Registers the node; gives its object.
     pub async fn register(&self) -> ApiResult<Arc<Node>> {
         self.registration.register().await
+    }
+
+    /// Ends the node's pods before the machine goes down; returns when they have ended, or their time is over.
+    pub async fn shut_down_machine(&self) {
+        crate::shutdown::run(&self.shared, &self.workers).await;
     }
 
     /// The node's pods.
@@ -109,22 +126,50 @@ impl Kubelet {
         Arc::new(Directory(self.shared.clone()))
     }
 
+    /// Registers plugins as they come.
+    fn run_plugins(&self) {
+        let csi = self.shared.volumes.csi_plugins();
+        let handler: Arc<dyn PluginHandler> = Arc::new(csi.clone());
+        let registry =
+            Registry::new(self.shared.places.root.join("plugins_registry"), [(CSI_PLUGIN, handler)].into());
+        self.tasks.spawn_until_stopped("plugins", async move {
+            let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+            while let Err(error) = csi.prepare().await {
+                tracing::debug!(error, "the node's CSINode is not there yet");
+                corten_rt::sleep(backoff.step()).await;
+            }
+            registry.run().await;
+        });
+    }
+
     /// Runs the node's pods and heartbeat as tasks.
     pub fn run(&self) {
         let registration = self.registration.clone();
         self.tasks.spawn_until_stopped("node heartbeat", async move { registration.keep().await });
         let logs = crate::logs::keeper::run(self.shared.clone(), self.workers.clone());
         self.tasks.spawn_until_stopped("log rotation", logs);
-        let (shared, workers) = (self.shared.clone(), self.workers.clone());
+        self.run_plugins();
+        let (shared, workers, tasks) = (self.shared.clone(), self.workers.clone(), self.tasks.clone());
+        let told = workers.clone();
+        shared.volumes.on_change(move |uid| told.wake(uid));
         self.tasks.spawn_until_stopped("kubelet", async move {
             shared.pods.synced().await;
             shared.services.synced().await;
             workers.follow();
             clean(&shared, &workers).await;
+            clean_volumes(&shared, &workers, &tasks);
             workers.settle();
             pleg::run(shared, workers).await;
         });
     }
+}
+
+/// Takes away in a task what volumes have left: a driver may come back late.
+fn clean_volumes(shared: &Arc<Shared>, workers: &Workers, tasks: &Tasks) {
+    let (shared, workers) = (shared.clone(), workers.clone());
+    tasks.spawn_until_stopped("leftover volumes", async move {
+        crate::volumes::clean(&shared.volumes, || workers.uids().into_iter().collect()).await;
+    });
 }
 
 /// Removes what is left of pods that were deleted while this process was away.
@@ -148,11 +193,6 @@ async fn clean(shared: &Arc<Shared>, workers: &Workers) {
             }
         }
         Err(error) => tracing::warn!(%error, "leftover sandboxes could not be listed"),
-    }
-    for uid in shared.volumes.present().into_iter().filter(|uid| !live.contains(uid)) {
-        if let Err(error) = shared.volumes.unmount(&uid).await {
-            tracing::warn!(uid, %error, "a leftover volume was not removed");
-        }
     }
     let (shared, workers) = (shared.clone(), workers.clone());
     if tokio::task::spawn_blocking(move || sweep(&shared, &workers)).await.is_err() {

@@ -121,6 +121,13 @@ impl Workers {
         self.settled.store(true, Ordering::Release);
     }
 
+    /// Wakes the worker of this pod, if there is one.
+    pub fn wake(&self, uid: &str) {
+        if let Some(wake) = self.wakes.lock().get(uid) {
+            wake.wake();
+        }
+    }
+
     /// Has the worker of this pod ask the runtime, if there is one.
     pub fn ask(&self, uid: &str) {
         if let Some(wake) = self.wakes.lock().get(uid) {

@@ -15,6 +15,7 @@ use corten_node_api::cri::{
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a pod's containers have in common beside the pod itself.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Setting {
     pub images: BTreeMap<String, Image>,
     /// Whose users the containers' are.
     pub users: UserNamespace,
+    /// How long the container waited because of those before it that crashed.
+    pub crash_wait: Option<Duration>,
     /// The runtime can make mounts read-only with all that is mounted below.
     pub recursive_read_only: bool,
 }
@@ -65,7 +68,7 @@ pub async fn container_config(
         mounts: mounts::mounts(shared, pod, c, setting, &words, &lookup)?,
         devices: mounts::devices(pod, c, &setting.volumes)?,
         labels: container_labels(pod, &c.name),
-        annotations: annotations(c, attempt, &words),
+        annotations: annotations(c, attempt, &words, setting.crash_wait),
         log_path: Places::container_log(&c.name, attempt).to_string_lossy().into_owned(),
         stdin: c.stdin,
         stdin_once: c.stdin_once,
@@ -94,14 +97,21 @@ fn services(shared: &Shared, pod: &Pod) -> Vec<Arc<Service>> {
     list
 }
 
-fn annotations(c: &Container, attempt: u32, words: &Path) -> HashMap<String, String> {
-    HashMap::from([
+fn annotations(
+    c: &Container,
+    attempt: u32,
+    words: &Path,
+    crash_wait: Option<Duration>,
+) -> HashMap<String, String> {
+    let wait = crash_wait.map(|w| (CRASH_WAIT.to_string(), w.as_secs().to_string()));
+    let fixed = [
         (RESTART_COUNT.into(), attempt.to_string()),
         (SPEC_IMAGE.into(), c.image.clone()),
         (TERMINATION_PATH.into(), c.termination_message_path.clone()),
         (TERMINATION_POLICY.into(), c.termination_message_policy.clone()),
         (TERMINATION_FILE.into(), words.to_string_lossy().into_owned()),
-    ])
+    ];
+    fixed.into_iter().chain(wait).collect()
 }
 
 fn termination_file(shared: &Shared, pod: &Pod, c: &Container, attempt: u32) -> std::io::Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! What a pod's worker remembers between looks: none of it is needed to find the pod again after a restart.
 
-use corten_api::core::v1::Container;
+use super::allocation::Resize;
+use corten_api::core::v1::{Container, ResourceRequirements};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Memory {
     pub rejected: bool,
     /// Why the pod as a whole has failed: reason and message.
     pub failed: Option<(String, String)>,
+    /// The order that made it fail.
+    pub order: Option<crate::orders::Order>,
     /// Containers being stopped, by id, with the grace they were given.
     pub killing: HashMap<String, Duration>,
     /// Ids of containers that are stopped to make room for one of a changed definition.
@@ -31,6 +34,10 @@ pub struct Memory {
     pub crashes: HashMap<String, Crashes>,
     /// What the probes say, by container id.
     pub probes: HashMap<String, ProbeState>,
+    /// Where a change of resources stands.
+    pub resize: Resize,
+    /// What running containers have been given, by id.
+    pub held: HashMap<String, ResourceRequirements>,
 }
 
 /// Why a container is waiting.
@@ -76,11 +83,14 @@ impl Memory {
             mounted: false,
             rejected: false,
             failed: None,
+            order: None,
             killing: HashMap::new(),
             replaced: HashSet::new(),
             waiting: HashMap::new(),
             crashes: HashMap::new(),
             probes: HashMap::new(),
+            resize: Resize::default(),
+            held: HashMap::new(),
         }
     }
 
@@ -114,10 +124,20 @@ impl Memory {
     }
 
     /// Counts the end of a container that is to start again: the first restart comes at once, each further
-    /// one after a wait that doubles.
-    pub fn count_crash(&mut self, name: &str, started: Option<Timestamp>, finished: Timestamp) {
+    /// one after a wait that doubles. `carried` is the wait before this run as an earlier process noted it.
+    pub fn count_crash(
+        &mut self,
+        name: &str,
+        started: Option<Timestamp>,
+        finished: Timestamp,
+        carried: Option<Duration>,
+    ) {
         let clean =
             started.is_some_and(|s| finished.duration_since(s).as_secs() >= CLEAN_RUN.as_secs() as i64);
+        if let (Some(wait), false) = (carried, self.crashes.contains_key(name)) {
+            let before = Crashes { wait, counted: started.unwrap_or(Timestamp::UNIX_EPOCH) };
+            self.crashes.insert(name.to_string(), before);
+        }
         match self.crashes.get_mut(name) {
             Some(c) if c.counted == finished => {}
             Some(c) if !clean => {
@@ -159,12 +179,21 @@ mod tests {
         let mut waits = Vec::new();
         for i in 0..8 {
             let end = at(i * 1000);
-            m.count_crash("c", Some(at(i * 1000 - 1)), end);
-            m.count_crash("c", Some(at(i * 1000 - 1)), end);
+            m.count_crash("c", Some(at(i * 1000 - 1)), end, None);
+            m.count_crash("c", Some(at(i * 1000 - 1)), end, None);
             waits.push(m.crash_wait("c", end, end).map_or(0, |d| d.as_secs()));
         }
         assert_eq!(waits, [0, 10, 20, 40, 80, 160, 300, 300]);
-        m.count_crash("c", Some(at(9000)), at(9700));
+        m.count_crash("c", Some(at(9000)), at(9700), None);
         assert_eq!(m.crash_wait("c", at(9700), at(9700)), None, "a long run starts over");
+    }
+
+    #[test]
+    fn another_process_goes_on_counting() {
+        let mut m = Memory::new(at(0));
+        m.count_crash("c", Some(at(99)), at(100), Some(Duration::from_secs(20)));
+        assert_eq!(m.crash_wait("c", at(100), at(100)), Some(Duration::from_secs(40)));
+        m.count_crash("d", Some(at(99)), at(100), Some(Duration::ZERO));
+        assert_eq!(m.crash_wait("d", at(100), at(100)), Some(Duration::from_secs(10)));
     }
 }

@@ -1,6 +1,7 @@
 //! One pod: what it wants, what it has, what to do next.
 
 pub mod admission;
+pub mod allocation;
 pub mod container;
 pub mod env;
 pub mod env_file;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod probe;
 pub mod pull_records;
 pub mod pull_secrets;
+pub mod resize;
 pub mod resources;
 pub mod runtime_features;
 pub mod sandbox;

@@ -49,7 +49,7 @@ pub fn mounts(
         out.push(Mount {
             propagation: propagation(m) as i32,
             recursive_read_only: recursive,
-            ..plain(&source, &absolute(&m.mount_path), m.read_only)
+            ..plain(&source, &absolute(&m.mount_path), m.read_only || whole_read_only(pod, &m.name))
         });
     }
     let own = |path: &str| c.volume_mounts.iter().any(|m| m.mount_path == path);
@@ -75,8 +75,7 @@ pub fn devices(pod: &Pod, c: &Container, volumes: &BTreeMap<String, PathBuf>) ->
         let host = volumes.get(&d.name).ok_or_else(|| {
             format!("cannot find volume \"{}\" to pass into container \"{}\"", d.name, c.name)
         })?;
-        let claim = volume(pod, &d.name).and_then(|v| v.volume_source.persistent_volume_claim.as_deref());
-        let permissions = if claim.is_some_and(|p| p.read_only) { "r" } else { "mrw" };
+        let permissions = if whole_read_only(pod, &d.name) { "r" } else { "mrw" };
         Ok(Device {
             container_path: d.device_path.clone(),
             host_path: host.to_string_lossy().into_owned(),
@@ -84,6 +83,11 @@ pub fn devices(pod: &Pod, c: &Container, volumes: &BTreeMap<String, PathBuf>) ->
         })
     };
     c.volume_devices.iter().map(one).collect()
+}
+
+/// Whether the volume is read-only, whatever its mounts say.
+fn whole_read_only(pod: &Pod, name: &str) -> bool {
+    volume(pod, name).is_some_and(crate::volumes::is_read_only)
 }
 
 fn volume<'a>(pod: &'a Pod, name: &str) -> Option<&'a Volume> {

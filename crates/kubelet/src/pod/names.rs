@@ -11,10 +11,31 @@ pub const POD_UID: &str = "io.kubernetes.pod.uid";
 pub const CONTAINER_NAME: &str = "io.kubernetes.container.name";
 /// The image as the pod's spec named it: a container whose spec names another is replaced.
 pub const SPEC_IMAGE: &str = "io.corten.specImage";
+/// How many seconds a container waited for its start because of those before it that crashed.
+pub const CRASH_WAIT: &str = "io.corten.crashWait";
 pub const RESTART_COUNT: &str = "io.kubernetes.container.restartCount";
 pub const TERMINATION_PATH: &str = "io.kubernetes.container.terminationMessagePath";
 pub const TERMINATION_FILE: &str = "io.corten.terminationMessageFile";
 pub const TERMINATION_POLICY: &str = "io.kubernetes.container.terminationMessagePolicy";
+
+/// Where a pod's definition is from: `file` for a static pod, `api` for others.
+pub const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
+/// The hash of a static pod's definition; on its mirror too.
+pub const CONFIG_HASH: &str = "kubernetes.io/config.hash";
+/// On a mirror: the hash of the pod that it shows.
+pub const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
+/// When a static pod's definition was first seen.
+pub const CONFIG_SEEN: &str = "kubernetes.io/config.seen";
+
+/// Whether a pod is defined on the node itself.
+pub fn is_static(pod: &Pod) -> bool {
+    pod.metadata.annotations.get(CONFIG_SOURCE).is_some_and(|source| source != "api")
+}
+
+/// Whether a pod only shows the API a static one.
+pub fn is_mirror(pod: &Pod) -> bool {
+    pod.metadata.annotations.contains_key(CONFIG_MIRROR)
+}
 
 /// The labels of a pod's sandbox.
 pub fn pod_labels(pod: &Pod) -> HashMap<String, String> {

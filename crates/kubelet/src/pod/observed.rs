@@ -3,9 +3,8 @@
 use super::names::{CONTAINER_NAME, POD_UID, SPEC_IMAGE};
 use corten_node_api::cri::{
     ContainerEventResponse, ContainerEventType, ContainerFilter, ContainerState, ContainerStatus,
-    ContainerStatusRequest, LinuxContainerResources, LinuxContainerUser, ListContainersRequest,
-    ListPodSandboxRequest, PodSandboxFilter, PodSandboxNetworkStatus, PodSandboxState,
-    PodSandboxStatusRequest,
+    ContainerStatusRequest, LinuxContainerUser, ListContainersRequest, ListPodSandboxRequest,
+    PodSandboxFilter, PodSandboxNetworkStatus, PodSandboxState, PodSandboxStatusRequest,
 };
 use corten_node_api::{CriClient, CriResult};
 use jiff::Timestamp;
@@ -41,10 +40,6 @@ pub struct Seen {
     pub annotations: HashMap<String, String>,
     /// Whom its first process runs as, if the runtime tells.
     pub user: Option<LinuxContainerUser>,
-    /// What it is limited to, if the runtime tells.
-    pub limits: Option<LinuxContainerResources>,
-    /// The signal that asks it to stop, by CRI's number; 0 if the runtime does not tell.
-    pub stop_signal: i32,
 }
 
 /// How a container is.
@@ -170,8 +165,6 @@ impl Seen {
             image_id: s.image_ref,
             annotations: s.annotations,
             user: s.user.and_then(|u| u.linux),
-            limits: s.resources.and_then(|r| r.linux),
-            stop_signal: s.stop_signal,
         }
     }
 

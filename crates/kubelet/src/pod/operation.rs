@@ -7,6 +7,7 @@ use super::image;
 use super::names::{CONTAINER_NAME, POD_UID};
 use super::observed::{self, Sandbox, Seen};
 use super::plan::Action;
+use super::resize::{self, Change};
 use super::resources::{of_new, pod_cgroup, pod_limits};
 use super::sandbox::sandbox_config;
 use super::status::container_reference;
@@ -49,6 +50,11 @@ pub enum Told {
         id: String,
         seen: Option<Box<Seen>>,
     },
+    /// Containers were given other resources, or not all of them.
+    Resized {
+        changes: Vec<Change>,
+        outcome: Result<(), String>,
+    },
     /// Something changed in the runtime.
     Changed,
     /// A status was written, or not.
@@ -64,6 +70,8 @@ pub struct Operation {
     pub volumes: BTreeMap<String, PathBuf>,
     /// The RuntimeClass's handler, once it is known.
     pub handler: Option<String>,
+    /// The waits of containers that crashed, by name.
+    pub waits: HashMap<String, Duration>,
     /// The addresses of the sandbox in use.
     pub ips: Vec<String>,
     pub tell: UnboundedSender<Told>,
@@ -85,6 +93,11 @@ impl Operation {
                 Action::StartContainer { name, sandbox, attempt } => {
                     self.learn_addresses();
                     self.start_container(name, sandbox, *attempt).await;
+                    Ok(())
+                }
+                Action::Resize { sandbox, changes } => {
+                    let outcome = Box::pin(resize::resize(&self.shared, &self.pod, sandbox, changes)).await;
+                    let _ = self.tell.send(Told::Resized { changes: changes.clone(), outcome });
                     Ok(())
                 }
                 Action::Kill { .. } | Action::Replace { .. } | Action::Finish => Ok(()),
@@ -111,8 +124,8 @@ impl Operation {
                 Ok(())
             }
             Err(e) => {
-                self.shared.events.warning(&*self.pod, "FailedMount", e.to_string());
-                Err(("FailedMount", e.to_string()))
+                self.shared.events.warning(&*self.pod, e.reason(), e.to_string());
+                Err((e.reason(), e.to_string()))
             }
         }
     }
@@ -212,7 +225,8 @@ impl Operation {
                 images.insert(m.name.clone(), image.await.map_err(|e| (e.reason, e.message))?);
             }
         }
-        Ok(Setting { volumes: self.volumes.clone(), images, users, recursive_read_only })
+        let crash_wait = self.waits.get(&c.name).copied();
+        Ok(Setting { volumes: self.volumes.clone(), images, users, crash_wait, recursive_read_only })
     }
 
     /// Puts the addresses into the pod's status where the API does not have them yet: the environment and the

@@ -4,8 +4,9 @@
 use super::ephemeral;
 use super::memory::Memory;
 use super::observed::{Observed, Seen, SeenState};
+use super::resize::Change;
 use super::status::former;
-use corten_api::core::v1::{Container, Pod};
+use corten_api::core::v1::{Container, ContainerRestartRule, Pod};
 use corten_semantics::pod::{is_sidecar, is_terminal};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub enum Action {
     Replace { id: String, name: String, why: String, grace: Duration },
     /// Remove an ended container that nobody asks about any more.
     Remove { id: String },
+    /// Give running containers, and the pod's cgroup, what the pod was given.
+    Resize { sandbox: String, changes: Vec<Change> },
     /// Everything has ended: give back what the pod held, and let the API forget it if it was deleted.
     Finish,
 }
@@ -52,7 +55,7 @@ pub fn plan(pod: &Pod, observed: &Observed, memory: &Memory, now: Timestamp) -> 
     if pod.metadata.deletion_timestamp.is_some() {
         let grace =
             Duration::from_secs(pod.metadata.deletion_grace_period_seconds.unwrap_or(30).max(0) as u64);
-        terminate(pod, observed, memory, grace, &mut plan);
+        terminate(pod, observed, memory, ordered(memory, grace), &mut plan);
         return plan;
     }
     if let Some(failed) = past_deadline(pod, memory, now, &mut plan) {
@@ -64,11 +67,17 @@ pub fn plan(pod: &Pod, observed: &Observed, memory: &Memory, now: Timestamp) -> 
         || has_ended(pod, observed, memory)
     {
         let grace = pod.spec.termination_grace_period_seconds.unwrap_or(30).max(0) as u64;
-        terminate(pod, observed, memory, Duration::from_secs(grace), &mut plan);
+        let grace = ordered(memory, Duration::from_secs(grace));
+        terminate(pod, observed, memory, grace, &mut plan);
         return plan;
     }
     run(pod, observed, memory, now, &mut plan);
     plan
+}
+
+/// No longer than an order gives.
+fn ordered(memory: &Memory, grace: Duration) -> Duration {
+    memory.order.as_ref().map_or(grace, |order| grace.min(order.grace))
 }
 
 fn past_deadline(pod: &Pod, memory: &Memory, now: Timestamp, plan: &mut Plan) -> Option<(String, String)> {
@@ -97,17 +106,25 @@ pub fn has_ended(pod: &Pod, observed: &Observed, memory: &Memory) -> bool {
 }
 
 fn failed_init(pod: &Pod, observed: &Observed) -> bool {
-    pod.spec.restart_policy == "Never"
-        && pod
-            .spec
-            .init_containers
-            .iter()
-            .filter(|c| !is_sidecar(c))
-            .any(|c| observed.latest(&c.name).and_then(Seen::exit_code).is_some_and(|code| code != 0))
+    pod.spec.init_containers.iter().filter(|c| !is_sidecar(c)).any(|c| {
+        let code = observed.latest(&c.name).and_then(Seen::exit_code);
+        code.is_some_and(|code| code != 0 && !restarts(pod, c, code))
+    })
 }
 
-/// Whether a container that ended with this code starts again.
+/// Whether a container that ended with this code starts again: by the first of its rules that fits, by its own
+/// policy, by its pod's.
 pub fn restarts(pod: &Pod, container: &Container, code: i32) -> bool {
+    let fits = |rule: &&ContainerRestartRule| {
+        rule.exit_codes.as_ref().is_some_and(|codes| match codes.operator.as_str() {
+            "In" => codes.values.contains(&code),
+            "NotIn" => !codes.values.contains(&code),
+            _ => false,
+        })
+    };
+    if let Some(rule) = container.restart_policy_rules.iter().find(fits) {
+        return rule.action == "Restart";
+    }
     match container.restart_policy.as_deref().unwrap_or(&pod.spec.restart_policy) {
         "Never" => false,
         "OnFailure" => code != 0,

@@ -155,6 +155,14 @@ pub fn pod_limits(pod: &Pod) -> Limits {
     out
 }
 
+/// Of cpu and memory, those whose request or limit differs.
+pub fn changed(a: &ResourceRequirements, b: &ResourceRequirements) -> Vec<&'static str> {
+    let differs = |name: &&str| {
+        of(&a.requests, name) != of(&b.requests, name) || of(&a.limits, name) != of(&b.limits, name)
+    };
+    ["cpu", "memory"].into_iter().filter(|name| differs(name)).collect()
+}
+
 /// What has to be written for a cgroup that is new: it has no limits yet.
 pub fn of_new(limits: &Limits) -> Limits {
     let real = |limit: Option<i64>| limit.filter(|l| *l >= 0);

@@ -57,6 +57,11 @@ impl Features {
 pub struct RuntimeFeatures(Mutex<Option<(Instant, Features)>>);
 
 impl RuntimeFeatures {
+    /// What the runtime could do when it was asked last; nothing if it never was.
+    pub fn known(&self) -> Features {
+        self.0.lock().as_ref().map(|(_, features)| features.clone()).unwrap_or_default()
+    }
+
     /// What the runtime can do.
     ///
     /// # Errors

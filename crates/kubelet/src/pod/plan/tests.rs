@@ -50,8 +50,6 @@ fn seen(name: &str, attempt: u32, state: SeenState) -> Seen {
         image_id: String::new(),
         annotations: Default::default(),
         user: None,
-        limits: None,
-        stop_signal: 0,
     }
 }
 
@@ -70,6 +68,7 @@ fn words(plan: &Plan) -> Vec<String> {
             Action::Kill { id, grace, .. } => format!("kill {id} {}", grace.as_secs()),
             Action::Replace { id, why, .. } => format!("replace {id}: {why}"),
             Action::Remove { id } => format!("remove {id}"),
+            Action::Resize { changes, .. } => format!("resize {}", changes.len()),
             Action::Finish => "finish".into(),
         })
         .collect()
@@ -129,8 +128,8 @@ fn an_ended_pod_is_finished() {
 #[test]
 fn crashes_wait_before_the_next_start() {
     let mut m = memory();
-    m.count_crash("a", Some(at(1)), at(2));
-    m.count_crash("a", Some(at(5)), at(6));
+    m.count_crash("a", Some(at(1)), at(2), None);
+    m.count_crash("a", Some(at(5)), at(6), None);
     let mut again = exited("a", 1, 1);
     again.state = SeenState::Exited {
         code: 1,
@@ -230,4 +229,36 @@ fn an_ephemeral_container_starts_once() {
     assert_eq!(look(vec![]), ["start e0"]);
     assert!(look(vec![running("e", 0)]).is_empty());
     assert!(look(vec![exited("e", 0, 1)]).is_empty());
+}
+
+#[test]
+fn a_containers_own_rules_come_before_its_policy_and_that_before_the_pods() {
+    use corten_api::core::v1::{ContainerRestartRule, ContainerRestartRuleOnExitCodes};
+    let rule = |operator: &str, values: &[i32]| ContainerRestartRule {
+        action: "Restart".into(),
+        exit_codes: Some(Box::new(ContainerRestartRuleOnExitCodes {
+            operator: operator.into(),
+            values: values.to_vec(),
+        })),
+    };
+    let with = |policy: Option<&str>, rules: Vec<ContainerRestartRule>| Container {
+        restart_policy: policy.map(str::to_string),
+        restart_policy_rules: rules,
+        ..container("a")
+    };
+    for (pods, c, code, want) in [
+        ("Never", with(None, vec![]), 1, false),
+        ("Never", with(Some("OnFailure"), vec![]), 1, true),
+        ("Always", with(Some("Never"), vec![]), 1, false),
+        ("Never", with(Some("Never"), vec![rule("In", &[42])]), 42, true),
+        ("Never", with(Some("Never"), vec![rule("In", &[42])]), 1, false),
+        ("Never", with(Some("Never"), vec![rule("NotIn", &[0, 1])]), 2, true),
+        ("Never", with(Some("OnFailure"), vec![rule("In", &[42])]), 1, true),
+    ] {
+        assert_eq!(restarts(&pod(pods), &c, code), want, "{pods} {c:?} {code}");
+    }
+    // An init container that is not to restart fails its pod, whatever the pod's policy.
+    let mut p = pod("Always");
+    p.spec.init_containers = vec![Container { name: "i".into(), ..with(Some("Never"), vec![]) }];
+    assert_eq!(words(&plan(&p, &up(vec![exited("i", 0, 1)]), &memory(), at(10))), ["finish"]);
 }

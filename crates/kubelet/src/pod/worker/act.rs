@@ -46,6 +46,7 @@ impl Worker {
             pod: self.pod.clone(),
             volumes: self.volumes.clone(),
             handler: None,
+            waits: self.memory.crashes.iter().map(|(name, c)| (name.clone(), c.wait)).collect(),
             ips: self.observed.sandbox().map(|s| s.ips.clone()).unwrap_or_default(),
             tell: self.tell.clone(),
         };

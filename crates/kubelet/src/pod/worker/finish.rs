@@ -59,6 +59,7 @@ impl Worker {
                 _ => {}
             }
         }
+        self.shared.allocations.forget(&self.pod.metadata.uid);
         self.shared.user_namespaces.release(&self.pod.metadata.uid);
         let options = DeleteOptions {
             grace_period_seconds: Some(0),

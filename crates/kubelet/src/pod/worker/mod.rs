@@ -3,10 +3,12 @@
 mod act;
 mod finish;
 mod report;
+mod resources;
 mod watch;
 
 pub use self::report::Outcome;
 use self::report::Reporter;
+use super::allocation::Resize;
 use super::memory::Memory;
 use super::observed::{self, Observed, observe};
 use super::operation::{Operation, Told, kill};
@@ -78,7 +80,7 @@ impl Worker {
         let started = pod.status.start_time.map_or_else(|| shared.clock.now(), |t| t.0);
         let findings = Findings::new(wake.clone());
         Worker {
-            memory: Memory::new(started),
+            memory: Memory { resize: Resize::known(&pod), ..Memory::new(started) },
             observed: Observed::default(),
             probes: HashMap::new(),
             volumes: BTreeMap::new(),
@@ -165,6 +167,7 @@ impl Worker {
                 self.take_seen(seen);
             }
             Told::Changed => self.wake.ask(),
+            Told::Resized { changes, outcome } => self.resized(changes, outcome),
             Told::Written(outcome) => self.reported(outcome),
             Told::Done => self.operation = None,
         }
@@ -184,17 +187,25 @@ impl Worker {
     /// One look: see, decide, tell, act.
     async fn look(&mut self) -> Next {
         self.see_pod();
+        if self.shared.volumes.take_changed(&self.pod.metadata.uid) {
+            // What a volume shows has changed, or what it waited for has come.
+            self.stale = true;
+            self.memory.waiting.remove("");
+        }
         if !self.see_runtime().await {
             return Next::Wait(Some(TROUBLE));
         }
         if !self.admitted && !self.admit().await {
             return Next::Wait(Some(TROUBLE));
         }
+        let retry = self.allocate();
         let now = self.shared.clock.now();
         self.count_crashes();
         self.run_probes();
         self.memory.probes = self.findings.snapshot();
-        let decided = plan(&self.pod, &self.observed, &self.memory, now);
+        let mut decided = plan(&self.pod, &self.observed, &self.memory, now);
+        self.plan_resize(&mut decided);
+        decided.again = [decided.again, retry].into_iter().flatten().min();
         if let Some(failed) = decided.failed.filter(|_| self.memory.failed.is_none()) {
             self.shared.events.normal(&*self.pod, &failed.0, failed.1.clone());
             self.memory.failed = Some(failed);
@@ -203,6 +214,15 @@ impl Worker {
         match (self.act(decided.actions, decided.again).await, told) {
             (Next::Wait(again), Some(after)) => Next::Wait(Some(again.map_or(after, |a| a.min(after)))),
             (next, _) => next,
+        }
+    }
+
+    /// Takes an order to end the pod, unless it ends already.
+    fn hear_order(&mut self) {
+        let Some(order) = self.shared.orders.take(&self.pod.metadata.uid) else { return };
+        if self.memory.failed.is_none() && !is_terminal(&self.pod) {
+            self.memory.failed = Some((order.reason.clone(), order.message.clone()));
+            self.memory.order = Some(order);
         }
     }
 
@@ -256,8 +276,18 @@ impl Worker {
             },
             false => None,
         };
-        let bound = shared.pods.list();
-        let decided = admission::admit(&self.pod, &bound, &shared.allocatable, node.as_deref());
+        let mut machine = admission::Machine::find();
+        if admission::Machine::asks_for_runtime(&self.pod) {
+            let Ok(features) = shared.features.get(&shared.cri).await else { return false };
+            machine.groups_policy = features.supplemental_groups_policy;
+        }
+        let bound = shared.bound();
+        let decided = admission::able(&self.pod, &machine)
+            .and_then(|()| admission::admit(&self.pod, &bound, &shared.allocatable, node.as_deref()));
+        let decided = match decided {
+            Ok(()) => Box::pin(crate::gate::admit(shared, &self.pod)).await,
+            refused => refused,
+        };
         if let Err(rejection) = decided
             && !is_terminating(&self.pod)
         {

@@ -44,6 +44,7 @@ impl Worker {
             host_ip: self.shared.host_ip.clone(),
             runtime: self.shared.runtime.clone(),
             last_words: self.words.clone(),
+            recursive_read_only: self.shared.features.known().recursive_read_only(""),
         };
         let wanted = status::status(&self.pod, &self.observed, &self.memory, &around, now);
         self.reporter.settled = wanted == self.pod.status || self.reporter.written.as_ref() == Some(&wanted);

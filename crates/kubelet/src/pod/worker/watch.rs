@@ -1,6 +1,7 @@
 //! What is kept an eye on: crashes, and the probes of running containers.
 
 use super::*;
+use crate::pod::names;
 
 impl Worker {
     pub(super) fn count_crashes(&mut self) {
@@ -15,11 +16,12 @@ impl Worker {
             let replaced = self.memory.replaced.contains(&seen.id);
             if restarts(&self.pod, c, code) && !(init && code == 0) && !replaced {
                 let started = match &seen.state {
-                    super::observed::SeenState::Exited { started, .. } => *started,
+                    observed::SeenState::Exited { started, .. } => *started,
                     _ => None,
                 };
                 let before = self.memory.crashes.get(&c.name).map(|k| k.counted);
-                self.memory.count_crash(&c.name, started, finished);
+                let carried = seen.annotations.get(names::CRASH_WAIT).and_then(|w| w.parse().ok());
+                self.memory.count_crash(&c.name, started, finished, carried.map(Duration::from_secs));
                 let wait = self.memory.crash_wait(&c.name, finished, self.shared.clock.now());
                 if before != Some(finished) && wait.is_some() {
                     let about = status::container_reference(&self.pod, &c.name);
