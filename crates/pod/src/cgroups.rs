@@ -1,0 +1,71 @@
+//! Control groups, of either version: the directories are the runtime's.
+
+use crate::kernel::{files, process};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Moves this process, which has one thread.
+pub fn join_self(directory: &str) -> io::Result<()> {
+    match fs::write(format!("{directory}/tasks"), "0") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::write(format!("{directory}/cgroup.procs"), "0")
+        }
+        result => result,
+    }
+}
+
+/// The directory to make a process in, if all of `directories` is one of the unified hierarchy.
+pub fn born_in(directories: &[String]) -> Option<OwnedFd> {
+    let [directory] = directories else { return None };
+    let fd = files::open(directory, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
+    files::is_cgroup2(&fd).then_some(fd)
+}
+
+/// Sends a signal to every process in the group; how many there were.
+pub fn signal_all(directories: &[String], signal: i32) -> usize {
+    // The groups of all hierarchies hold the same processes.
+    let Some(directory) = directories.first() else { return 0 };
+    if signal == libc::SIGKILL
+        && directories.iter().any(|directory| fs::write(format!("{directory}/cgroup.kill"), "1").is_ok())
+    {
+        return 0;
+    }
+    let processes = fs::read_to_string(format!("{directory}/cgroup.procs")).unwrap_or_default();
+    let own = process::own_id();
+    let mut count = 0;
+    for pid in processes.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid != own) {
+        count += usize::from(process::kill(pid, signal).is_ok());
+    }
+    count
+}
+
+/// How often the kernel has killed in the group for want of memory.
+pub fn oom_kills(file: Option<&str>) -> u64 {
+    let text = file.and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+    parse_oom_kills(&text)
+}
+
+fn parse_oom_kills(text: &str) -> u64 {
+    text.lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_are_counted() {
+        for (text, count) in [
+            ("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", 3),
+            ("low 0\nhigh 0\nmax 5\noom 2\noom_kill 1\noom_group_kill 0\n", 1),
+            ("", 0),
+            ("oom_kill x\n", 0),
+        ] {
+            assert_eq!(parse_oom_kills(text), count);
+        }
+    }
+}
