@@ -59,9 +59,6 @@ pub struct ImageDocument {
 /// The layers of an image, by the digests of their uncompressed archives.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct RootFs {
-    /// `layers`, the only kind there is.
-    #[serde(default, rename = "type")]
-    pub kind: String,
     /// Lowest first.
     #[serde(default, deserialize_with = "null_is_default")]
     pub diff_ids: Vec<super::digest::Digest>,

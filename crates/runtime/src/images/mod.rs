@@ -18,23 +18,29 @@
 //! Layer directories have short names because overlayfs takes all of them in one page of mount options. Layers
 //! are shared by all images with the same stack below; [`Images::collect`] removes those that nobody needs.
 
-mod collect;
 mod config;
 mod digest;
 mod error;
+mod import;
+mod manifest;
 mod progress;
+mod pull;
 mod reference;
+pub mod registry;
+mod service;
 mod store;
 mod unpack;
 
-pub use collect::Collected;
 pub use config::ImageConfig;
 pub use digest::Digest;
 pub use error::{Error, Result};
 pub use progress::Progress;
 pub use reference::Reference;
+pub use registry::{Registries, RegistryConfig};
+pub use service::ImageService;
 pub use store::Usage;
 
+use corten_node_api::cri::AuthConfig;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +50,8 @@ use std::sync::Arc;
 pub struct ImagesConfig {
     /// The directory that holds everything; made if it is missing. It belongs to one process.
     pub root: PathBuf,
+    /// Mirrors, certificates and patience.
+    pub registries: Registries,
     /// Names of images that are never removed to make room.
     pub pinned: Vec<String>,
 }
@@ -82,17 +90,28 @@ pub struct Layer {
     pub path: PathBuf,
 }
 
+/// What [`Images::collect`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Layers.
+    pub layers: usize,
+    /// Bytes they took.
+    pub bytes: u64,
+}
+
 /// The images of this node. Clones share everything.
 #[derive(Clone)]
 pub struct Images {
     store: Arc<store::Store>,
+    puller: Arc<pull::Puller>,
 }
 
 impl Images {
     /// Finds again what is in the root directory, and removes what was left half done. Blocks on the disk.
     pub fn open(config: ImagesConfig) -> Result<Images> {
         let store = Arc::new(store::Store::open(&config.root, &config.pinned)?);
-        Ok(Images { store })
+        let puller = Arc::new(pull::Puller::new(store.clone(), config.registries));
+        Ok(Images { store, puller })
     }
 
     /// The image of that ID (with or without `sha256:`, or an unambiguous beginning of it), tag, digest or
@@ -106,6 +125,23 @@ impl Images {
         self.store.list()
     }
 
+    /// Fetches an image, or only looks whether the registry still means the one that is here. Whoever asks for
+    /// the same image with the same credentials meanwhile shares the work; it ends when nobody waits any more.
+    pub async fn pull(&self, image: &str, auth: Option<AuthConfig>) -> Result<Arc<Image>> {
+        self.puller.pull(image, auth).await
+    }
+
+    /// How far the pull of this image is, if there is one.
+    pub fn progress(&self, image: &str) -> Option<Progress> {
+        self.puller.progress(image)
+    }
+
+    /// Takes the images of an OCI or docker archive (a tar file, perhaps compressed, or the directory of an OCI
+    /// layout) and returns their names, or the IDs of those without.
+    pub async fn import(&self, archive: &Path) -> Result<Vec<String>> {
+        import::import(self.store.clone(), archive.to_owned()).await
+    }
+
     /// Forgets an image, by anything that [`Images::resolve`] takes, with all its names. Returns whether it was
     /// there. Its layers stay until [`Images::collect`].
     pub fn remove(&self, image: &str) -> Result<bool> {
@@ -115,6 +151,12 @@ impl Images {
     /// Removes layers and blobs that belong to no image, are in no pull, and are not in use. An image that was
     /// removed while somebody still holds it (an `Arc<Image>`) keeps its layers. Blocks on the disk.
     pub fn collect(&self, in_use: &BTreeSet<String>) -> Result<Collected> {
+        self.store.collect(|| in_use.clone())
+    }
+
+    /// The same beside others who make containers: `in_use` is called after it was looked who holds an image, so
+    /// whoever holds the image until its layers are in use is safe.
+    pub fn collect_beside(&self, in_use: impl FnOnce() -> BTreeSet<String>) -> Result<Collected> {
         self.store.collect(in_use)
     }
 

@@ -10,8 +10,8 @@ pub(in crate::images) use record::parse_document;
 
 use super::digest::Digest;
 use super::error::{Error, Result};
-use super::reference::{Reference, Version};
-use super::{Image, collect};
+use super::reference::Reference;
+use super::{Collected, Image};
 use layers::Present;
 use parking_lot::Mutex;
 use record::Record;
@@ -141,21 +141,6 @@ impl Store {
         Ok(image)
     }
 
-    /// Gives an image that is here further names.
-    pub(super) fn add_names(&self, image: &Image, tags: &[String], digests: &[String]) -> Result<Arc<Image>> {
-        if tags.iter().all(|tag| image.tags.contains(tag)) && digests.iter().all(|d| image.digests.contains(d)) {
-            if let Some(image) = self.resolve(&image.id) {
-                return Ok(image);
-            }
-        }
-        self.put(NewImage {
-            raw_config: image.raw_config.as_bytes().to_vec(),
-            manifest: None,
-            tags: tags.to_vec(),
-            digests: digests.to_vec(),
-        })
-    }
-
     fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
         let path = self.blob(digest);
         if path.exists() { Ok(()) } else { files::write_whole(&self.temporary(), &path, bytes) }
@@ -212,9 +197,9 @@ impl Store {
         Ok(true)
     }
 
-    pub(super) fn collect(&self, in_use: &BTreeSet<String>) -> Result<collect::Collected> {
+    pub(super) fn collect(&self, in_use: impl FnOnce() -> BTreeSet<String>) -> Result<Collected> {
         let (doomed, bytes) = self.take_unneeded(in_use)?;
-        let mut collected = collect::Collected { bytes, ..Default::default() };
+        let mut collected = Collected { bytes, ..Default::default() };
         let mut first_error = None;
         for path in doomed {
             match files::remove_all(&path) {
@@ -227,11 +212,14 @@ impl Store {
     }
 
     /// Moves layers that nobody needs out of the way, which is quick; what remains to do is slow and harms nobody.
-    fn take_unneeded(&self, in_use: &BTreeSet<String>) -> Result<(Vec<PathBuf>, u64)> {
+    ///
+    /// Who makes a container holds its image first, then says what it uses, then lets go of the image. So what is
+    /// held is looked at before what is in use, and nothing falls between the two.
+    fn take_unneeded(&self, in_use: impl FnOnce() -> BTreeSet<String>) -> Result<(Vec<PathBuf>, u64)> {
+        let mut needed = self.needed();
+        needed.extend(in_use());
         let mut state = self.state.lock();
-        state.removed.retain(|image| image.strong_count() > 0);
-        let held: Vec<Arc<Image>> = state.removed.iter().filter_map(Weak::upgrade).collect();
-        let needed = collect::needed(state.images.values().map(|(_, image)| &**image), held.iter().map(|i| &**i), in_use);
+        needed.extend(state.needed()); // what has come meanwhile
         let unneeded = |layer: &&Present| layer.holds == 0 && !needed.contains(&layer.number.to_string());
         let unneeded: Vec<(Digest, u64, u64)> = state
             .layers
@@ -249,6 +237,10 @@ impl Store {
             freed += bytes;
         }
         Ok((doomed, freed))
+    }
+
+    fn needed(&self) -> BTreeSet<String> {
+        self.state.lock().needed()
     }
 
     fn remove_unneeded_blobs(&self) -> Result<()> {
@@ -275,17 +267,17 @@ impl Store {
             inodes: sum.inodes + layer.file.inodes,
         })
     }
-
-    /// The image with that manifest in that repository, if it is here: then the registry has nothing new.
-    pub(super) fn by_digest(&self, reference: &Reference) -> Option<Arc<Image>> {
-        match reference.version() {
-            Version::Digest(_) => self.resolve(&reference.to_string()),
-            Version::Tag(_) => None,
-        }
-    }
 }
 
 impl State {
+    /// The layers of images that are here, and of those that are removed but held.
+    fn needed(&mut self) -> BTreeSet<String> {
+        self.removed.retain(|image| image.strong_count() > 0);
+        let held: Vec<Arc<Image>> = self.removed.iter().filter_map(Weak::upgrade).collect();
+        let here = self.images.values().map(|(_, image)| image);
+        here.chain(&held).flat_map(|image| image.layers.iter().map(|layer| layer.id.clone())).collect()
+    }
+
     fn insert(&mut self, record: Record, image: Arc<Image>) {
         for name in record.tags.iter().chain(&record.digests) {
             self.names.insert(name.clone(), image.id.clone());

@@ -20,6 +20,11 @@ pub fn decompress<'a>(mut source: impl BufRead + Send + 'a) -> io::Result<Box<dy
     Ok(Box::new(source))
 }
 
+/// Whether a file that begins so is compressed.
+pub fn is_compressed(start: &[u8]) -> bool {
+    start.starts_with(&GZIP) || start.starts_with(&ZSTD) || is_skippable(start)
+}
+
 fn is_skippable(start: &[u8]) -> bool {
     start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == [0x2a, 0x4d, 0x18]
 }

@@ -20,6 +20,15 @@ use write::{Writer, Written};
 /// How much is read ahead of the archive's reader.
 const READ_AHEAD: usize = 128 << 10;
 
+pub(super) use decompress::is_compressed;
+
+/// Writes the uncompressed bytes of a file to another.
+pub(super) fn decompress_to(file: std::fs::File, to: &Path) -> io::Result<()> {
+    let mut plain = decompress::decompress(BufReader::with_capacity(READ_AHEAD, file))?;
+    let written = std::fs::File::create(to).and_then(|mut to| io::copy(&mut plain, &mut to));
+    written.map(drop)
+}
+
 /// What a layer must turn out to be.
 #[derive(Clone, Debug)]
 pub(super) struct Promise {
