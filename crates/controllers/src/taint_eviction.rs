@@ -11,6 +11,8 @@ use corten_semantics::ApiResult;
 use corten_semantics::pod::{is_terminal, is_terminating};
 use corten_semantics::taint::{is_tolerated, tolerates};
 use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The controller.
@@ -20,6 +22,8 @@ pub struct TaintEviction {
     events: EventRecorder,
     nodes: Informer<Node>,
     pods: Informer<Pod>,
+    /// Since when pods have been seen to bear taints that do not say when they were added.
+    since: Mutex<HashMap<Key, Timestamp>>,
 }
 
 impl TaintEviction {
@@ -30,7 +34,24 @@ impl TaintEviction {
             events: context.events("taint-eviction-controller"),
             nodes: context.informers.of(),
             pods: context.informers.of(),
+            since: Mutex::default(),
         }
+    }
+
+    /// When the pod has to leave; remembers since when it is known that it has to.
+    fn leave(&self, key: &Key, pod: &Pod, taints: &[Taint]) -> Leave {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = since.get(key).copied().unwrap_or_else(|| self.clock.now());
+        let leave = leave(pod, taints, begun);
+        match leave {
+            Leave::Never => since.remove(key),
+            Leave::At(_) => since.insert(key.clone(), begun),
+        };
+        leave
+    }
+
+    fn forget(&self, key: &Key) {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
@@ -42,8 +63,8 @@ pub enum Leave {
     At(Timestamp),
 }
 
-/// When `pod` has to leave a node with these taints.
-pub fn leave(pod: &Pod, taints: &[Taint]) -> Leave {
+/// When `pod` has to leave a node with these taints, of which those without a time count as added at `begun`.
+pub fn leave(pod: &Pod, taints: &[Taint], begun: Timestamp) -> Leave {
     let mut earliest: Option<Timestamp> = None;
     for taint in taints.iter().filter(|t| t.effect == "NoExecute") {
         if !is_tolerated(taint, &pod.spec.tolerations) {
@@ -51,7 +72,7 @@ pub fn leave(pod: &Pod, taints: &[Taint]) -> Leave {
         }
         let bearing = pod.spec.tolerations.iter().filter(|t| tolerates(t, taint));
         let Some(patience) = bearing.filter_map(|t| t.toleration_seconds).min() else { continue };
-        let since = taint.time_added.map_or(Timestamp::UNIX_EPOCH, |t| t.0);
+        let since = taint.time_added.map_or(begun, |t| t.0);
         let at = since + Duration::from_secs(u64::try_from(patience).unwrap_or(0));
         earliest = Some(earliest.map_or(at, |e| e.min(at)));
     }
@@ -108,12 +129,16 @@ impl Controller for TaintEviction {
     }
 
     async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>> {
-        let Some(pod) = self.pods.get(key) else { return Ok(None) };
+        let Some(pod) = self.pods.get(key) else {
+            self.forget(key);
+            return Ok(None);
+        };
         if pod.spec.node_name.is_empty() || is_terminating(&pod) || is_terminal(&pod) {
+            self.forget(key);
             return Ok(None);
         }
         let Some(node) = self.nodes.get(&Key::new("", &pod.spec.node_name)) else { return Ok(None) };
-        let Leave::At(at) = leave(&pod, &node.spec.taints) else { return Ok(None) };
+        let Leave::At(at) = self.leave(key, &pod, &node.spec.taints) else { return Ok(None) };
         let left = at.duration_since(self.clock.now());
         if let Ok(wait) = Duration::try_from(left)
             && !wait.is_zero()
@@ -153,9 +178,15 @@ mod tests {
             pod
         };
         let taints = [taint.clone()];
-        assert_eq!(leave(&Pod::default(), &taints), Leave::At(Timestamp::UNIX_EPOCH));
-        assert_eq!(leave(&tolerating(None), &taints), Leave::Never);
-        assert_eq!(leave(&tolerating(Some(300)), &taints), Leave::At(added + Duration::from_secs(300)));
-        assert_eq!(leave(&Pod::default(), &[]), Leave::Never);
+        let seen = added + Duration::from_secs(5);
+        assert_eq!(leave(&Pod::default(), &taints, seen), Leave::At(Timestamp::UNIX_EPOCH));
+        assert_eq!(leave(&tolerating(None), &taints, seen), Leave::Never);
+        assert_eq!(leave(&tolerating(Some(300)), &taints, seen), Leave::At(added + Duration::from_secs(300)));
+        assert_eq!(leave(&Pod::default(), &[], seen), Leave::Never);
+        let timeless = [Taint { time_added: None, ..taint.clone() }];
+        assert_eq!(
+            leave(&tolerating(Some(300)), &timeless, seen),
+            Leave::At(seen + Duration::from_secs(300))
+        );
     }
 }

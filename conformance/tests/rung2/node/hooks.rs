@@ -6,10 +6,17 @@ use corten_client::DeleteOptions;
 use corten_conformance::{Cluster, pods, spec};
 use serde_json::{Value, json};
 
-/// A web server that says what it is asked for; gives its address.
+/// Prints the first line of a request on the container's output, and answers.
+const ANSWER: &str = "read -r line; echo \"$line\" >/proc/1/fd/1; while read -r l && [ ${#l} -gt 1 ]; do :; done; \
+    printf 'HTTP/1.0 200 OK\\r\\n\\r\\nok\\n'";
+
+/// A server that says what it is asked for; gives its address.
 async fn server(cluster: &Cluster) -> Result<String> {
-    let line = "touch /www/echo /www/write; exec httpd -f -vv -p 8080 -h /www";
-    let server = cluster.ready_pod(pods::pod("server", &[pods::shell("server", line)])).await?;
+    let line =
+        format!("echo '{}' >/answer; exec nc -ll -p 8080 -e /bin/sh /answer", ANSWER.replace('\'', "'\\''"));
+    let mut container = pods::shell("server", &line);
+    container["readinessProbe"] = json!({"tcpSocket": {"port": 8080}, "periodSeconds": 1});
+    let server = cluster.ready_pod(pods::pod("server", &[container])).await?;
     Ok(server.status.pod_ip.clone())
 }
 
