@@ -89,3 +89,6 @@ impl Filters {
         Ok(filter)
     }
 }
+
+#[cfg(test)]
+mod tests;
