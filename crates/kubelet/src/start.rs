@@ -148,6 +148,12 @@ impl Kubelet {
         self.tasks.spawn_until_stopped("node heartbeat", async move { registration.keep().await });
         let logs = crate::logs::keeper::run(self.shared.clone(), self.workers.clone());
         self.tasks.spawn_until_stopped("log rotation", logs);
+        let limits = crate::node::enforce(self.shared.clone(), self.capacity.clone());
+        self.tasks.spawn_until_stopped("node limits", limits);
+        let eviction = crate::eviction::run(self.shared.clone(), self.workers.clone());
+        self.tasks.spawn_until_stopped("eviction", eviction);
+        let images = crate::images_gc::run(self.shared.clone());
+        self.tasks.spawn_until_stopped("image collection", images);
         self.run_plugins();
         let (shared, workers, tasks) = (self.shared.clone(), self.workers.clone(), self.tasks.clone());
         let told = workers.clone();

@@ -14,6 +14,37 @@ use std::sync::Arc;
 
 /// Measures everything: as long as it takes to look at every file that pods wrote.
 pub async fn measure(shared: &Arc<Shared>) -> Disks {
+    let pods = shared.pods.list().into_iter().filter(|p| !is_terminal(p)).collect();
+    let disks = file_systems(shared).await;
+    of_pods(shared, pods, disks).await
+}
+
+/// The node's file systems, without the pods' parts of them.
+pub async fn file_systems(shared: &Arc<Shared>) -> Disks {
+    let image_fs = shared.cri.image_fs_info(ImageFsInfoRequest {}).await.unwrap_or_default();
+    let of = |list: &[FilesystemUsage]| list.first().map(place).unwrap_or_default();
+    let (images, containers) = (of(&image_fs.image_filesystems), of(&image_fs.container_filesystems));
+    let containers = if containers.0.as_os_str().is_empty() { images.clone() } else { containers };
+    let device = |path: &Path| path.metadata().map(|m| m.dev()).ok();
+    let root = &shared.places.root;
+    let node = file_system(root);
+    Disks {
+        time: shared.clock.now(),
+        node: Disk {
+            used: node.capacity.saturating_sub(node.available),
+            inodes_used: node.inodes.saturating_sub(node.inodes_free),
+            ..node
+        },
+        images: with_use(&images),
+        containers: with_use(&containers),
+        images_apart: device(&images.0).is_some_and(|d| device(root) != Some(d)),
+        containers_apart_from_images: device(&containers.0) != device(&images.0),
+        ..Disks::default()
+    }
+}
+
+/// The same with what these pods have on disk.
+pub async fn of_pods(shared: &Arc<Shared>, pods: Vec<Arc<Pod>>, mut disks: Disks) -> Disks {
     let layers = match shared.cri.list_container_stats(ListContainerStatsRequest::default()).await {
         Ok(reply) => reply.stats,
         Err(error) => {
@@ -21,24 +52,12 @@ pub async fn measure(shared: &Arc<Shared>) -> Disks {
             Vec::new()
         }
     };
-    let image_fs = shared.cri.image_fs_info(ImageFsInfoRequest {}).await.unwrap_or_default();
-    let of = |list: &[FilesystemUsage]| list.first().map(place).unwrap_or_default();
-    let (images, containers) = (of(&image_fs.image_filesystems), of(&image_fs.container_filesystems));
     let shared = shared.clone();
     let measured = tokio::task::spawn_blocking(move || {
-        let mut disks = Disks {
-            time: shared.clock.now(),
-            node: file_system(&shared.places.root),
-            images: with_use(&images),
-            containers: with_use(if containers.0.as_os_str().is_empty() { &images } else { &containers }),
-            ..Disks::default()
-        };
-        disks.node.used = disks.node.capacity.saturating_sub(disks.node.available);
-        disks.node.inodes_used = disks.node.inodes.saturating_sub(disks.node.inodes_free);
         let mut wrote = written(&layers, &disks.containers);
-        for pod in shared.pods.list().iter().filter(|p| !is_terminal(p)) {
+        for pod in pods {
             let layers = wrote.remove(&pod.metadata.uid).unwrap_or_default();
-            disks.pods.insert(pod.metadata.uid.clone(), of_pod(&shared, pod, layers, &disks.node));
+            disks.pods.insert(pod.metadata.uid.clone(), of_pod(&shared, &pod, layers, &disks.node));
         }
         disks
     });

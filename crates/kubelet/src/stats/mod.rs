@@ -10,6 +10,7 @@ mod rates;
 pub use machine::Machine;
 
 use crate::Shared;
+use corten_api::core::v1::Pod;
 use corten_rt::Timestamp;
 use rates::Rates;
 use std::collections::HashMap;
@@ -160,6 +161,9 @@ pub struct Disks {
     /// Where images are, and where containers write.
     pub images: Disk,
     pub containers: Disk,
+    /// Images are on another disk than volumes and logs; containers write to another disk than that of images.
+    pub images_apart: bool,
+    pub containers_apart_from_images: bool,
     /// By pod UID.
     pub pods: HashMap<String, PodDisk>,
 }
@@ -188,6 +192,21 @@ impl Collector {
         let usage = Arc::new(usage);
         *last = Some((corten_rt::Instant::now(), usage.clone()));
         usage
+    }
+
+    /// The node's file systems alone.
+    pub(crate) async fn file_systems(&self, shared: &Arc<Shared>) -> Disks {
+        disk::file_systems(shared).await
+    }
+
+    /// What these pods have on disk, by UID.
+    pub(crate) async fn disks_of(
+        &self,
+        shared: &Arc<Shared>,
+        pods: Vec<Arc<Pod>>,
+    ) -> HashMap<String, PodDisk> {
+        let disks = disk::file_systems(shared).await;
+        disk::of_pods(shared, pods, disks).await.pods
     }
 
     /// What is on disk, measured no longer ago than `fresh`.

@@ -35,6 +35,23 @@ impl Surroundings {
     }
 }
 
+/// Tells that an order ends the pod, where it is no fault of the pod's.
+fn disruption(pod: &Pod, out: &mut PodStatus, memory: &Memory, now: Timestamp) {
+    let Some(order) = memory.order.as_ref().filter(|o| o.disruption) else { return };
+    let is_it = |c: &&PodCondition| c.type_ == "DisruptionTarget" && c.status == "True";
+    let since = pod.status.conditions.iter().find(is_it).and_then(|c| c.last_transition_time);
+    out.conditions.retain(|c| c.type_ != "DisruptionTarget");
+    out.conditions.push(PodCondition {
+        type_: "DisruptionTarget".into(),
+        status: "True".into(),
+        reason: "TerminationByKubelet".into(),
+        message: order.message.clone(),
+        observed_generation: pod.metadata.generation,
+        last_transition_time: since.or(Some(Time::new(now))),
+        ..PodCondition::default()
+    });
+}
+
 /// The status to write.
 pub fn status(
     pod: &Pod,
@@ -75,6 +92,7 @@ pub fn status(
         looking.map(|c| ContainerStatus { ready: false, started: None, ..one(&c, false) }).collect();
     out.container_statuses = pod.spec.containers.iter().map(|c| one(c, false)).collect();
     set_phase(pod, &mut out, observed, memory);
+    disruption(pod, &mut out, memory, now);
     conditions(pod, &mut out, observed, now);
     conditions::resize(&mut out, &memory.resize, now);
     out

@@ -187,6 +187,7 @@ impl Worker {
     /// One look: see, decide, tell, act.
     async fn look(&mut self) -> Next {
         self.see_pod();
+        self.hear_order();
         if self.shared.volumes.take_changed(&self.pod.metadata.uid) {
             // What a volume shows has changed, or what it waited for has come.
             self.stale = true;
