@@ -29,11 +29,14 @@ use world::World;
 #[derive(Parser)]
 struct Options {
     /// A runtime: NAME=SOCKET. Repeatable.
-    #[arg(long = "runtime", required = true)]
+    #[arg(long = "runtime", required_unless_present = "serve")]
     runtimes: Vec<String>,
     /// The model of the API.
-    #[arg(long)]
+    #[arg(long, default_value = "../shared/data/cri-v1-model.json")]
     model: PathBuf,
+    /// Only serve the images (`suite/plain:1` and others) at this address, for other clients of a runtime.
+    #[arg(long)]
+    serve: Option<std::net::SocketAddr>,
     /// Where `differences.tsv` and `fields.tsv` are.
     #[arg(long, default_value = env!("CARGO_MANIFEST_DIR"))]
     explained: PathBuf,
@@ -54,6 +57,12 @@ struct Outcome {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    if let Some(address) = options.serve {
+        let tasks = Tasks::new(Stop::new());
+        let _registry = Registry::start(address, &tasks).await?;
+        tasks.stop().stopped().await;
+        return Ok(ExitCode::SUCCESS);
+    }
     let model = Arc::new(Model::load(&options.model)?);
     let explained = Explained::load(&options.explained)?;
     let mut outcomes = Vec::new();
@@ -79,7 +88,7 @@ async fn check(runtime: &str, options: &Options, model: &Arc<Model>) -> Result<O
     let dir = tempfile::tempdir()?;
     let world = World::new(
         Probe::new(client, model.clone()),
-        Registry::start(&tasks).await?,
+        Registry::start(([127, 0, 0, 1], 0).into(), &tasks).await?,
         dir.path().to_owned(),
         options.cgroup.clone(),
     );

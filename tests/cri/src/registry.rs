@@ -35,10 +35,10 @@ struct Recipe {
 struct File(&'static str, Vec<u8>, u32, u64);
 
 impl Registry {
-    /// Serves the images from a free port.
-    pub async fn start(tasks: &Tasks) -> Result<Self> {
+    /// Serves the images at `address`; port 0 is any free one.
+    pub async fn start(address: SocketAddr, tasks: &Tasks) -> Result<Self> {
         let content = Arc::new(content()?);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
         let address = listener.local_addr()?;
         let inner = tasks.clone();
         tasks.spawn_until_stopped("registry", async move {

@@ -175,7 +175,13 @@ impl Pod<'_> {
             metadata: Some(ContainerMetadata { name: format!("c-{}", self.world.number()), attempt: 0 }),
             image: Some(self.world.image("plain").await?),
             linux: Some(LinuxContainerConfig {
-                security_context: Some(LinuxContainerSecurityContext::default()),
+                security_context: Some(LinuxContainerSecurityContext {
+                    namespace_options: Some(NamespaceOption {
+                        pid: NamespaceMode::Container as i32,
+                        ..NamespaceOption::default()
+                    }),
+                    ..LinuxContainerSecurityContext::default()
+                }),
                 ..LinuxContainerConfig::default()
             }),
             ..ContainerConfig::default()

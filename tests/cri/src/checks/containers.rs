@@ -112,7 +112,7 @@ async fn exit_codes_are_kept(w: &World) -> Result<()> {
         [("exit 0", 0, "Completed"), ("exit 7", 7, "Error"), ("kill -9 $$; sleep 9", 137, "Error")]
     {
         // A first process is deaf to its own signals: a shell below it is not.
-        let script = format!("sh -c '{script}'");
+        let script = format!("sh -c '{script}'; exit $?");
         let (status, _) = pod.run(&script, |_| ()).await?;
         same(&script, (status.exit_code, status.reason.as_str()), (code, reason))?;
     }

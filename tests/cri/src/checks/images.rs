@@ -58,11 +58,21 @@ async fn credentials_are_taken(w: &World) -> Result<()> {
         user_specified_image: w.registry.image("plain"),
         runtime_handler: String::new(),
     };
-    let auth = AuthConfig { username: "ann".into(), password: "tree".into(), ..AuthConfig::default() };
-    let request =
-        PullImageRequest { image: Some(image), auth: Some(auth), sandbox_config: Some(w.sandbox()) };
-    let reply = w.probe.pull_image(request).await?;
-    ensure!(reply.image_ref.contains("sha256:"), "{reply:?}");
+    let own = |text: &str| text.to_owned();
+    for auth in [
+        AuthConfig { username: own("ann"), password: own("tree"), ..AuthConfig::default() },
+        AuthConfig { auth: own("YW5uOnRyZWU="), server_address: own("127.0.0.1"), ..AuthConfig::default() },
+        AuthConfig { identity_token: own("leaf"), ..AuthConfig::default() },
+        AuthConfig { registry_token: own("bark"), ..AuthConfig::default() },
+    ] {
+        let request = PullImageRequest {
+            image: Some(image.clone()),
+            auth: Some(auth),
+            sandbox_config: Some(w.sandbox()),
+        };
+        let reply = w.probe.pull_image(request).await?;
+        ensure!(reply.image_ref.contains("sha256:"), "{reply:?}");
+    }
     Ok(())
 }
 

@@ -127,13 +127,13 @@ const NAMESPACES: &str = "for n in net ipc uts pid mnt; do readlink /proc/self/n
 
 async fn namespaces_are_shared_in_a_pod(w: &World) -> Result<()> {
     let pod = w.pod().await?;
-    let one = pod.output(NAMESPACES, |_| ()).await?;
-    let two = pod.output(NAMESPACES, |_| ()).await?;
-    let (one, two): (Vec<&str>, Vec<&str>) = (one.lines().collect(), two.lines().collect());
-    same("shared", &one[..3], &two[..3])?;
-    ensure!(one[3] != two[3] && one[4] != two[4], "own namespaces are shared: {one:?} {two:?}");
     let a = pod.start(|_| ()).await?;
     let b = pod.start(|_| ()).await?;
+    let (one, two) = (w.exec(&a, NAMESPACES).await?.0, w.exec(&b, NAMESPACES).await?.0);
+    let (one, two): (Vec<&str>, Vec<&str>) = (one.lines().collect(), two.lines().collect());
+    ensure!(one.len() == 5 && two.len() == 5, "{one:?} {two:?}");
+    same("shared", &one[..3], &two[..3])?;
+    ensure!(one[3] != two[3] && one[4] != two[4], "own namespaces are shared: {one:?} {two:?}");
     w.exec(&a, "echo hello > /dev/shm/note").await?;
     same("shared memory", w.exec(&b, "cat /dev/shm/note").await?.0.as_str(), "hello")?;
     same("first process", w.exec(&a, "cat /proc/1/comm").await?.0.as_str(), "sleep")
