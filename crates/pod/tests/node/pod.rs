@@ -16,7 +16,8 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Whether the tests can run here.
 pub fn able() -> bool {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    let root =
+        std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
     let busybox = Path::new("/bin/busybox").exists();
     if !root || !busybox {
         eprintln!("skipped: needs root and /bin/busybox (package busybox-static)");
@@ -64,7 +65,8 @@ impl Conn {
                 }
             }
             let mut buffer = [0; 4096];
-            let (count, descriptors) = sockets::receive(&self.stream, &mut buffer).expect("an answer in time");
+            let (count, descriptors) =
+                sockets::receive(&self.stream, &mut buffer).expect("an answer in time");
             if count == 0 {
                 return None;
             }
@@ -92,11 +94,8 @@ impl Pod {
         std::fs::create_dir_all(&dir).unwrap();
         make_image(&dir.join("image"));
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let child = Command::new(executable())
-            .arg0("corten-pod")
-            .stdin(OwnedFd::from(theirs))
-            .spawn()
-            .unwrap();
+        let child =
+            Command::new(executable()).arg0("corten-pod").stdin(OwnedFd::from(theirs)).spawn().unwrap();
         let mut first = Conn::new(ours);
         let mut sandbox = Sandbox {
             id: "pod".into(),
@@ -288,12 +287,14 @@ fn make_image(image: &Path) {
     std::fs::create_dir_all(image.join("bin")).unwrap();
     std::fs::create_dir_all(image.join("etc")).unwrap();
     std::fs::copy("/bin/busybox", image.join("bin/busybox")).unwrap();
-    for name in ["sh", "cat", "sleep", "echo", "id", "ls", "ps", "head", "dd", "tr", "true", "touch", "grep",
-        "stat", "tty", "stty", "kill", "mount", "nc", "yes", "hostname", "pwd", "env", "readlink", "su", "wc", "seq"]
-    {
+    for name in [
+        "sh", "cat", "sleep", "echo", "id", "ls", "ps", "head", "dd", "tr", "true", "touch", "grep", "stat",
+        "tty", "stty", "kill", "mount", "nc", "yes", "hostname", "pwd", "env", "readlink", "su", "wc", "seq",
+    ] {
         std::os::unix::fs::symlink("busybox", image.join("bin").join(name)).unwrap();
     }
-    std::fs::write(image.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:101:102::/srv:/bin/sh\n").unwrap();
+    std::fs::write(image.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:101:102::/srv:/bin/sh\n")
+        .unwrap();
     std::fs::write(image.join("etc/group"), "root:x:0:\nlog:x:200:web\n").unwrap();
 }
 
