@@ -7,6 +7,7 @@
 //! again finds its pods by them and by their supervisors' sockets (`recovery.rs`), and a supervisor's end is
 //! noticed by the end of its connection (`watch.rs`).
 
+pub mod cni;
 mod container;
 mod events;
 mod exec;
@@ -21,15 +22,18 @@ mod runtime;
 mod sandbox;
 mod service;
 pub mod spec;
+pub mod supervisor_binary;
 mod state;
 mod stats;
 mod status;
 mod streams;
 mod supervisor;
+pub mod supervisor_binary;
 mod table;
 mod terminal;
 mod watch;
 
+pub use recovery::remove_pods;
 pub use runtime::{OpenError, Runtime, RuntimeConfig};
 
 /// A new id: 64 hexadecimal digits, as all runtimes have them.
