@@ -173,10 +173,7 @@ fn sysctls(
 ) -> Result<Vec<(String, String)>, Refusal> {
     let mut out = Vec::new();
     for (given, value) in &linux.sysctls {
-        let name = given.replace('/', ".");
-        if name.contains("..") || name.starts_with('.') || name.is_empty() {
-            return Err(invalid(format!("sysctl {given:?} is not a name")));
-        }
+        let name = sysctl_name(given).ok_or_else(|| invalid(format!("sysctl {given:?} is not a name")))?;
         let net = name.starts_with("net.");
         let ipc = is_ipc_sysctl(&name);
         let domain = name == "kernel.domainname";
@@ -207,6 +204,20 @@ fn sysctls(
     }
     out.sort();
     Ok(out)
+}
+
+/// With dots between its parts. A name that has slashes there, as a path has, may have dots within a part
+/// (`net/ipv4/conf/eth0.1`), which become slashes. `None` for what could lead elsewhere.
+fn sysctl_name(given: &str) -> Option<String> {
+    let as_path = given.find(['.', '/']).is_some_and(|at| given[at..].starts_with('/'));
+    let swap = |c| match c {
+        '/' => '.',
+        '.' => '/',
+        other => other,
+    };
+    let name: String = if as_path { given.chars().map(swap).collect() } else { given.to_owned() };
+    let bad = |part: &str| part.is_empty() || part.chars().all(|c| c == '/') || part.contains('\0');
+    (!name.split('.').any(bad)).then_some(name)
 }
 
 fn is_ipc_sysctl(name: &str) -> bool {
@@ -261,4 +272,204 @@ fn resolv_conf(dns: &cri::DnsConfig) -> Result<String, Refusal> {
         out += &format!("options {}\n", dns.options.join(" "));
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FakeFiles, Machine};
+    use super::*;
+
+    fn files() -> FakeFiles {
+        FakeFiles {
+            files: [
+                ("/proc/sys/kernel/hostname".into(), b"node-1\n".to_vec()),
+                ("/etc/hosts".into(), b"127.0.0.1 localhost\n".to_vec()),
+                ("/etc/resolv.conf".into(), b"nameserver 192.0.2.1\n".to_vec()),
+            ]
+            .into(),
+            ..FakeFiles::default()
+        }
+    }
+
+    fn plan(config: &cri::PodSandboxConfig) -> Result<SandboxPlan, Refusal> {
+        let (machine, files) = (Machine::example(false), files());
+        let dir = Path::new("/run/corten/s");
+        plan_sandbox(&SandboxInput { id: "s", dir, config, machine: &machine, files: &files })
+    }
+
+    fn config(change: impl Fn(&mut cri::NamespaceOption)) -> cri::PodSandboxConfig {
+        let mut options = cri::NamespaceOption { pid: NamespaceMode::Container as i32, ..Default::default() };
+        change(&mut options);
+        cri::PodSandboxConfig {
+            hostname: "web-0".into(),
+            linux: Some(cri::LinuxPodSandboxConfig {
+                cgroup_parent: "/kubepods/podx".into(),
+                security_context: Some(cri::LinuxSandboxSecurityContext {
+                    namespace_options: Some(options),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    fn mapping(inside: u32, outside: u32, length: u32) -> cri::IdMapping {
+        cri::IdMapping { container_id: inside, host_id: outside, length }
+    }
+
+    fn users(mode: NamespaceMode, maps: &[cri::IdMapping]) -> Option<cri::UserNamespace> {
+        Some(cri::UserNamespace { mode: mode as i32, uids: maps.to_vec(), gids: maps.to_vec() })
+    }
+
+    #[test]
+    fn a_pod_of_its_own() {
+        let mut config = config(|_| ());
+        config.dns_config = Some(cri::DnsConfig {
+            servers: vec!["10.96.0.10".into(), "fd00::a".into()],
+            searches: vec!["default.svc".into(), "svc".into()],
+            options: vec!["ndots:5".into()],
+        });
+        let plan = plan(&config).expect("a plan");
+        assert_eq!(plan.cgroup, "/kubepods/podx/s");
+        let s = &plan.sandbox;
+        assert_eq!(
+            (s.hostname.as_deref(), s.host_network, s.host_ipc, s.shared_pid),
+            (Some("web-0"), false, false, false)
+        );
+        assert_eq!((s.shm_size, s.id_map.as_ref(), s.oom_score_adj), (64 << 20, None, -998));
+        assert_eq!(s.cgroups.first().map(String::as_str), Some("/sys/fs/cgroup/cpu,cpuacct/kubepods/podx/s"));
+        assert_eq!(s.cgroups.len(), 6, "every hierarchy");
+        let sysctls = [
+            ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned()),
+            ("net.ipv4.ping_group_range".to_owned(), "0 2147483647".to_owned()),
+        ];
+        assert_eq!(s.sysctls, sysctls);
+        let texts: Vec<_> =
+            plan.files.iter().map(|(p, text)| (p.to_str().expect("text"), text.as_str())).collect();
+        let resolv = "search default.svc svc\nnameserver 10.96.0.10\nnameserver fd00::a\noptions ndots:5\n";
+        let expected = [
+            ("/run/corten/s/hostname", "web-0\n"),
+            ("/run/corten/s/hosts", "127.0.0.1 localhost\n"),
+            ("/run/corten/s/resolv.conf", resolv),
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_pod_in_the_machines_namespaces() {
+        let mut config = config(|o| {
+            (o.network, o.ipc, o.pid) =
+                (NamespaceMode::Node as i32, NamespaceMode::Node as i32, NamespaceMode::Node as i32);
+        });
+        let refused = plan(&config).expect_err("a name of its own").to_string();
+        assert!(
+            refused.contains("unable to set hostname \"web-0\" without a private UTS namespace"),
+            "{refused}"
+        );
+        for name in ["", "node-1"] {
+            config.hostname = name.into();
+            let plan = plan(&config).expect("a plan");
+            assert_eq!(plan.sandbox.hostname, None);
+            assert!(plan.sandbox.host_network && plan.sandbox.host_ipc && plan.sandbox.sysctls.is_empty());
+            assert_eq!(plan.files[0].1, "node-1\n");
+            assert_eq!(plan.files[2].1, "nameserver 192.0.2.1\n");
+        }
+    }
+
+    #[test]
+    fn users_of_its_own() {
+        let maps = [mapping(0, 100_000, 65_536)];
+        let plan = plan(&config(|o| o.userns_options = users(NamespaceMode::Pod, &maps))).expect("a plan");
+        let range = IdRange { inside: 0, outside: 100_000, count: 65_536 };
+        assert_eq!(plan.sandbox.id_map, Some(IdMap { users: vec![range.clone()], groups: vec![range] }));
+        assert_eq!(plan.sandbox.sysctls.len(), 1, "a pod cannot map all groups that may ping");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        type Change = fn(&mut cri::PodSandboxConfig);
+        fn options(config: &mut cri::PodSandboxConfig) -> &mut cri::NamespaceOption {
+            let context = config.linux.get_or_insert_default().security_context.get_or_insert_default();
+            context.namespace_options.get_or_insert_default()
+        }
+        fn sysctl(config: &mut cri::PodSandboxConfig, name: &str) {
+            config.linux.get_or_insert_default().sysctls.insert(name.into(), "1".into());
+        }
+        let cases: [(&str, Change); 16] = [
+            ("unsupported network namespace mode \"TARGET\"", |c| {
+                options(c).network = NamespaceMode::Target as i32
+            }),
+            ("unknown ipc namespace mode 9", |c| options(c).ipc = 9),
+            ("POD needs mappings", |c| options(c).userns_options = users(NamespaceMode::Pod, &[])),
+            ("NODE can not be used with mappings", |c| {
+                options(c).userns_options = users(NamespaceMode::Node, &[mapping(0, 1, 1)]);
+            }),
+            ("unsupported user namespace mode \"CONTAINER\"", |c| {
+                options(c).userns_options = users(NamespaceMode::Container, &[]);
+            }),
+            ("invalid length 0", |c| {
+                options(c).userns_options = users(NamespaceMode::Pod, &[mapping(0, 1, 0)])
+            }),
+            ("invalid length 2", |c| {
+                options(c).userns_options = users(NamespaceMode::Pod, &[mapping(0, u32::MAX, 2)]);
+            }),
+            ("overlap at 5", |c| {
+                options(c).userns_options =
+                    users(NamespaceMode::Pod, &[mapping(0, 1000, 10), mapping(5, 2000, 10)]);
+            }),
+            ("can not use the host's pid namespace", |c| {
+                options(c).pid = NamespaceMode::Node as i32;
+                options(c).userns_options = users(NamespaceMode::Pod, &[mapping(0, 1, 1)]);
+            }),
+            ("not in a separate kernel namespace", |c| sysctl(c, "vm.swappiness")),
+            ("conflicts with the pod's hostname", |c| sysctl(c, "kernel.hostname")),
+            ("\"net..x\" is not a name", |c| sysctl(c, "net..x")),
+            ("\"net/../kernel/x\" is not a name", |c| sysctl(c, "net/../kernel/x")),
+            ("not allowed in host ipc namespace", |c| {
+                options(c).ipc = NamespaceMode::Node as i32;
+                sysctl(c, "kernel.shmmax");
+            }),
+            ("not allowed in host network namespace", |c| {
+                options(c).network = NamespaceMode::Node as i32;
+                c.hostname.clear();
+                sysctl(c, "net.core.somaxconn");
+            }),
+            ("\"a b\" is not one word", |c| c.dns_config.get_or_insert_default().servers.push("a b".into())),
+        ];
+        for (text, change) in cases {
+            let mut config = config(|_| ());
+            change(&mut config);
+            let message = plan(&config).expect_err(text).to_string();
+            assert!(message.contains(text), "{message}");
+        }
+        let mut long = config(|_| ());
+        long.hostname = "h".repeat(65);
+        assert!(plan(&long).is_err());
+    }
+
+    #[test]
+    fn settings_of_a_namespace_are_taken() {
+        let mut config = config(|o| o.pid = NamespaceMode::Pod as i32);
+        let sysctls = [
+            ("net.ipv4.ping_group_range", "1 2"),
+            ("net/ipv4/conf/eth0.1/forwarding", "1"),
+            ("kernel.shm_rmid_forced", "1"),
+            ("fs.mqueue.msg_max", "9"),
+        ];
+        config.linux.get_or_insert_default().sysctls =
+            sysctls.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let plan = plan(&config).expect("a plan");
+        assert!(plan.sandbox.shared_pid);
+        let got: Vec<_> =
+            plan.sandbox.sysctls.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let expected = [
+            "fs.mqueue.msg_max=9",
+            "kernel.shm_rmid_forced=1",
+            "net.ipv4.conf.eth0/1.forwarding=1",
+            "net.ipv4.ip_unprivileged_port_start=0",
+            "net.ipv4.ping_group_range=1 2",
+        ];
+        assert_eq!(got, expected);
+    }
 }
