@@ -1,8 +1,9 @@
 //! `xtask conformance`: how many specs of a rung have a test of their name.
 //!
-//! `conformance/rung1.tsv` lists the specs (SIG, group, label, test name). A spec counts as covered on a real
-//! cluster by a test of that name below `conformance/tests`, and in virtual time by one below
-//! `crates/testkit/tests`. Whether the tests pass is for the test runs to say.
+//! `conformance/rung1.tsv` and its like list the specs (SIG, group, label, test name); one that belongs to two rungs
+//! stands in both, under one name. A spec counts as covered on a real cluster by a test of that name below
+//! `conformance/tests`, and in virtual time by one below `crates/testkit/tests`. Whether the tests pass is for the
+//! test runs to say.
 
 pub mod passes;
 
@@ -10,7 +11,10 @@ use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A line of the list.
+/// The rungs: what they are called, and the files that list their specs.
+const RUNGS: [(&str, &str); 2] = [("rung 1", "conformance/rung1.tsv"), ("node", "conformance/rung2.tsv")];
+
+/// A line of a list.
 #[derive(Debug, PartialEq, Eq)]
 struct Spec<'a> {
     sig: &'a str,
@@ -27,15 +31,20 @@ struct Found {
 
 /// Prints the count and what is missing.
 pub fn run(repository: &Path) -> Result<()> {
-    let list = repository.join("conformance/rung1.tsv");
-    let text = std::fs::read_to_string(&list).with_context(|| format!("read {}", list.display()))?;
-    let specs = parse(&text)?;
     let found = Found {
         cluster: tests_below(&repository.join("conformance/tests"))?,
         simulated: tests_below(&repository.join("crates/testkit/tests"))?,
     };
-    print!("{}", report(&specs, &found));
+    for (rung, list) in RUNGS {
+        let text = read(repository, list)?;
+        print!("{rung}\n{}", report(&parse(&text)?, &found));
+    }
     Ok(())
+}
+
+fn read(repository: &Path, list: &str) -> Result<String> {
+    let path = repository.join(list);
+    std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }
 
 fn parse(text: &str) -> Result<Vec<Spec<'_>>> {

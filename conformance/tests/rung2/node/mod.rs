@@ -10,7 +10,7 @@ mod hosts;
 mod init;
 mod objects;
 mod probes;
-// mod resize;
+mod resize;
 mod runtime;
 mod runtime_class;
 mod security;
