@@ -29,6 +29,8 @@ mod reference;
 pub mod registry;
 mod service;
 mod store;
+#[cfg(test)]
+mod tests;
 mod unpack;
 
 pub use config::ImageConfig;
