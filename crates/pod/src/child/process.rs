@@ -117,7 +117,7 @@ fn enter(process: &Process, entered: bool) -> Result<(), Failure> {
 fn database(path: &str) -> String {
     let mut bytes = Vec::new();
     if let Ok(file) = files::open(path, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY, 0)
-        && files::status(&file).is_ok_and(|status| status.mode & libc::S_IFMT == libc::S_IFREG)
+        && files::status(&file).is_ok_and(|status| status.is_file())
     {
         let _ = std::fs::File::from(file).take(MAX_DATABASE).read_to_end(&mut bytes);
     }

@@ -61,6 +61,11 @@ fn make_within(users: &OwnedFd, namespace: Option<&OwnedFd>, channel: &Channel) 
 
 fn reap_for_ever(namespace: Option<&OwnedFd>) -> ! {
     process::set_name(NAME);
+    for number in 0..3 {
+        if let Ok(null) = files::open("/dev/null", libc::O_RDWR, 0) {
+            let _ = files::place(null, number);
+        }
+    }
     files::close_all_but(&namespace.map(AsRawFd::as_raw_fd).into_iter().collect::<Vec<_>>());
     if let Some(namespace) = namespace {
         let _ = mounts::join(namespace, libc::CLONE_NEWNS);

@@ -19,6 +19,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether it is a plain file.
+    pub fn is_file(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFREG
+    }
+
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR

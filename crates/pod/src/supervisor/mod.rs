@@ -63,7 +63,9 @@ impl Supervisor {
         let children = process::child_events()?;
         let first = files::inherited(STDIN)?;
         let null = files::open("/dev/null", libc::O_RDWR, 0)?;
-        for number in 0..3 {
+        // What nobody expects is written to standard error, if that is a file: a pipe might end.
+        let keeps_errors = files::inherited(2).and_then(files::status).is_ok_and(|it| it.is_file());
+        for number in 0..if keeps_errors { 2 } else { 3 } {
             files::place(&null, number)?;
         }
         drop(null);

@@ -6,4 +6,5 @@
 mod kernel;
 
 mod containers;
+mod figures;
 mod pod;

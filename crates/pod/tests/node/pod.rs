@@ -1,6 +1,6 @@
 //! A pod for tests: a supervisor in directories of its own, which it removes.
 
-use crate::kernel::{events, files, sockets};
+use crate::kernel::{files, sockets};
 use corten_pod::protocol::*;
 use corten_pod::wire::Wire;
 use std::io::Read;
@@ -30,6 +30,8 @@ pub struct Pod {
     pub dir: PathBuf,
     pub child: Child,
     pub first: Conn,
+    /// How long it took until the namespaces were there.
+    pub ready_after: Duration,
 }
 
 /// A connection to it.
@@ -93,6 +95,7 @@ impl Pod {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         make_image(&dir.join("image"));
+        let begin = std::time::Instant::now();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let child =
             Command::new(executable()).arg0("corten-pod").stdin(OwnedFd::from(theirs)).spawn().unwrap();
@@ -109,7 +112,7 @@ impl Pod {
             Reply::Ready(ready) => assert_eq!(ready.pid, child.id() as i32),
             other => panic!("{other:?}"),
         }
-        Pod { dir, child, first }
+        Pod { dir, child, first, ready_after: begin.elapsed() }
     }
 
     pub fn connect(&self) -> Conn {
@@ -308,6 +311,3 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
     panic!("never: {what}");
 }
-
-#[allow(unused_imports)]
-use events as _;
