@@ -44,6 +44,9 @@ pub use refusal::Refusal;
 pub use resources::limits;
 pub use sandbox::plan_sandbox;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -60,10 +60,13 @@ pub enum Source<'a> {
     File(&'a [u8]),
 }
 
+/// The digest of a profile's file, `None` for the runtime's own, and what its meaning depends on.
+type Key = (Option<[u8; 32]>, Context);
+
 /// Compiled filters by profile and by what it depends on.
 #[derive(Debug, Default)]
 pub struct Filters {
-    kept: Mutex<HashMap<(Option<[u8; 32]>, Context), Arc<Filter>>>,
+    kept: Mutex<HashMap<Key, Arc<Filter>>>,
 }
 
 impl Filters {

@@ -179,7 +179,8 @@ fn arguments_are_compared_in_all_64_bits() {
     const V: u64 = 0x5_0000_0007;
     let values =
         [0, 6, 7, 8, 0x4_0000_0007, 0x4_ffff_ffff, V - 1, V, V + 1, 0x6_0000_0000, 0x6_0000_0007, u64::MAX];
-    let operators: [(&str, fn(u64) -> bool); 7] = [
+    type Holds = fn(u64) -> bool;
+    let operators: [(&str, Holds); 7] = [
         ("SCMP_CMP_NE", |a| a != V),
         ("SCMP_CMP_LT", |a| a < V),
         ("SCMP_CMP_LE", |a| a <= V),
