@@ -78,6 +78,7 @@ pub fn plan_container(input: &ContainerInput<'_>) -> Result<ContainerPlan, Refus
         devices: devices.rules,
         handles: mounts.handles,
         directories: mounts.directories,
+        volumes: mounts.volumes,
         stop_signal: stop_signal::stop_signal(input.config, &input.image.stop_signal)?,
     })
 }

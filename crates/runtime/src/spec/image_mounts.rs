@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use corten_pod::protocol::{FileSystem, Source};
 
-use super::refusal::{invalid, missing};
+use super::refusal::{invalid, missing, unsupported};
 use super::{FileKind, Files, Refusal};
 
 /// The kernel takes one page of options.
@@ -12,27 +12,41 @@ const MAX_OPTIONS: usize = 4095;
 
 /// The layers (lowest first), or what is at `sub_path` in them.
 pub(super) fn source(layers: &[PathBuf], sub_path: &str, files: &dyn Files) -> Result<Source, Refusal> {
+    match part(layers, sub_path, files)? {
+        Part::Nothing => Err(missing(format!("image volume: path {sub_path:?} is not in the image"))),
+        Part::File(path) => Ok(bind(&path)),
+        Part::Directories(lower) if lower.len() == 1 => Ok(bind(&lower[0])),
+        Part::Directories(lower) => overlay(&lower, None),
+    }
+}
+
+/// What is at a path of an image.
+pub(super) enum Part {
+    /// Nothing.
+    Nothing,
+    /// A file of this layer.
+    File(PathBuf),
+    /// A directory, in all layers that have a part in it, the topmost first.
+    Directories(Vec<PathBuf>),
+}
+
+pub(super) fn part(layers: &[PathBuf], sub_path: &str, files: &dyn Files) -> Result<Part, Refusal> {
     let mut lower = Vec::new();
     for layer in layers.iter().rev() {
         match within(layer, sub_path, files)? {
             Found::Nothing => {}
-            Found::File(path) if lower.is_empty() => return bind(&path),
+            Found::File(path) if lower.is_empty() => return Ok(Part::File(path)),
             // Hidden by a directory in a layer above, and all below it.
-            Found::File(_) => break,
+            Found::File(_) | Found::Removed => break,
             Found::Directory { path, hides } => {
                 lower.push(path);
                 if hides {
                     break;
                 }
             }
-            Found::Removed => break,
         }
     }
-    match lower.as_slice() {
-        [] => Err(missing(format!("image volume: path {sub_path:?} is not in the image"))),
-        [one] => bind(one),
-        _ => overlay(&lower),
-    }
+    Ok(if lower.is_empty() { Part::Nothing } else { Part::Directories(lower) })
 }
 
 enum Found {
@@ -91,16 +105,23 @@ fn within(layer: &Path, sub_path: &str, files: &dyn Files) -> Result<Found, Refu
     })
 }
 
-fn bind(path: &Path) -> Result<Source, Refusal> {
-    Ok(Source::Bind(path.display().to_string()))
+fn bind(path: &Path) -> Source {
+    Source::Bind(path.display().to_string())
 }
 
-fn overlay(lower: &[PathBuf]) -> Result<Source, Refusal> {
-    let escaped =
-        lower.iter().map(|path| path.display().to_string().replace('\\', "\\\\").replace(':', "\\:"));
-    let options = format!("lowerdir={}", escaped.collect::<Vec<_>>().join(":"));
-    if options.len() > MAX_OPTIONS || options.contains(',') {
-        return Err(invalid(format!(
+/// An overlay of directories, the topmost first, that is written to a directory `upper` beside its `work`, if
+/// at all.
+pub(super) fn overlay(lower: &[PathBuf], own: Option<(&Path, &Path)>) -> Result<Source, Refusal> {
+    let escape = |path: &Path| {
+        path.display().to_string().replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,")
+    };
+    let lowers: Vec<String> = lower.iter().map(|path| escape(path)).collect();
+    let mut options = format!("lowerdir={}", lowers.join(":"));
+    if let Some((upper, work)) = own {
+        options += &format!(",upperdir={},workdir={}", escape(upper), escape(work));
+    }
+    if options.len() > MAX_OPTIONS {
+        return Err(unsupported(format!(
             "image volume: the paths of its {} layers are too long for the kernel; use an image of fewer layers",
             lower.len()
         )));
@@ -124,6 +145,8 @@ mod tests {
                 "/l/1/gone/h",
                 "/l/1/d/f",
                 "/l/2/d",
+                "/c:1,x/a",
+                "/c:2/a",
             ]
             .map(|p| (p.into(), Vec::new()))
             .into(),
@@ -154,6 +177,8 @@ mod tests {
             assert_eq!(show(source(&layers, sub_path, &files)), expected, "{sub_path}");
         }
         assert_eq!(show(source(&layers[..1], "", &files)), "/l/1");
+        let odd = ["/c:1,x", "/c:2"].map(PathBuf::from);
+        assert_eq!(show(source(&odd, "", &files)), "lowerdir=/c\\:2:/c\\:1\\,x");
         let many: Vec<PathBuf> = (0..400).map(|n| format!("/layers/{n:08}").into()).collect();
         assert!(show(source(&many, "", &files)).contains("too long for the kernel"));
     }

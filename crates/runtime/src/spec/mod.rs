@@ -10,8 +10,7 @@
 //!    [`SandboxPlan::sandbox`].
 //! 3. CreateContainer: [`plan_container`] says whether it can be done; a [`Refusal`] is what CRI answers.
 //!    Keep the configurations, or the plan: `launch` has a form on the wire, as has what is below it.
-//! 4. StartContainer: make [`ContainerPlan::directories`] (mode 0755, with parents), the overlay's `upper` and
-//!    `work`, the cgroup (`create`, `set` with `limits`, `allow_devices` with `devices`), open
+//! 4. StartContainer: make its directories ([`ContainerPlan::make_directories`]), the overlay's `upper` and `work`, the cgroup (`create`, `set` with `limits`, `allow_devices` with `devices`), open
 //!    [`ContainerPlan::handles`] with `open_tree(OPEN_TREE_CLONE | AT_RECURSIVE | OPEN_TREE_CLOEXEC)` in that
 //!    order, and send `launch` with those descriptors.
 //! 5. Exec and ExecSync: [`plan_exec`] with the `process` of the container's launch.
@@ -35,6 +34,7 @@ pub mod seccomp;
 mod security;
 mod stop_signal;
 mod user;
+mod volumes;
 
 pub use container::plan_container;
 pub use exec::plan_exec;
@@ -43,6 +43,7 @@ pub use machine::Machine;
 pub use refusal::Refusal;
 pub use resources::limits;
 pub use sandbox::plan_sandbox;
+pub use volumes::Volume;
 
 #[cfg(test)]
 mod tests;
@@ -127,6 +128,8 @@ pub struct ContainerPlan {
     pub handles: Vec<PathBuf>,
     /// Directories to make where they are missing.
     pub directories: Vec<PathBuf>,
+    /// Directories for the image's volumes, to be made too; [`ContainerPlan::make_directories`] makes both.
+    pub volumes: Vec<Volume>,
     /// The signal that asks it to end.
     pub stop_signal: i32,
 }

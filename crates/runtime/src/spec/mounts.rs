@@ -8,7 +8,7 @@ use corten_pod::protocol::{FileSystem, IdMap, Mount, Propagation, Source};
 use nix::libc::{MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, MS_STRICTATIME};
 
 use super::refusal::{invalid, missing, unsupported};
-use super::{ContainerInput, Refusal, devices, image_mounts, sandbox};
+use super::{ContainerInput, Refusal, Volume, devices, image_mounts, sandbox, volumes};
 
 /// Where version 1's hierarchies and version 2's tree are.
 pub(super) const CGROUPS: &str = "/sys/fs/cgroup";
@@ -35,6 +35,7 @@ pub(super) struct Mounts {
     pub mounts: Vec<Mount>,
     pub handles: Vec<PathBuf>,
     pub directories: Vec<PathBuf>,
+    pub volumes: Vec<Volume>,
     pub root_propagation: Propagation,
     /// Paths to make read-only once everything is mounted.
     pub readonly_paths: Vec<String>,
@@ -62,6 +63,9 @@ pub(super) fn all(situation: &Situation<'_>, extra: &[cri::Mount]) -> Result<Mou
     }
     if own_dev {
         out.mounts.extend(devices::links().into_iter().filter(|m| own(&m.target)));
+    }
+    if situation.readonly_root && situation.id_map.is_none() {
+        out.volumes = volumes::add(situation.input, &places, &mut out.mounts)?;
     }
     for (mount, place) in given.iter().zip(places) {
         out.add(situation, mount, place)?;
@@ -209,6 +213,13 @@ impl Mounts {
                 .ok_or_else(|| missing(format!("image {:?} of a mount is not present", image.image)))?;
             let source = image_mounts::source(layers, &mount.image_sub_path, situation.input.files)?;
             let id_mapped = situation.id_mapped(mount)?;
+            if situation.id_map.is_some() && matches!(source, Source::Type(_)) {
+                return Err(unsupported(format!(
+                    "image {:?} has several layers, which cannot be mounted in a user namespace; use one of a \
+                    single layer, or hostUsers: true",
+                    image.image
+                )));
+            }
             let flags = MS_RDONLY;
             self.mounts.push(Mount { source, target, flags, id_mapped, ..Mount::default() });
             return Ok(());

@@ -9,7 +9,7 @@ use corten_sys::cgroups::DeviceRule;
 use nix::libc::{MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY};
 
 use super::seccomp::Filters;
-use super::{ContainerInput, ContainerPlan, FakeFiles, Machine, Peers, Refusal, plan_container};
+use super::{ContainerInput, ContainerPlan, FakeFiles, Machine, Peers, Refusal, Volume, plan_container};
 use crate::images::ImageConfig;
 
 /// A container to plan; tests change what they are about.
@@ -520,4 +520,50 @@ fn security_modules_and_profiles() {
     assert!(case.plan().is_ok(), "labels mean nothing here");
     case.machine.selinux = true;
     assert!(case.refusal().contains("SELinux"));
+}
+
+#[test]
+fn volumes_of_the_image_can_be_written_beside_a_read_only_root() {
+    let mut case = Case::new(true).mount("/srv/data", "/given", |_| ());
+    case.image.volumes =
+        ["/data", "/given", "/given/below", "/link/x", "/new/", "/file", "/"].map(String::from).to_vec();
+    let layers = &case.layers;
+    case.files.directories.extend([layers[0].join("data"), layers[1].join("data")]);
+    case.files.files.insert(layers[0].join("file"), Vec::new());
+    case.files.links.insert(layers[0].join("link"), "/run".into());
+    let volumes = |case: &Case| {
+        let plan = case.planned();
+        let targets = ["/data", "/given/below", "/link", "/new", "/file"];
+        let shown: Vec<_> =
+            shown(&plan).into_iter().filter(|m| targets.iter().any(|t| m.starts_with(t))).collect();
+        (shown, plan.volumes)
+    };
+    assert_eq!(volumes(&case), (Vec::new(), Vec::new()), "its own layer keeps them");
+    case.context().readonly_rootfs = true;
+    let (mounts, volumes) = volumes(&case);
+    let dir = "/run/corten/s/c/volumes";
+    let lower = "lowerdir=/images/layers/2/fs/data:/images/layers/1/fs/data";
+    let data = format!("/data overlay({lower},upperdir={dir}/0/upper,workdir={dir}/0/work)");
+    let expected = [data, format!("/link/x {dir}/3/upper"), format!("/new {dir}/4/upper")];
+    assert_eq!(mounts, expected);
+    assert_eq!(volumes[0].like.as_deref(), Some(Path::new("/images/layers/2/fs/data")));
+    assert_eq!((volumes.len(), volumes[1].work.as_ref(), volumes[1].like.as_ref()), (3, None, None));
+}
+
+#[test]
+fn directories_are_made_as_the_image_has_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("a directory");
+    let like = dir.path().join("like");
+    std::fs::create_dir(&like).expect("made");
+    std::fs::set_permissions(&like, PermissionsExt::from_mode(0o1733)).expect("changed");
+    let mut plan = Case::new(true).planned();
+    let (upper, work) = (dir.path().join("v/upper"), dir.path().join("v/work"));
+    plan.directories = vec![dir.path().join("a/b")];
+    plan.volumes = vec![Volume { upper: upper.clone(), work: Some(work.clone()), like: Some(like) }];
+    for _ in 0..2 {
+        plan.make_directories().expect("made, and made again");
+        assert!(dir.path().join("a/b").is_dir() && work.is_dir());
+        assert_eq!(upper.metadata().expect("there").permissions().mode() & 0o7777, 0o1733);
+    }
 }
