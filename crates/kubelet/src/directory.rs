@@ -22,7 +22,8 @@ pub(crate) struct Directory(pub Arc<Shared>);
 
 impl Directory {
     fn find(&self, namespace: &str, pod: &str) -> Option<Arc<Pod>> {
-        self.0.pods.get(&Key::new(namespace, pod))
+        let own = self.0.static_pods.named(namespace, pod);
+        own.or_else(|| self.0.pods.get(&Key::new(namespace, pod)))
     }
 }
 
@@ -33,7 +34,7 @@ fn attempt(c: &Container) -> u32 {
 #[async_trait]
 impl PodDirectory for Directory {
     fn pods(&self) -> Vec<Arc<Pod>> {
-        self.0.pods.list()
+        crate::static_pods::with_static(&self.0)
     }
 
     async fn container(

@@ -5,6 +5,7 @@
 
 pub mod cni;
 mod cpu;
+mod devices;
 mod directory;
 pub mod downward;
 mod eviction;
@@ -21,6 +22,7 @@ pub mod server;
 mod settings;
 mod shutdown;
 mod start;
+mod static_pods;
 mod stats;
 mod tls;
 pub mod volumes;
@@ -29,8 +31,10 @@ mod workers;
 pub use node::NodeConfig;
 pub use pod::sandbox::Resolver;
 pub use cpu::CpuSet;
+pub use eviction::threshold::DEFAULT_HARD as EVICTION_HARD;
 pub use settings::{SettingError, Settings, duration, resource_list};
 pub use start::{Kubelet, KubeletConfig};
+pub use static_pods::StaticPodConfig;
 
 use corten_api::Quantity;
 use corten_api::core::v1::{Pod, Service};
@@ -56,6 +60,7 @@ pub(crate) struct Shared {
     pub places: pod::names::Places,
     /// What the runtime can do.
     pub features: pod::runtime_features::RuntimeFeatures,
+    pub static_pods: static_pods::StaticPods,
     /// What pods have been given of what they ask for.
     pub allocations: pod::allocation::Allocations,
     pub pulls: pod::pull_records::Pulls,
@@ -74,6 +79,8 @@ pub(crate) struct Shared {
     pub pressure: eviction::Pressure,
     pub images: images_gc::Images,
     pub shutdown: shutdown::Shutdown,
+    pub devices: devices::Devices,
+    pub cpus: cpu::Cpus,
     pub allocatable: BTreeMap<String, Quantity>,
     pub memory_bytes: i64,
     /// The lowest OOM score that this process may give: its own.
@@ -83,6 +90,6 @@ pub(crate) struct Shared {
 impl Shared {
     /// The node's pods, with what they have been given.
     fn bound(&self) -> Vec<Arc<Pod>> {
-        self.pods.list().iter().map(|pod| self.allocations.apply(pod)).collect()
+        static_pods::with_static(self).iter().map(|pod| self.allocations.apply(pod)).collect()
     }
 }

@@ -6,6 +6,7 @@ use crate::plugins::{PluginHandler, Registry};
 use crate::pod::names::{POD_UID, Places};
 use crate::pod::sandbox::Resolver;
 use crate::server::PodDirectory;
+use crate::static_pods::{self, StaticPodConfig};
 use crate::volumes::{VolumeConfig, Volumes};
 use crate::workers::Workers;
 use crate::{Settings, Shared, pleg};
@@ -33,12 +34,15 @@ pub struct KubeletConfig {
     pub resolver: Resolver,
     /// The cgroup below which pods' groups are made, `/kubepods`.
     pub cgroup_root: String,
+    /// Pods that the node defines itself.
+    pub static_pods: StaticPodConfig,
     /// What the kubelet's flags set.
     pub settings: Settings,
 }
 
 /// A running kubelet.
 pub struct Kubelet {
+    static_pods: StaticPodConfig,
     shared: Arc<Shared>,
     workers: Workers,
     registration: Arc<Registration>,
@@ -69,6 +73,7 @@ impl Kubelet {
             allocatable: allocatable.clone(),
         };
         let events = EventRecorder::start(client.clone(), "kubelet", &config.node.name, clock, tasks);
+        let cpus = crate::cpu::Cpus::new(&config.settings, &config.data_dir);
         let shared = Arc::new(Shared {
             volumes: Volumes::new(volumes, client.clone(), clock).following(events.clone(), tasks),
             events,
@@ -79,6 +84,7 @@ impl Kubelet {
             places: Places { root: config.data_dir.clone(), logs: config.log_dir },
             resolver: config.resolver,
             features: Default::default(),
+            static_pods: Default::default(),
             allocations: Default::default(),
             pulls: crate::pod::pull_records::Pulls::new(config.data_dir.join("pulled-images")),
             user_namespaces: Default::default(),
@@ -94,6 +100,8 @@ impl Kubelet {
             pressure: Default::default(),
             images: Default::default(),
             shutdown: Default::default(),
+            devices: crate::devices::Devices::new(&config.data_dir),
+            cpus,
             allocatable,
             memory_bytes: memory_bytes(),
             oom_floor: own_oom_score(),
@@ -103,7 +111,14 @@ impl Kubelet {
         });
         let workers = Workers::new(shared.clone(), tasks.clone());
         let registration = Arc::new(Registration { config: config.node, shared: shared.clone() });
-        Kubelet { shared, workers, registration, capacity, tasks: tasks.clone() }
+        Kubelet {
+            static_pods: config.static_pods,
+            shared,
+            workers,
+            registration,
+            capacity,
+            tasks: tasks.clone(),
+        }
     }
 
     /// Registers the node; gives its object.
@@ -150,11 +165,18 @@ impl Kubelet {
         self.tasks.spawn_until_stopped("log rotation", logs);
         let limits = crate::node::enforce(self.shared.clone(), self.capacity.clone());
         self.tasks.spawn_until_stopped("node limits", limits);
+        let plugins = crate::devices::run(self.shared.clone(), self.tasks.clone());
+        self.tasks.spawn_until_stopped("device plugins", plugins);
+        self.tasks.spawn_until_stopped("processors", crate::cpu::run(self.shared.clone()));
         let eviction = crate::eviction::run(self.shared.clone(), self.workers.clone());
         self.tasks.spawn_until_stopped("eviction", eviction);
         let images = crate::images_gc::run(self.shared.clone());
         self.tasks.spawn_until_stopped("image collection", images);
         self.run_plugins();
+        // These need no API server.
+        static_pods::begin(&self.shared, &self.static_pods);
+        let own = static_pods::run(self.shared.clone(), self.workers.clone(), self.static_pods.clone());
+        self.tasks.spawn_until_stopped("static pods", own);
         let (shared, workers, tasks) = (self.shared.clone(), self.workers.clone(), self.tasks.clone());
         let told = workers.clone();
         shared.volumes.on_change(move |uid| told.wake(uid));

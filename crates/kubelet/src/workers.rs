@@ -1,6 +1,7 @@
 //! One worker per pod: made when a pod is bound to this node, gone when the pod is.
 
 use crate::Shared;
+use crate::pod::names::{CONFIG_MIRROR, is_mirror};
 use crate::pod::worker::Worker;
 use corten_api::core::v1::Pod;
 use corten_client::Change;
@@ -89,6 +90,13 @@ impl Workers {
         let workers = self.clone();
         self.shared.pods.on_change(move |change: &Change<Pod>| {
             for pod in change.old.iter().filter(|_| change.new.is_none()).chain(&change.new) {
+                if is_mirror(pod) {
+                    // What it shows has a worker of its own.
+                    let shown = pod.metadata.annotations.get(CONFIG_MIRROR);
+                    shown.iter().for_each(|uid| workers.wake(uid));
+                    workers.shared.static_pods.look();
+                    continue;
+                }
                 workers.wake_for(pod, change.new.is_some());
             }
         });
@@ -140,11 +148,6 @@ impl Workers {
         if let Some(wake) = self.wakes.lock().get(uid) {
             wake.tell(event);
         }
-    }
-
-    /// Wakes all workers.
-    pub fn wake_all(&self) {
-        self.wakes.lock().values().for_each(|wake| wake.wake());
     }
 
     /// Whether there is no pod.

@@ -54,7 +54,7 @@ pub async fn container_config(
     let expanded = |list: &[String]| list.iter().map(|s| expand(s, lookup)).collect::<Vec<_>>();
     let words = termination_file(shared, pod, c, attempt).map_err(|e| format!("termination log: {e}"))?;
     let security = security_context(pod, c, Some(image), &setting.users, &shared.places.root)?;
-    Ok(ContainerConfig {
+    let config = ContainerConfig {
         metadata: Some(ContainerMetadata { name: c.name.clone(), attempt }),
         image: Some(ImageSpec {
             image: if image.id.is_empty() { c.image.clone() } else { image.id.clone() },
@@ -79,7 +79,8 @@ pub async fn container_config(
         }),
         stop_signal: stop_signal(c) as i32,
         ..ContainerConfig::default()
-    })
+    };
+    crate::gate::give(shared, pod, c, config).await
 }
 
 /// The signal that asks a container to stop, if not the one that its image names.

@@ -2,6 +2,7 @@
 
 use super::allocation::Resize;
 use corten_api::core::v1::{Container, ResourceRequirements};
+use corten_sys::cgroups::Limits;
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Memory {
     pub probes: HashMap<String, ProbeState>,
     /// Where a change of resources stands.
     pub resize: Resize,
+    /// What the pod's cgroup allows.
+    pub group: Option<Limits>,
     /// What running containers have been given, by id.
     pub held: HashMap<String, ResourceRequirements>,
 }
@@ -90,6 +93,7 @@ impl Memory {
             crashes: HashMap::new(),
             probes: HashMap::new(),
             resize: Resize::default(),
+            group: None,
             held: HashMap::new(),
         }
     }

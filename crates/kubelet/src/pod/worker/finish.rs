@@ -61,6 +61,9 @@ impl Worker {
         }
         self.shared.allocations.forget(&self.pod.metadata.uid);
         self.shared.user_namespaces.release(&self.pod.metadata.uid);
+        if self.forgotten {
+            return Ok(());
+        }
         let options = DeleteOptions {
             grace_period_seconds: Some(0),
             preconditions: Some(Preconditions {

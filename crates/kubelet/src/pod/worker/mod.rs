@@ -16,7 +16,7 @@ use super::plan::{Action, plan, restarts};
 use super::probe::{self, Findings};
 use super::resources::pod_cgroup;
 use super::status::{self, Surroundings};
-use super::{admission, ephemeral};
+use super::{admission, ephemeral, names};
 use crate::Shared;
 use crate::workers::Wake;
 use corten_api::core::v1::{Container, Node, Pod, PodStatus};
@@ -250,6 +250,9 @@ impl Worker {
 
     /// Takes the pod as the API has it. One that the API forgot is stopped without further ado.
     fn see_pod(&mut self) {
+        if names::is_static(&self.pod) {
+            return self.see_definition();
+        }
         let current = self.shared.pods.get(&Key::of(&*self.pod));
         match current.filter(|p| p.metadata.uid == self.pod.metadata.uid) {
             // The answer to a write may be newer than what the informer has.
@@ -260,6 +263,27 @@ impl Worker {
                 let pod = Arc::make_mut(&mut self.pod);
                 pod.metadata.deletion_timestamp.get_or_insert_default();
                 pod.metadata.deletion_grace_period_seconds = Some(0);
+            }
+        }
+    }
+
+    /// Takes a static pod as its file has it. One whose file is gone has the time of its own to end.
+    fn see_definition(&mut self) {
+        match self.shared.static_pods.get(&self.pod.metadata.uid) {
+            // The file came back; its pod starts anew when this one has ended.
+            Some(_) if is_terminating(&self.pod) => {}
+            Some(pod) => {
+                let status = std::mem::take(&mut Arc::make_mut(&mut self.pod).status);
+                let mut pod = (*pod).clone();
+                pod.status = status;
+                self.take(Arc::new(pod));
+            }
+            None => {
+                self.forgotten = true;
+                let pod = Arc::make_mut(&mut self.pod);
+                let grace = pod.spec.termination_grace_period_seconds.unwrap_or(30);
+                pod.metadata.deletion_timestamp.get_or_insert_default();
+                pod.metadata.deletion_grace_period_seconds.get_or_insert(grace);
             }
         }
     }

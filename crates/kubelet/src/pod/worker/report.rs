@@ -1,6 +1,7 @@
 //! Telling the API how the pod is.
 
 use super::*;
+use crate::pod::names;
 
 /// How long operations may go on before the status tells of what they have done so far: most pods are up by
 /// then, and a single write tells it.
@@ -23,6 +24,8 @@ pub(super) struct Reporter {
     /// A write is under way.
     pub writing: bool,
     written: Option<PodStatus>,
+    /// The UID of the mirror that was told.
+    mirror: Option<String>,
     failed: bool,
     /// The API has what there is to tell.
     pub settled: bool,
@@ -47,7 +50,8 @@ impl Worker {
             recursive_read_only: self.shared.features.known().recursive_read_only(""),
         };
         let wanted = status::status(&self.pod, &self.observed, &self.memory, &around, now);
-        self.reporter.settled = wanted == self.pod.status || self.reporter.written.as_ref() == Some(&wanted);
+        let Some(shown) = self.shown(&wanted) else { return None };
+        self.reporter.settled = wanted == shown.status || self.reporter.written.as_ref() == Some(&wanted);
         if self.reporter.settled {
             return None;
         }
@@ -58,10 +62,10 @@ impl Worker {
             return Some(TROUBLE);
         }
         self.reporter.writing = true;
-        let api = self.shared.client.beside(&*self.pod);
-        let mut changed = (*self.pod).clone();
+        let api = self.shared.client.beside(&*shown);
+        let mut changed = (*shown).clone();
         changed.status = wanted.clone();
-        let (uid, tell) = (self.pod.metadata.uid.clone(), self.tell.clone());
+        let (uid, tell) = (shown.metadata.uid.clone(), self.tell.clone());
         self.tasks.spawn_until_stopped("pod status", async move {
             let name = changed.metadata.name.clone();
             let outcome = match Box::pin(api.update_status(changed)).await {
@@ -83,6 +87,26 @@ impl Worker {
         None
     }
 
+    /// The pod as the API has it: of a static pod its mirror, if there is one.
+    fn shown(&mut self, wanted: &PodStatus) -> Option<Arc<Pod>> {
+        if !names::is_static(&self.pod) {
+            return Some(self.pod.clone());
+        }
+        // What a static pod is like is known here alone.
+        if self.pod.status != *wanted {
+            Arc::make_mut(&mut self.pod).status = wanted.clone();
+        }
+        let mirror = self.shared.pods.get(&Key::of(&*self.pod));
+        let uid = Some(&self.pod.metadata.uid);
+        let mirror = mirror.filter(|m| m.metadata.annotations.get(names::CONFIG_MIRROR) == uid);
+        if self.reporter.mirror != mirror.as_ref().map(|m| m.metadata.uid.clone()) {
+            self.reporter.mirror = mirror.as_ref().map(|m| m.metadata.uid.clone());
+            self.reporter.written = None;
+        }
+        self.reporter.settled |= mirror.is_none();
+        mirror
+    }
+
     /// How long the status may wait because more is about to happen.
     fn hold(&mut self, actions: &[Action]) -> Option<Duration> {
         let starts = |a: &Action| {
@@ -99,6 +123,15 @@ impl Worker {
     /// Takes up what became of a write.
     pub(super) fn reported(&mut self, outcome: Outcome) {
         self.reporter.writing = false;
+        if names::is_static(&self.pod) {
+            match outcome {
+                Outcome::Written(status, _) => self.reporter.written = Some(*status),
+                Outcome::Failed => self.reporter.failed = true,
+                // The mirror will be seen as it is now.
+                Outcome::Changed(_) | Outcome::Gone => {}
+            }
+            return;
+        }
         match outcome {
             Outcome::Written(status, pod) => {
                 self.reporter.written = Some(*status);

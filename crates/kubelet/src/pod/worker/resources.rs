@@ -4,7 +4,7 @@ use super::*;
 use crate::pod::allocation::{self, Stage};
 use crate::pod::plan::Plan;
 use crate::pod::resize::{self, Change};
-use crate::pod::resources::changed;
+use crate::pod::resources::{changed, pod_limits};
 
 /// How often a wish that did not fit is looked at again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -87,13 +87,22 @@ impl Worker {
                 changes.push(Change { id: seen.id.clone(), has: has.clone(), container: c });
             }
         }
-        let idle = plan.actions.is_empty() && self.operation.is_none();
-        if let (false, true, Some(sandbox)) = (changes.is_empty(), idle, self.observed.sandbox()) {
+        let Some(sandbox) = self.observed.sandbox() else { return };
+        let limits = pod_limits(&self.pod);
+        // The sandbox of an earlier process was started with what the pod has now, or a resize is due again.
+        let differs = *self.memory.group.get_or_insert_with(|| limits.clone()) != limits;
+        let idle = self.operation.is_none() && self.memory.killing.is_empty();
+        let kills = plan.actions.iter().any(|a| matches!(a, Action::Kill { .. } | Action::Replace { .. }));
+        if !idle || kills {
+            return;
+        }
+        if differs || !changes.is_empty() {
             match self.memory.wait_for(RESIZE, self.shared.clock.now()) {
                 Some(wait) => plan.again = Some(plan.again.map_or(wait, |a| a.min(wait))),
-                None => plan.actions.push(Action::Resize { sandbox: sandbox.id.clone(), changes }),
+                // First, so that a container that starts again finds its pod as large as it is to be.
+                None => plan.actions.insert(0, Action::Resize { sandbox: sandbox.id.clone(), changes }),
             }
-        } else if changes.is_empty() && idle {
+        } else if plan.actions.is_empty() {
             self.resize_is_done();
         }
     }
@@ -112,6 +121,7 @@ impl Worker {
         match outcome {
             Ok(()) => {
                 self.memory.waiting.remove(RESIZE);
+                self.memory.group = Some(pod_limits(&self.pod));
                 for change in changes {
                     self.memory.held.insert(change.id, change.container.resources);
                 }
