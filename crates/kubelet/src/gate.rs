@@ -2,7 +2,8 @@
 
 use crate::Shared;
 use crate::pod::admission::Rejection;
-use corten_api::core::v1::Pod;
+use corten_api::core::v1::{Container, Pod};
+use corten_node_api::cri::ContainerConfig;
 
 /// Decides on the pod, and gives it the devices and processors that it asks for.
 ///
@@ -16,5 +17,23 @@ pub(crate) async fn admit(shared: &Shared, pod: &Pod) -> Result<(), Rejection> {
     if let Some(message) = crate::eviction::refusal(pod, &shared.pressure.conditions()) {
         return Err(rejection("Evicted", message));
     }
-    Ok(())
+    shared.devices.admit(shared, pod).await?;
+    shared.cpus.admit(&shared.pods.list(), pod)
+}
+
+/// Adds to a container's configuration what its pod was given.
+///
+/// # Errors
+/// A device is not ready for it.
+pub(crate) async fn give(
+    shared: &Shared,
+    pod: &Pod,
+    c: &Container,
+    config: ContainerConfig,
+) -> Result<ContainerConfig, String> {
+    let mut config = shared.devices.give(pod, c, config).await?;
+    if let (Some(cpus), Some(linux)) = (shared.cpus.of(&pod.metadata.uid, &c.name), &mut config.linux) {
+        linux.resources.get_or_insert_default().cpuset_cpus = cpus.to_string();
+    }
+    Ok(config)
 }

@@ -17,7 +17,8 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 /// Runs until dropped.
 pub async fn run(shared: Arc<Shared>, workers: Workers) {
-    let rotation = Rotation::default();
+    let rotation =
+        Rotation { max_size: shared.settings.log_max_size, max_files: shared.settings.log_max_files };
     loop {
         corten_rt::sleep(PERIOD).await;
         if !workers.is_empty() {

@@ -133,7 +133,10 @@ impl Registration {
         let shared = &self.shared;
         // Resources that others have added stay; those of device plugins are ours.
         status.capacity.extend(capacity(self.config.most_pods, &shared.places.root));
+        let (all, healthy) = shared.devices.amounts();
+        status.capacity.extend(all);
         status.allocatable = shared.settings.allocatable(&status.capacity);
+        status.allocatable.extend(healthy);
         let pages: i64 =
             status.capacity.iter().filter(|(n, _)| n.starts_with("hugepages-")).map(|(_, q)| q.value()).sum();
         if let Some(memory) = status.allocatable.get_mut("memory").filter(|_| pages > 0) {
