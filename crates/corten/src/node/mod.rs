@@ -7,10 +7,12 @@ use crate::config::KubeletFlags;
 use crate::containerd::{Containerd, Layout};
 use crate::images;
 use anyhow::{Context, Result};
+use corten_api::Kind;
+use corten_api::core::v1::Pod;
 use corten_auth::pki::Identity;
 use corten_client::{Client, Informers};
 use corten_kubelet::server::{NodeServer, ServerConfig};
-use corten_kubelet::{Kubelet, KubeletConfig, NodeConfig, Resolver};
+use corten_kubelet::{Kubelet, KubeletConfig, StaticPodConfig, NodeConfig, Resolver};
 use corten_node_api::cri::VersionRequest;
 use corten_rt::{Clock, Tasks};
 use corten_sys::cgroups::KernelCgroups;
@@ -78,6 +80,7 @@ pub async fn start(
                 version.runtime_version.trim_start_matches('v')
             ),
         },
+        static_pods: StaticPodConfig { dir: data_dir.join("manifests"), default: default_pod },
         data_dir,
         log_dir: log_dir.clone(),
         resolver: Resolver {
@@ -108,6 +111,11 @@ pub async fn start(
     };
     NodeServer::start(server, kubelet.directory(), cri, clock, tasks).await?;
     Ok(())
+}
+
+/// Fills in what the definition of a static pod leaves out, as the API server would.
+fn default_pod(pod: &mut Pod) {
+    corten_kinds::strategy_for(Pod::INFO).default(pod);
 }
 
 fn labels(given: &[String]) -> BTreeMap<String, String> {
