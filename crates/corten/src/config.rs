@@ -148,6 +148,73 @@ pub struct KubeletFlags {
     /// Labels of the node, KEY=VALUE,...
     #[arg(long, env = "CORTEN_NODE_LABELS", value_delimiter = ',')]
     pub node_labels: Vec<String>,
+    #[command(flatten)]
+    pub resources: ResourceFlags,
+}
+
+/// What the node keeps for itself, and when pods have to go; names and defaults are upstream's.
+#[derive(Args, Clone, Debug)]
+pub struct ResourceFlags {
+    /// When pods are evicted at once, SIGNAL<AMOUNT,...
+    #[arg(long, env = "CORTEN_EVICTION_HARD", default_value = corten_kubelet::EVICTION_HARD)]
+    pub eviction_hard: String,
+    /// When pods are evicted after a grace period, SIGNAL<AMOUNT,...
+    #[arg(long, env = "CORTEN_EVICTION_SOFT", default_value = "")]
+    pub eviction_soft: String,
+    /// The grace periods of the soft thresholds, SIGNAL=DURATION,...
+    #[arg(long, env = "CORTEN_EVICTION_SOFT_GRACE_PERIOD", default_value = "")]
+    pub eviction_soft_grace_period: String,
+    /// How much more than the threshold is freed, SIGNAL=AMOUNT,...
+    #[arg(long, env = "CORTEN_EVICTION_MINIMUM_RECLAIM", default_value = "")]
+    pub eviction_minimum_reclaim: String,
+    /// The most seconds that a pod has to end which a soft threshold evicts.
+    #[arg(long, env = "CORTEN_EVICTION_MAX_POD_GRACE_PERIOD", default_value_t = 0)]
+    pub eviction_max_pod_grace_period: i64,
+    /// How long the node keeps a condition of pressure after the last time of pressure.
+    #[arg(long, env = "CORTEN_EVICTION_PRESSURE_TRANSITION_PERIOD", default_value = "5m")]
+    pub eviction_pressure_transition_period: String,
+    /// What the system keeps for itself, cpu=500m,memory=1Gi,ephemeral-storage=1Gi,pid=100.
+    #[arg(long, env = "CORTEN_SYSTEM_RESERVED", default_value = "")]
+    pub system_reserved: String,
+    /// What Corten keeps for itself, in the same form.
+    #[arg(long, env = "CORTEN_KUBE_RESERVED", default_value = "")]
+    pub kube_reserved: String,
+    /// Percent of the images' disk in use above which unused images are removed.
+    #[arg(long, env = "CORTEN_IMAGE_GC_HIGH_THRESHOLD", default_value_t = 85)]
+    pub image_gc_high_threshold: u8,
+    /// Percent of the images' disk in use at which that ends.
+    #[arg(long, env = "CORTEN_IMAGE_GC_LOW_THRESHOLD", default_value_t = 80)]
+    pub image_gc_low_threshold: u8,
+    /// The age below which unused images stay.
+    #[arg(long, env = "CORTEN_MINIMUM_IMAGE_TTL_DURATION", default_value = "2m")]
+    pub minimum_image_ttl_duration: String,
+    /// How long an image may be unused before it is removed; 0 for ever.
+    #[arg(long, env = "CORTEN_IMAGE_MAXIMUM_GC_AGE", default_value = "0")]
+    pub image_maximum_gc_age: String,
+    /// The size at which a container's log is rotated.
+    #[arg(long, env = "CORTEN_CONTAINER_LOG_MAX_SIZE", default_value = "10Mi")]
+    pub container_log_max_size: String,
+    /// How many files of a container's log are kept, at least 2.
+    #[arg(long, env = "CORTEN_CONTAINER_LOG_MAX_FILES", default_value_t = 5)]
+    pub container_log_max_files: usize,
+    /// How often the node's status is looked at.
+    #[arg(long, env = "CORTEN_NODE_STATUS_UPDATE_FREQUENCY", default_value = "10s")]
+    pub node_status_update_frequency: String,
+    /// Seconds that the node's lease is good; it is renewed four times in them.
+    #[arg(long, env = "CORTEN_NODE_LEASE_DURATION_SECONDS", default_value_t = 40)]
+    pub node_lease_duration_seconds: u64,
+    /// `static` gives containers of Guaranteed pods whole processors for themselves; `none` does not.
+    #[arg(long, env = "CORTEN_CPU_MANAGER_POLICY", default_value = "none")]
+    pub cpu_manager_policy: String,
+    /// Processors that no container has for itself, such as 0-1.
+    #[arg(long, env = "CORTEN_RESERVED_CPUS", default_value = "")]
+    pub reserved_cpus: String,
+    /// How long a shutdown of the machine (SIGPWR) waits for pods; 0 for not at all.
+    #[arg(long, env = "CORTEN_SHUTDOWN_GRACE_PERIOD", default_value = "0")]
+    pub shutdown_grace_period: String,
+    /// How much of that is for critical pods, which end last.
+    #[arg(long, env = "CORTEN_SHUTDOWN_GRACE_PERIOD_CRITICAL_PODS", default_value = "0")]
+    pub shutdown_grace_period_critical_pods: String,
 }
 
 #[derive(Args, Clone, Debug)]

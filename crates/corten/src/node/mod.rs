@@ -2,6 +2,7 @@
 
 mod network;
 mod services;
+mod settings;
 
 use crate::config::KubeletFlags;
 use crate::containerd::{Containerd, Layout};
@@ -89,7 +90,7 @@ pub async fn start(
             host: Resolver::parse(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default()),
         },
         cgroup_root: flags.cgroup_root.clone(),
-        settings: Default::default(),
+        settings: settings::of(&flags.resources)?,
     };
     let cgroups = Arc::new(KernelCgroups::detect().context("find the cgroup hierarchies")?);
     let kubelet = Kubelet::new(config, &informers, cri.clone(), cgroups, clock, tasks);
