@@ -1,7 +1,7 @@
 //! Volumes of ConfigMaps.
 
 use super::content::{self, DEFAULT_MODE, Files};
-use super::{Place, VolumeKind};
+use super::{Place, Trouble, VolumeKind};
 use async_trait::async_trait;
 use corten_api::core::v1::{ConfigMap, ConfigMapVolumeSource, KeyToPath};
 use std::path::PathBuf;
@@ -14,8 +14,9 @@ pub async fn files(
     optional: bool,
     mode: u32,
 ) -> Result<Files, String> {
-    let api = place.volumes.client.namespaced::<ConfigMap>(&place.pod.metadata.namespace);
-    match api.find(name).await.map_err(|e| e.to_string())? {
+    let meta = &place.pod.metadata;
+    let found = place.volumes.objects.get::<ConfigMap>(&meta.uid, &meta.namespace, name).await;
+    match found.map_err(|e| e.to_string())? {
         Some(map) => {
             let text = map.data.iter().map(|(key, value)| (key.clone(), value.clone().into_bytes()));
             let all = text.chain(map.binary_data.clone()).collect();
@@ -32,11 +33,11 @@ impl VolumeKind for ConfigMapVolumeSource {
         "kubernetes.io~configmap"
     }
 
-    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, String> {
+    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, Trouble> {
         let mode = content::mode(self.default_mode, DEFAULT_MODE);
         let name = &self.local_object_reference.name;
         let files = files(place, name, &self.items, self.optional == Some(true), mode).await?;
-        content::publish(place, files, false).await
+        Ok(content::publish(place, files, false).await?)
     }
 
     fn refreshes(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Volumes that tell a pod about itself.
 
 use super::content::{self, DEFAULT_MODE, File, Files};
-use super::{Place, VolumeKind};
+use super::{Place, Trouble, VolumeKind};
 use crate::downward;
 use async_trait::async_trait;
 use corten_api::core::v1::{DownwardAPIVolumeFile, DownwardAPIVolumeSource};
@@ -30,9 +30,9 @@ impl VolumeKind for DownwardAPIVolumeSource {
         "kubernetes.io~downward-api"
     }
 
-    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, String> {
+    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, Trouble> {
         let mode = content::mode(self.default_mode, DEFAULT_MODE);
-        content::publish(place, files(place, &self.items, mode)?, true).await
+        Ok(content::publish(place, files(place, &self.items, mode)?, true).await?)
     }
 
     fn refreshes(&self) -> bool {

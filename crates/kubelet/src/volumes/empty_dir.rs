@@ -1,6 +1,6 @@
 //! Directories that live as long as their pod, on the node's disk or in memory.
 
-use super::{Place, VolumeKind, ownership};
+use super::{Place, Trouble, VolumeKind, ownership};
 use async_trait::async_trait;
 use corten_api::Quantity;
 use corten_api::core::v1::{EmptyDirVolumeSource, Pod};
@@ -14,7 +14,7 @@ impl VolumeKind for EmptyDirVolumeSource {
         "kubernetes.io~empty-dir"
     }
 
-    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, String> {
+    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, Trouble> {
         let ready = &place.volumes.ready;
         if !ready.lock().contains(&place.dir) {
             prepare(self, place).map_err(|e| format!("{}: {e}", place.dir.display()))?;

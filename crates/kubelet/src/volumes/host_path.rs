@@ -1,6 +1,6 @@
 //! Files and directories of the node itself.
 
-use super::{Place, VolumeKind, ownership};
+use super::{Place, Trouble, VolumeKind, ownership};
 use async_trait::async_trait;
 use corten_api::core::v1::HostPathVolumeSource;
 use std::fs::{self, FileType, OpenOptions};
@@ -14,10 +14,13 @@ impl VolumeKind for HostPathVolumeSource {
         "kubernetes.io~host-path"
     }
 
-    async fn set_up(&self, _: &Place<'_>) -> Result<PathBuf, String> {
+    async fn set_up(&self, _: &Place<'_>) -> Result<PathBuf, Trouble> {
         let path = PathBuf::from(&self.path);
         if !path.is_absolute() || path.components().any(|c| c.as_os_str() == "..") {
-            return Err(format!("hostPath {:?} must be absolute and without '..'", self.path));
+            return Err(Trouble::SetUp(format!(
+                "hostPath {:?} must be absolute and without '..'",
+                self.path
+            )));
         }
         check(&path, self.type_.as_deref().unwrap_or_default())?;
         Ok(path)

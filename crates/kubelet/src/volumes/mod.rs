@@ -1,35 +1,58 @@
 //! Volumes: brought into place before a pod's containers start, kept fresh while it runs, taken away after
-//! it. Each kind is one file with an implementation of [`VolumeKind`] for its part of the API.
+//! it. Each kind is one file with an implementation of [`VolumeKind`] for its part of the API; [`kinds`] lists
+//! them. What a claim stands for is looked up first ([`claim`]).
 //!
-//! A volume lies at `ROOT/pods/UID/volumes/PLUGIN/NAME`, as upstream's.
+//! A volume lies at `ROOT/pods/UID/volumes/PLUGIN/NAME`, as upstream's; a block device at
+//! `ROOT/pods/UID/volumeDevices/PLUGIN/NAME`.
 
 mod atomic;
+mod claim;
 mod config_map;
 mod content;
+mod csi;
 mod downward_api;
 mod empty_dir;
+mod expand;
+mod format;
 mod host_path;
+mod image;
+mod kinds;
+mod leftovers;
+mod local;
+mod locks;
+mod nfs;
+mod objects;
 mod ownership;
 mod projected;
 mod secret;
+pub mod stats;
 mod subpath;
+mod tear_down;
 #[cfg(test)]
 mod tests;
 mod token;
+mod trouble;
+
+pub use csi::CsiPlugins;
+pub use kinds::is_read_only;
+pub use leftovers::clean;
+pub use trouble::VolumeError;
 
 use async_trait::async_trait;
+use claim::Bound;
 use corten_api::Quantity;
 use corten_api::core::v1::{Pod, Volume};
-use corten_client::Client;
-use corten_rt::Clock;
+use corten_client::{Client, EventRecorder};
+use corten_rt::{Clock, Tasks};
 use corten_sys::mounts::{KernelMounts, Mounts};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use trouble::{Missing, Trouble};
 
-/// How often contents that may change are read again.
+/// How often contents that may change are looked at again.
 const REFRESH: Duration = Duration::from_secs(60);
 
 /// Where volumes are, and what a pod may be told of its node.
@@ -44,44 +67,14 @@ pub struct VolumeConfig {
     pub allocatable: BTreeMap<String, Quantity>,
 }
 
-/// Why a volume is not in place; the texts are those of upstream's events.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VolumeError {
-    /// A volume could not be set up.
-    #[error("MountVolume.SetUp failed for volume \"{volume}\" : {message}")]
-    SetUp {
-        /// The volume's name in the pod.
-        volume: String,
-        /// Why.
-        message: String,
-    },
-    /// A pod's volumes could not be taken away.
-    #[error("UnmountVolume.TearDown failed for pod \"{uid}\" : {message}")]
-    TearDown {
-        /// The pod.
-        uid: String,
-        /// Why.
-        message: String,
-    },
-    /// A path inside a volume cannot be had.
-    #[error("subPath \"{path}\": {message}")]
-    SubPath {
-        /// The path within the volume.
-        path: String,
-        /// Why.
-        message: String,
-    },
-}
-
 /// What every kind of volume can do.
 #[async_trait]
 trait VolumeKind: Send + Sync {
     /// Names the directory in which volumes of the kind lie.
     fn plugin(&self) -> &'static str;
 
-    /// Brings the volume into place, and its contents up to date; gives where it is. The error is the part
-    /// of the event's text that tells why not.
-    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, String>;
+    /// Brings the volume into place, and its contents up to date; gives where it is.
+    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, Trouble>;
 
     /// Whether the contents may change while the pod runs.
     fn refreshes(&self) -> bool {
@@ -95,15 +88,40 @@ struct Place<'a> {
     pod: &'a Pod,
     /// The volume's name in the pod.
     name: &'a str,
-    /// The directory that is the volume's.
+    /// The name that the volume is known by: that of the PersistentVolume, where there is one.
+    known_as: &'a str,
+    /// The directory that is the volume's, or the device.
     dir: PathBuf,
+    /// The claim and volume behind it.
+    bound: Option<&'a Bound>,
+    /// The pod must not write to it.
+    read_only: bool,
 }
 
 impl Place<'_> {
     /// The group that shall own the volume.
     fn group(&self) -> Option<u32> {
-        let context = self.pod.spec.security_context.as_ref()?;
-        context.fs_group.and_then(|group| u32::try_from(group).ok())
+        ownership::group_of(self.pod)
+    }
+
+    /// Whether the volume is a bare device.
+    fn is_block(&self) -> bool {
+        self.bound.is_some_and(Bound::is_block)
+    }
+
+    /// Whether this process knows that the volume is set up.
+    fn is_ready(&self) -> bool {
+        self.volumes.ready.lock().contains(&self.dir)
+    }
+
+    /// Remembers that the volume is set up.
+    fn now_ready(&self) {
+        self.volumes.ready.lock().insert(self.dir.clone());
+    }
+
+    /// The options of mount(8) that the PersistentVolume names.
+    fn mount_options(&self) -> Vec<String> {
+        self.bound.map(|b| b.volume.spec.mount_options.clone()).unwrap_or_default()
     }
 }
 
@@ -113,7 +131,12 @@ pub struct Volumes {
     client: Client,
     clock: Clock,
     mounts: Arc<dyn Mounts>,
+    events: EventRecorder,
     tokens: token::Tokens,
+    objects: objects::Objects,
+    csi: csi::Csi,
+    locks: locks::Locks,
+    measured: stats::Measured,
     /// Directories of which this process knows that they are set up.
     ready: Mutex<HashSet<PathBuf>>,
 }
@@ -126,27 +149,92 @@ impl Volumes {
 
     /// As [`Volumes::new`], with the mount table given.
     pub fn with_mounts(config: VolumeConfig, client: Client, clock: Clock, mounts: Arc<dyn Mounts>) -> Self {
-        Volumes { config, client, clock, mounts, tokens: token::Tokens::default(), ready: Mutex::default() }
+        Volumes {
+            csi: csi::Csi::new(client.clone(), &config.node_name),
+            config,
+            objects: objects::Objects::new(client.clone(), None),
+            client,
+            clock,
+            mounts,
+            events: EventRecorder::discarding(),
+            tokens: token::Tokens::default(),
+            locks: locks::Locks::default(),
+            measured: stats::Measured::default(),
+            ready: Mutex::default(),
+        }
     }
 
-    /// Brings all volumes of the pod into place and their contents up to date, and gives where each is.
-    /// Doing so again is cheap and changes nothing that is right already.
+    /// The same, following in tasks of `tasks` what volumes show, and telling `events` what becomes of them.
+    pub fn following(mut self, events: EventRecorder, tasks: &Tasks) -> Self {
+        self.objects = objects::Objects::new(self.client.clone(), Some(tasks.clone()));
+        self.events = events;
+        self
+    }
+
+    /// Calls `tell` with the UID of each pod that has something new to show, or to hope for.
+    pub fn on_change(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        self.objects.changed.on_change(tell);
+    }
+
+    /// Whether there is something new for the pod since this was asked last: [`Volumes::mount`] is due.
+    pub fn take_changed(&self, uid: &str) -> bool {
+        self.objects.changed.take(uid)
+    }
+
+    /// What the registration of plugins tells of CSI drivers.
+    pub fn csi_plugins(&self) -> CsiPlugins {
+        self.csi.plugins()
+    }
+
+    /// Brings all volumes that the pod's containers use into place and their contents up to date, and gives
+    /// where each is: a directory, or the device of a block volume, or nothing for an image. Doing so again is
+    /// cheap and changes nothing that is right already.
     ///
     /// # Errors
-    /// The first volume that could not be set up; the others are in place.
+    /// Why some volumes are not in place; the others are.
     pub async fn mount(&self, pod: &Pod) -> Result<BTreeMap<String, PathBuf>, VolumeError> {
-        let setting_up = pod.spec.volumes.iter().map(|volume| self.set_up(pod, volume));
-        futures::future::join_all(setting_up).await.into_iter().collect()
+        let used = pod.spec.volumes.iter().filter_map(|v| Some((v, claim::use_of(pod, &v.name)?)));
+        let setting_up = used.map(|(volume, how)| Box::pin(self.set_up(pod, volume, how)));
+        let mut places = BTreeMap::new();
+        let mut missing = Vec::new();
+        for outcome in futures::future::join_all(setting_up).await {
+            match outcome {
+                Ok((name, path)) => drop(places.insert(name, path)),
+                Err(trouble) => missing.push(trouble),
+            }
+        }
+        trouble::sum_up(missing).map_or(Ok(places), Err)
     }
 
-    async fn set_up(&self, pod: &Pod, volume: &Volume) -> Result<(String, PathBuf), VolumeError> {
-        let failed = |message| VolumeError::SetUp { volume: volume.name.clone(), message };
-        let kind = kind_of(volume).map_err(failed)?;
-        self.guard().map_err(|e| failed(e.to_string()))?;
-        let dir = self.volumes_dir(&pod.metadata.uid).join(kind.plugin()).join(&volume.name);
-        let place = Place { volumes: self, pod, name: &volume.name, dir };
-        let path = kind.set_up(&place).await.map_err(failed)?;
-        Ok((volume.name.clone(), path))
+    async fn set_up(
+        &self,
+        pod: &Pod,
+        volume: &Volume,
+        how: claim::Use,
+    ) -> Result<(String, PathBuf), Missing> {
+        let name = &volume.name;
+        let missing =
+            |known_as: &str, trouble| Missing { name: name.clone(), known_as: known_as.to_string(), trouble };
+        let bound = claim::resolve(&self.client, pod, volume, how).await.map_err(|t| missing(name, t))?;
+        let known_as = bound.as_ref().map_or(name, |b| &b.volume.metadata.name);
+        let kind = kinds::of(volume, bound.as_ref()).map_err(|e| missing(known_as, e.into()))?;
+        self.guard().map_err(|e| missing(known_as, e.to_string().into()))?;
+        let block = bound.as_ref().is_some_and(Bound::is_block);
+        let below = if block { "volumeDevices" } else { "volumes" };
+        let place = Place {
+            volumes: self,
+            pod,
+            name,
+            known_as,
+            dir: self.pod_dir(&pod.metadata.uid).join(below).join(kind.plugin()).join(known_as),
+            bound: bound.as_ref(),
+            read_only: is_read_only(volume),
+        };
+        let path = kind.set_up(&place).await.map_err(|trouble| missing(known_as, trouble))?;
+        if !place.read_only {
+            expand::follow_claim(&place, &path).await;
+        }
+        Ok((name.clone(), path))
     }
 
     /// Keeps other users of the node out: volumes themselves may be open to anyone.
@@ -156,27 +244,9 @@ impl Volumes {
         ownership::set_mode(&pods, 0o750)
     }
 
-    /// Unmounts what a pod's volumes have mounted and removes the pod's directory. A pod without one is
-    /// fine.
-    ///
-    /// # Errors
-    /// Something is still in use, or the disk failed; calling again goes on.
-    pub async fn unmount(&self, uid: &str) -> Result<(), VolumeError> {
-        let failed = |message: String| VolumeError::TearDown { uid: uid.to_string(), message };
-        if !is_name(uid) {
-            return Err(failed("the UID is no file name".into()));
-        }
-        let (dir, mounts) = (self.pod_dir(uid), self.mounts.clone());
-        self.ready.lock().retain(|path| !path.starts_with(&dir));
-        self.tokens.forget(&dir);
-        let removal = tokio::task::spawn_blocking(move || remove(&dir, &*mounts));
-        removal.await.map_err(|e| failed(e.to_string()))?.map_err(failed)
-    }
-
     /// The UIDs of pods that have a directory here.
     pub fn present(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.config.root.join("pods")) else { return Vec::new() };
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        names_in(&self.config.root.join("pods"))
     }
 
     /// Binds `sub` of the volume at `volume` for the container's mount number `index`, and gives where: a path
@@ -205,12 +275,11 @@ impl Volumes {
 
     /// When to call [`Volumes::mount`] again for contents that may have changed; `None` for never.
     pub fn refresh_after(&self, pod: &Pod) -> Option<Duration> {
-        let refreshes = |v: &Volume| kind_of(v).is_ok_and(|kind| kind.refreshes());
         // Not all pods at once.
         pod.spec
             .volumes
             .iter()
-            .any(refreshes)
+            .any(kinds::refreshes)
             .then(|| REFRESH.mul_f64(0.9 + corten_rt::random::unit() / 10.0))
     }
 
@@ -218,41 +287,18 @@ impl Volumes {
         self.config.root.join("pods").join(uid)
     }
 
-    fn volumes_dir(&self, uid: &str) -> PathBuf {
-        self.pod_dir(uid).join("volumes")
+    /// Where plugins of a kind keep what several pods share.
+    fn plugin_dir(&self, plugin: &str) -> PathBuf {
+        self.config.root.join("plugins").join(plugin)
     }
 }
 
-fn remove(dir: &Path, mounts: &dyn Mounts) -> Result<(), String> {
-    mounts.unmount_under(dir).map_err(|e| e.to_string())?;
-    match std::fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(format!("remove {}: {e}", dir.display())),
-        _ => Ok(()),
-    }
+/// The names in a directory; none when there is no such directory.
+fn names_in(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 fn is_name(text: &str) -> bool {
     !matches!(text, "" | "." | "..") && !text.contains('/')
-}
-
-/// The part of the volume that says what it is.
-fn kind_of(volume: &Volume) -> Result<&dyn VolumeKind, String> {
-    if !is_name(&volume.name) {
-        return Err("the name of the volume is no file name".into());
-    }
-    let source = &volume.volume_source;
-    let kinds: [Option<&dyn VolumeKind>; 6] = [
-        source.empty_dir.as_deref().map(|v| v as _),
-        source.config_map.as_deref().map(|v| v as _),
-        source.secret.as_deref().map(|v| v as _),
-        source.downward_api.as_deref().map(|v| v as _),
-        source.projected.as_deref().map(|v| v as _),
-        source.host_path.as_deref().map(|v| v as _),
-    ];
-    match kinds.into_iter().flatten().next() {
-        Some(kind) => Ok(kind),
-        None => Err("no volume plugin matched: this node has emptyDir, configMap, secret, downwardAPI, \
-                     projected and hostPath volumes"
-            .into()),
-    }
 }

@@ -1,7 +1,7 @@
 //! Volumes that bring several sources together in one directory.
 
 use super::content::{self, DEFAULT_MODE, File, Files};
-use super::{Place, VolumeKind, config_map, downward_api, secret};
+use super::{Place, Trouble, VolumeKind, config_map, downward_api, secret};
 use async_trait::async_trait;
 use corten_api::core::v1::{Pod, ProjectedVolumeSource, VolumeProjection};
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ impl VolumeKind for ProjectedVolumeSource {
     }
 
     /// Where two sources have the same path, the later one wins.
-    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, String> {
+    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, Trouble> {
         let mode = content::mode(self.default_mode, DEFAULT_MODE);
         let mut files = Files::new();
         for source in &self.sources {
             files.extend(project(place, source, mode).await?);
         }
-        content::publish(place, files, true).await
+        Ok(content::publish(place, files, true).await?)
     }
 
     fn refreshes(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Volumes of Secrets, which stay in memory.
 
 use super::content::{self, DEFAULT_MODE, Files};
-use super::{Place, VolumeKind};
+use super::{Place, Trouble, VolumeKind};
 use async_trait::async_trait;
 use corten_api::core::v1::{KeyToPath, Secret, SecretVolumeSource};
 use std::path::PathBuf;
@@ -14,8 +14,9 @@ pub async fn files(
     optional: bool,
     mode: u32,
 ) -> Result<Files, String> {
-    let api = place.volumes.client.namespaced::<Secret>(&place.pod.metadata.namespace);
-    match api.find(name).await.map_err(|e| e.to_string())? {
+    let meta = &place.pod.metadata;
+    let found = place.volumes.objects.get::<Secret>(&meta.uid, &meta.namespace, name).await;
+    match found.map_err(|e| e.to_string())? {
         Some(secret) => content::choose(&secret.data, items, optional, mode, "secret"),
         None if optional => Ok(Files::new()),
         None => Err(format!("secret \"{name}\" not found")),
@@ -28,10 +29,10 @@ impl VolumeKind for SecretVolumeSource {
         "kubernetes.io~secret"
     }
 
-    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, String> {
+    async fn set_up(&self, place: &Place<'_>) -> Result<PathBuf, Trouble> {
         let mode = content::mode(self.default_mode, DEFAULT_MODE);
         let files = files(place, &self.secret_name, &self.items, self.optional == Some(true), mode).await?;
-        content::publish(place, files, true).await
+        Ok(content::publish(place, files, true).await?)
     }
 
     fn refreshes(&self) -> bool {

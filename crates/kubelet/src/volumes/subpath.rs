@@ -1,11 +1,12 @@
 //! Paths within a volume, which its own contents must not lead astray.
 
+use super::ownership::handle;
 use corten_sys::mounts::Mounts;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -28,11 +29,6 @@ pub fn bind(volume: &Path, sub: &str, target: &Path, mounts: &dyn Mounts) -> Res
         Err(_) => fs::write(target, "").map_err(text)?,
     }
     mounts.bind(&source, target, false).map_err(|e| e.to_string())
-}
-
-/// The path by which the kernel finds an open file again, wherever it has gone.
-fn handle(file: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Opens `sub` beneath `volume`; missing directories are made. The kernel itself watches that no step leaves

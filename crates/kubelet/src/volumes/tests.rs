@@ -5,13 +5,14 @@ use async_trait::async_trait;
 use corten_api::Object;
 use corten_api::authentication::v1::TokenRequest;
 use corten_api::core::v1::*;
-use corten_client::transport::{Answer, Call, Target, Transport, WatchOptions, WatchStream};
+use corten_client::transport::{Answer, Call, Event, Target, Transport, WatchOptions, WatchStream};
 use corten_rt::Timestamp;
 use corten_semantics::{ApiError, ApiResult};
 use corten_sys::mounts::FakeMounts;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use tokio::sync::mpsc;
 
 /// A kind and a name.
 type Named = (&'static str, String);
@@ -21,12 +22,21 @@ struct Server {
     objects: Mutex<HashMap<Named, Arc<dyn Object>>>,
     tokens: Mutex<u32>,
     clock: Clock,
+    /// Who watches one object.
+    watchers: Mutex<Vec<(Named, mpsc::UnboundedSender<ApiResult<Event>>)>>,
+    revision: Mutex<u64>,
 }
 
 impl Server {
-    fn put(&self, object: impl corten_api::Kind) {
+    fn put(&self, mut object: impl corten_api::Kind) {
         let key = (object.info().kind, object.meta().name.clone());
-        self.objects.lock().insert(key, Arc::new(object));
+        *self.revision.lock() += 1;
+        object.meta_mut().resource_version = self.revision.lock().to_string();
+        let object: Arc<dyn Object> = Arc::new(object);
+        self.objects.lock().insert(key.clone(), object.clone());
+        for (_, watcher) in self.watchers.lock().iter().filter(|(watched, _)| *watched == key) {
+            let _ = watcher.send(Ok(Event::Modified(object.clone())));
+        }
     }
 }
 
@@ -54,8 +64,16 @@ impl Transport for Server {
         }
     }
 
-    async fn watch(&self, _: Target, _: WatchOptions) -> ApiResult<WatchStream> {
-        Err(ApiError::internal("not in this test"))
+    async fn watch(&self, target: Target, options: WatchOptions) -> ApiResult<WatchStream> {
+        let name = options.field_selector.strip_prefix("metadata.name=").unwrap_or_default();
+        let key = (target.kind.kind, name.to_string());
+        let (send, mut receive) = mpsc::unbounded_channel();
+        if let Some(object) = self.objects.lock().get(&key) {
+            let _ = send.send(Ok(Event::Added(object.clone())));
+        }
+        let _ = send.send(Ok(Event::Bookmark { resource_version: "1".into(), initial_end: true }));
+        self.watchers.lock().push((key, send));
+        Ok(Box::pin(futures::stream::poll_fn(move |context| receive.poll_recv(context))))
     }
 }
 
@@ -83,6 +101,9 @@ fn pod(volumes: Vec<Volume>) -> Pod {
     pod.metadata.namespace = "ns".into();
     pod.metadata.uid = "u-1".into();
     pod.metadata.labels.insert("app".into(), "x".into());
+    let mount = |v: &Volume| VolumeMount { name: v.name.clone(), ..Default::default() };
+    let volume_mounts = volumes.iter().map(mount).collect();
+    pod.spec.containers = vec![Container { volume_mounts, ..Default::default() }];
     pod.spec.volumes = volumes;
     pod
 }
@@ -90,6 +111,7 @@ fn pod(volumes: Vec<Volume>) -> Pod {
 fn config_map(name: &str, value: &str) -> ConfigMap {
     let mut map = ConfigMap::default();
     map.metadata.name = name.into();
+    map.metadata.namespace = "ns".into();
     map.data.insert("key".into(), value.into());
     map
 }
@@ -139,9 +161,12 @@ async fn what_is_missing_is_named_unless_it_is_optional() {
     assert_eq!(error.to_string(), "MountVolume.SetUp failed for volume \"v\" : configmap \"m\" not found");
     let mounted = b.volumes.mount(&pod(vec![of_config_map("v", "m", true)])).await.expect("optional");
     assert!(mounted["v"].is_dir());
-    let claim = volume("c", |v| v.persistent_volume_claim = Some(Box::default()));
-    let error = b.volumes.mount(&pod(vec![claim])).await.expect_err("no such kind");
+    let disk = volume("c", |v| v.iscsi = Some(Box::default()));
+    let error = b.volumes.mount(&pod(vec![disk])).await.expect_err("no such kind");
     assert!(error.to_string().contains("no volume plugin matched"), "{error}");
+    let mut unused = pod(vec![of_config_map("v", "m", false)]);
+    unused.spec.containers.clear();
+    assert!(b.volumes.mount(&unused).await.expect("nobody needs it").is_empty());
     assert!(
         b.volumes.mount(&pod(vec![volume("../x", |v| v.empty_dir = Some(Box::default()))])).await.is_err()
     );
@@ -283,4 +308,59 @@ async fn memory_is_mounted_for_real() {
     assert_eq!(KernelMounts.list(b.root.path()).expect("table").len(), 2);
     b.volumes.unmount("u-1").await.expect("gone");
     assert!(KernelMounts.list(b.root.path()).expect("table").is_empty());
+}
+
+/// Waits until `done`.
+async fn until(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if done() {
+            return;
+        }
+        corten_rt::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test]
+async fn what_changes_is_told_and_what_cannot_change_is_not_watched() {
+    let b = bench();
+    let tasks = Tasks::new(corten_rt::Stop::new());
+    let volumes = b.volumes.following(EventRecorder::discarding(), &tasks);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = told.clone();
+    volumes.on_change(move |uid| log.lock().push(uid.to_string()));
+    let mut fixed = config_map("fixed", "1");
+    fixed.immutable = Some(true);
+    b.server.put(fixed);
+    let mut pods = ["u-1", "u-2"].map(|uid| {
+        let mut pod = pod(vec![of_config_map("v", "m", false), of_config_map("f", "fixed", false)]);
+        pod.metadata.uid = uid.into();
+        pod
+    });
+    for pod in &pods {
+        volumes.mount(pod).await.expect_err("nothing there yet");
+    }
+    assert_eq!(volumes.objects.followed(), 1, "shared, and only what may change");
+    assert!(!volumes.take_changed("u-1"));
+    until("watched", || !b.server.watchers.lock().is_empty()).await;
+    b.server.put(config_map("m", "1"));
+    until("appearance", || told.lock().len() == 2).await;
+    assert!(volumes.take_changed("u-1") && !volumes.take_changed("u-1"));
+    let path = volumes.mount(&pods[0]).await.expect("mounted")["v"].clone();
+    b.server.put(config_map("m", "2"));
+    until("change", || told.lock().len() == 4).await;
+    volumes.mount(&pods[0]).await.expect("refreshed");
+    assert_eq!(fs::read_to_string(path.join("key")).expect("file"), "2");
+    volumes.unmount("u-1").await.expect("gone");
+    assert_eq!(volumes.objects.followed(), 1);
+    volumes.unmount("u-2").await.expect("gone");
+    assert_eq!(volumes.objects.followed(), 0);
+    // Nobody is told of what nobody uses.
+    b.server.put(config_map("m", "3"));
+    corten_rt::sleep(Duration::from_millis(50)).await;
+    assert_eq!(told.lock().len(), 4);
+    // It can be made immutable later.
+    pods[0].metadata.uid = "u-3".into();
+    volumes.mount(&pods[0]).await.expect("mounted");
+    assert!(tasks.shutdown(Duration::from_secs(5)).await);
 }

@@ -33,17 +33,26 @@ impl Tokens {
         place: &Place<'_>,
         source: &ServiceAccountTokenProjection,
     ) -> Result<String, String> {
+        self.get_with_end(place, source).await.map(|(text, _)| text)
+    }
+
+    /// As [`Tokens::get`], with the time when the token ends.
+    pub async fn get_with_end(
+        &self,
+        place: &Place<'_>,
+        source: &ServiceAccountTokenProjection,
+    ) -> Result<(String, Timestamp), String> {
         let file = place.dir.join(&source.path);
         let now = place.volumes.clock.now();
         let old = self.0.lock().get(&file).cloned();
         if let Some(token) = old.as_ref().filter(|t| now < t.refresh) {
-            return Ok(token.text.clone());
+            return Ok((token.text.clone(), token.end));
         }
         match request(place, source, now).await {
             Ok(token) => {
-                let text = token.text.clone();
+                let shown = (token.text.clone(), token.end);
                 self.0.lock().insert(file, token);
-                Ok(text)
+                Ok(shown)
             }
             Err(error) => match old.filter(|t| now < t.end) {
                 Some(token) => {
@@ -53,7 +62,7 @@ impl Tokens {
                         error,
                         "token kept on"
                     );
-                    Ok(token.text)
+                    Ok((token.text, token.end))
                 }
                 None => Err(format!("failed to fetch token: {error}")),
             },
