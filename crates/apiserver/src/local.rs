@@ -15,6 +15,7 @@ use futures::StreamExt;
 
 use crate::Registry;
 use crate::cache::{Entry, WatchEvent};
+use crate::http::path::exact_name;
 use crate::registry::{
     Body, DeleteOptions, FieldValidation, GetOptions, List, ListOptions, Reply, RequestContext, WatchOptions,
     WriteOptions,
@@ -33,12 +34,15 @@ impl LocalTransport {
     }
 
     fn authorize(&self, target: &Target, verb: &str, fields: &str) -> ApiResult<()> {
+        // Who lists or watches one object by its name asks for that object alone.
+        let selected = matches!(verb, "list" | "watch").then(|| exact_name(fields)).flatten();
+        let name = selected.filter(|_| target.name.is_empty()).unwrap_or_else(|| target.name.clone());
         let fields = FieldSelector::parse(fields).ok().filter(|f| !f.is_everything());
         let attributes = Attributes {
             version: target.kind.version,
             subresource: target.subresource,
             namespace: target.namespace.as_deref().unwrap_or_default(),
-            name: &target.name,
+            name: &name,
             fields: fields.as_ref(),
             ..Attributes::resource(&self.ctx.user, verb, target.kind.group, target.kind.plural)
         };

@@ -15,7 +15,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
-mod path;
+pub(crate) mod path;
 mod pretty;
 mod query;
 mod response;

@@ -115,7 +115,7 @@ fn verb_of(method: &Method) -> &'static str {
 }
 
 /// The name that a field selector demands by `metadata.name=`.
-fn exact_name(selector: &str) -> Option<String> {
+pub fn exact_name(selector: &str) -> Option<String> {
     let name = selector.split(',').find_map(|term| term.strip_prefix("metadata.name="))?;
     let name = name.strip_prefix('=').unwrap_or(name);
     (!name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%'])).then(|| name.to_string())
