@@ -7,12 +7,18 @@ use std::os::fd::OwnedFd;
 
 /// Moves this process, which has one thread.
 pub fn join_self(directory: &str) -> io::Result<()> {
-    match fs::write(format!("{directory}/tasks"), "0") {
+    match write_existing(&format!("{directory}/tasks")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::write(format!("{directory}/cgroup.procs"), "0")
+            write_existing(&format!("{directory}/cgroup.procs"))
         }
         result => result,
     }
+}
+
+/// Version 2 has no `tasks`, and answers who would make it that it may not.
+fn write_existing(file: &str) -> io::Result<()> {
+    use std::io::Write;
+    fs::File::options().write(true).open(file)?.write_all(b"0")
 }
 
 /// The directory to make a process in, if all of `directories` is one of the unified hierarchy.
