@@ -34,17 +34,19 @@ impl Runtime {
         let id = crate::new_id();
         let name = container_name(&config.metadata.clone().unwrap_or_default(), &sandbox.metadata());
         let reservation = self.table.reserve(name, &id)?;
-        let runtime = self.clone();
+        let (runtime, source) = (self.clone(), image.clone());
         let created = blocking(move || {
             let dir = sandbox.dir.join(record::CONTAINERS).join(&id);
-            runtime.prepare_container(&sandbox, &id, &dir, config, &image).map_err(|error| {
-                runtime.discard_container(&dir);
+            runtime.prepare_container(&sandbox, &id, &dir, config, &source).map_err(|error| {
+                runtime.discard_container(&dir, &sandbox.record.lock().cgroup.clone());
                 error
             })
         });
         let container = created.await?;
         reservation.keep();
         self.table.add_container(container.clone());
+        // Until here its layers were kept by this.
+        drop(image);
         self.tell(ContainerEventType::ContainerCreatedEvent, &container.sandbox, &container.id);
         Ok(container.id.clone())
     }
@@ -128,10 +130,15 @@ impl Runtime {
         make().map_err(|e| Status::unknown(format!("failed to create the container's cgroup: {e}")))
     }
 
-    /// Removes what there is of a container that did not come to be.
-    pub(crate) fn discard_container(&self, dir: &Path) {
-        let known: Option<ContainerRecord> = record::read(&dir.join(RECORD)).ok();
-        if let Some(group) = known.map(|r| r.cgroup).filter(|g| !g.is_empty())
+    /// Removes what there is of a container that did not come to be. `sandbox_group` is its supervisor's group,
+    /// beside which its own is.
+    pub(crate) fn discard_container(&self, dir: &Path, sandbox_group: &str) {
+        let known = record::read::<ContainerRecord>(&dir.join(RECORD)).ok().map(|r| r.cgroup);
+        let beside = || {
+            let (parent, _) = sandbox_group.rsplit_once('/')?;
+            Some(format!("{parent}/{}", dir.file_name()?.to_str()?))
+        };
+        if let Some(group) = known.filter(|g| !g.is_empty()).or_else(beside)
             && let Err(error) = self.cgroups.remove(&group)
         {
             // Its directory stays, so that the next start tries again.
@@ -311,7 +318,7 @@ fn write_down(dir: &Path, plan: &ContainerPlan, record: &ContainerRecord) -> std
     for made in [&plan.launch.root.upper, &plan.launch.root.work] {
         std::fs::create_dir_all(made)?;
     }
-    plan.directories.iter().try_for_each(std::fs::create_dir_all)
+    plan.make_directories()
 }
 
 /// The launch that was decided when the container was created.

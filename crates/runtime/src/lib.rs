@@ -28,7 +28,6 @@ mod stats;
 mod status;
 mod streams;
 mod supervisor;
-pub mod supervisor_binary;
 mod table;
 mod terminal;
 mod watch;

@@ -1,6 +1,8 @@
 //! What gives sandboxes their interfaces. The runtime knows no network of its own: it is handed one.
 
 use corten_node_api::cri::{PodSandboxMetadata, PortMapping};
+use corten_sys::interfaces::{Change, Interfaces, KernelInterfaces};
+use corten_sys::netns::NetNs;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,10 @@ pub trait SandboxNetwork: Send + Sync + 'static {
     fn keep_only(&self, _sandboxes: &BTreeSet<String>) -> Result<(), String> {
         Ok(())
     }
+    /// Does again for a sandbox that was found after a start what the kernel does not keep, or is not known to.
+    fn restore(&self, _attachment: &Attachment, _addresses: &[IpAddr]) -> Result<(), String> {
+        Ok(())
+    }
     /// The node's range of pods' addresses, as the kubelet tells it.
     fn set_range(&self, _range: &str) {}
 }
@@ -45,13 +51,20 @@ pub trait SandboxNetwork: Send + Sync + 'static {
 pub struct NoNetwork;
 
 impl SandboxNetwork for NoNetwork {
-    fn setup(&self, _: &Attachment) -> Result<Vec<IpAddr>, String> {
+    fn setup(&self, attachment: &Attachment) -> Result<Vec<IpAddr>, String> {
+        raise_loopback(&attachment.netns)?;
         Ok(Vec::new())
     }
 
     fn teardown(&self, _: &Attachment) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Brings up the loopback interface of a namespace.
+pub(crate) fn raise_loopback(netns: &Path) -> Result<(), String> {
+    let raise = || KernelInterfaces.apply(Some(&NetNs::open(netns)?), &[Change::SetUp("lo".to_owned())]);
+    raise().map_err(|e| e.to_string())
 }
 
 /// The network namespace of a process.

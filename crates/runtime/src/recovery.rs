@@ -8,6 +8,7 @@ use crate::supervisor::{Subscription, Supervisor};
 use crate::table::{Container, Sandbox};
 use crate::watch::save_outcome;
 use corten_pod::protocol;
+use corten_sys::cgroups::Cgroups;
 use futures::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,11 +27,22 @@ impl Runtime {
         }
         let found = directories(&self.places.pods());
         join_all(found.into_iter().map(|dir| self.recover_sandbox(dir))).await;
-        let (network, live) = (self.network.clone(), self.networked());
-        let kept = tokio::task::spawn_blocking(move || network.keep_only(&live)).await;
-        if let Ok(Err(error)) = kept {
-            tracing::warn!(error, "the network of dead pods could not be cleaned up");
+        let runtime = self.clone();
+        let restored = tokio::task::spawn_blocking(move || runtime.recover_network()).await;
+        if let Ok(Err(error)) = restored {
+            tracing::warn!(error, "the pods' network could not be put in order");
         }
+    }
+
+    /// Cleans up after dead pods, and puts the living ones' rules back.
+    fn recover_network(&self) -> Result<(), String> {
+        self.network.keep_only(&self.networked())?;
+        for sandbox in self.table.sandboxes().iter().filter(|s| s.ready().is_some() && s.has_network()) {
+            let addresses =
+                sandbox.record.lock().addresses.iter().filter_map(|a| a.parse().ok()).collect::<Vec<_>>();
+            self.network.restore(&sandbox.attachment(), &addresses)?;
+        }
+        Ok(())
     }
 
     /// The sandboxes that have, or may have, a network.
@@ -89,7 +101,8 @@ impl Runtime {
             }
             _ => {
                 tracing::info!(container = name, "a container that never was complete is removed");
-                self.discard_container(&dir);
+                let group = sandbox.record.lock().cgroup.clone();
+                self.discard_container(&dir, &group);
             }
         }
     }
@@ -111,11 +124,26 @@ impl Runtime {
         if let Some((supervisor, ..)) = reach(dir, id).await {
             let _ = supervisor.shutdown().await;
         }
-        for container in directories(&dir.join(CONTAINERS)) {
-            self.discard_container(&container);
+        let containers = directories(&dir.join(CONTAINERS));
+        let known = record::read::<SandboxRecord>(&dir.join(RECORD)).ok().map(|r| r.cgroup);
+        let cgroup = known.filter(|g| !g.is_empty()).or_else(|| group_beside(&containers, id));
+        let record = SandboxRecord {
+            id: id.to_owned(),
+            cgroup: cgroup.unwrap_or_default(),
+            ..SandboxRecord::default()
+        };
+        for container in containers {
+            self.discard_container(&container, &record.cgroup);
         }
-        self.demolish(&SandboxRecord { id: id.to_owned(), ..SandboxRecord::default() }).await;
+        self.demolish(&record).await;
     }
+}
+
+/// The group of a sandbox whose record cannot be read, by the record of any of its containers.
+fn group_beside(containers: &[PathBuf], sandbox: &str) -> Option<String> {
+    let record = |dir: &PathBuf| record::read::<ContainerRecord>(&dir.join(RECORD)).ok();
+    let groups = containers.iter().filter_map(record).map(|r| r.cgroup);
+    groups.filter_map(|g| g.rsplit_once('/').map(|(parent, _)| format!("{parent}/{sandbox}"))).next()
 }
 
 /// The supervisor in a directory, if it is the right one and answers.
@@ -148,4 +176,22 @@ fn kill_supervisor(record: &SandboxRecord) {
 
 fn directories(dir: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(dir).map(|entries| entries.flatten().map(|e| e.path()).collect()).unwrap_or_default()
+}
+
+/// Ends all pods below a runtime's directory, of which no process is left, and removes their control groups:
+/// for `corten reset`. Directories and networks stay for the caller to remove.
+pub fn remove_pods(root: &Path, cgroups: &dyn Cgroups) -> corten_sys::Result<()> {
+    for dir in directories(&root.join("pods")) {
+        let Ok(record) = record::read::<SandboxRecord>(&dir.join(RECORD)) else { continue };
+        kill_supervisor(&record);
+        for container in directories(&dir.join(CONTAINERS)) {
+            if let Ok(record) = record::read::<ContainerRecord>(&container.join(RECORD)) {
+                cgroups.remove(&record.cgroup)?;
+            }
+        }
+        if !record.cgroup.is_empty() {
+            cgroups.remove(&record.cgroup)?;
+        }
+    }
+    Ok(())
 }
