@@ -139,7 +139,10 @@ impl Hasher {
             State::Sha256(hasher) => (Algorithm::Sha256, hasher.finalize().to_vec()),
             State::Sha512(hasher) => (Algorithm::Sha512, hasher.finalize().to_vec()),
         };
-        let hex = bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(b"0123456789abcdef"[usize::from(n)]));
+        let hex = bytes
+            .iter()
+            .flat_map(|b| [b >> 4, b & 15])
+            .map(|n| char::from(b"0123456789abcdef"[usize::from(n)]));
         Digest { algorithm, hex: hex.collect() }
     }
 }
@@ -166,7 +169,14 @@ mod tests {
         let good = format!("sha256:{}", "0a".repeat(32));
         assert_eq!(Digest::parse(&good).unwrap().to_string(), good);
         assert!(Digest::parse(&format!("sha512:{}", "0a".repeat(64))).is_ok());
-        let bad = ["", "sha256", "sha256:", "sha256:00", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:../../../etc"];
+        let bad = [
+            "",
+            "sha256",
+            "sha256:",
+            "sha256:00",
+            "md5:d41d8cd98f00b204e9800998ecf8427e",
+            "sha256:../../../etc",
+        ];
         for text in bad {
             assert!(Digest::parse(text).is_err(), "{text}");
         }

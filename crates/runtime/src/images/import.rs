@@ -28,7 +28,8 @@ pub(super) async fn import(store: Arc<Store>, archive: PathBuf) -> Result<Vec<St
 
 fn import_from(store: &Arc<Store>, path: &Path) -> Result<Vec<String>> {
     let plain = store.temporary();
-    let result = Members::open(path, &plain).and_then(|members| Import { store: store.clone(), members }.run());
+    let result =
+        Members::open(path, &plain).and_then(|members| Import { store: store.clone(), members }.run());
     files::remove_all(&plain)?; // there if the archive was compressed
     store.make_durable()?;
     result
@@ -57,21 +58,26 @@ impl Members {
         let read = file.read(&mut start).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         if unpack::is_compressed(&start[..read]) {
-            unpack::decompress_to(file, plain).map_err(|error| Error::file("cannot decompress into", plain, error))?;
+            unpack::decompress_to(file, plain)
+                .map_err(|error| Error::file("cannot decompress into", plain, error))?;
             return Self::open_tar(plain.to_owned());
         }
         Self::open_tar(path.to_owned())
     }
 
     fn open_tar(file: PathBuf) -> Result<Self> {
-        let failed = |error: std::io::Error| Error::invalid(format!("{} is no archive of images: {error}", file.display()));
+        let failed = |error: std::io::Error| {
+            Error::invalid(format!("{} is no archive of images: {error}", file.display()))
+        };
         let mut archive = tar::Archive::new(File::open(&file).map_err(failed)?);
         let mut places = HashMap::new();
         for entry in archive.entries_with_seek().map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = normal(&entry.path().map_err(failed)?);
             let place = match entry.header().entry_type() {
-                tar::EntryType::Regular | tar::EntryType::Continuous => Place::Data(entry.raw_file_position(), entry.size()),
+                tar::EntryType::Regular | tar::EntryType::Continuous => {
+                    Place::Data(entry.raw_file_position(), entry.size())
+                }
                 tar::EntryType::Symlink | tar::EntryType::Link => {
                     let target = entry.link_name().map_err(failed)?.unwrap_or_default();
                     let symbolic = entry.header().entry_type() == tar::EntryType::Symlink;
@@ -125,7 +131,9 @@ impl Members {
             return Err(Error::invalid(format!("{name} is larger than 4 MiB")));
         }
         let mut member = member;
-        member.read_to_end(&mut bytes).map_err(|error| Error::invalid(format!("{name} cannot be read: {error}")))?;
+        member
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::invalid(format!("{name} cannot be read: {error}")))?;
         Ok(bytes)
     }
 
@@ -133,7 +141,10 @@ impl Members {
         let bytes = self.read(&blob_path(digest))?;
         match digest.matches(&bytes) {
             true => Ok(bytes),
-            false => Err(Error::invalid(format!("{} has another digest: the archive is damaged", blob_path(digest)))),
+            false => Err(Error::invalid(format!(
+                "{} has another digest: the archive is damaged",
+                blob_path(digest)
+            ))),
         }
     }
 }
@@ -188,7 +199,9 @@ impl Import {
         }
         match docker {
             true => self.import_saved(),
-            false => Err(Error::invalid("neither index.json nor manifest.json is in it: no OCI or docker archive")),
+            false => {
+                Err(Error::invalid("neither index.json nor manifest.json is in it: no OCI or docker archive"))
+            }
         }
     }
 
@@ -225,11 +238,25 @@ impl Import {
             digest = Platform::of_this_machine().choose(&manifests)?.digest.clone();
             raw = self.members.blob(&digest)?;
         }
-        let Document::Manifest(manifest) = manifest::parse(&raw)? else { return Err(Error::invalid("no manifest")) };
-        let layers = manifest.layers.iter().map(|l| (blob_path(&l.digest), Some((l.digest.clone(), l.size)))).collect();
+        let Document::Manifest(manifest) = manifest::parse(&raw)? else {
+            return Err(Error::invalid("no manifest"));
+        };
+        let layers = manifest
+            .layers
+            .iter()
+            .map(|l| (blob_path(&l.digest), Some((l.digest.clone(), l.size))))
+            .collect();
         let tags = complete(&names(top))?;
-        let digests = tags.iter().map(|tag| Ok(Reference::parse(tag)?.at(&top.digest).to_string())).collect::<Result<_>>()?;
-        let new = NewImage { raw_config: self.members.blob(&manifest.config.digest)?, manifest: Some(raw), tags, digests };
+        let digests = tags
+            .iter()
+            .map(|tag| Ok(Reference::parse(tag)?.at(&top.digest).to_string()))
+            .collect::<Result<_>>()?;
+        let new = NewImage {
+            raw_config: self.members.blob(&manifest.config.digest)?,
+            manifest: Some(raw),
+            tags,
+            digests,
+        };
         self.add(new, layers)
     }
 
@@ -240,7 +267,12 @@ impl Import {
         for image in saved {
             let layers = image.layers.iter().map(|layer| (layer.clone(), None)).collect();
             let raw_config = self.members.read(&image.config)?;
-            let new = NewImage { raw_config, manifest: None, tags: complete(&image.repo_tags)?, digests: Vec::new() };
+            let new = NewImage {
+                raw_config,
+                manifest: None,
+                tags: complete(&image.repo_tags)?,
+                digests: Vec::new(),
+            };
             imported.extend(self.add(new, layers)?);
         }
         Ok(imported)
@@ -257,7 +289,13 @@ impl Import {
         Ok(if tags.is_empty() { vec![image.id.clone()] } else { tags })
     }
 
-    fn layer(&self, chain: &Digest, diff_id: Digest, (name, compressed): LayerFile, below: &[Hold]) -> Result<Hold> {
+    fn layer(
+        &self,
+        chain: &Digest,
+        diff_id: Digest,
+        (name, compressed): LayerFile,
+        below: &[Hold],
+    ) -> Result<Hold> {
         if let Some(hold) = self.store.hold(chain) {
             return Ok(hold);
         }

@@ -92,12 +92,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document> {
             check_manifest(&config, &layers)?;
             Ok(Document::Manifest(Manifest { config, layers }))
         }
-        _ => Err(Error::invalid(format!("media type {:?} is neither an image nor an index of images", raw.media_type))),
+        _ => Err(Error::invalid(format!(
+            "media type {:?} is neither an image nor an index of images",
+            raw.media_type
+        ))),
     }
 }
 
 fn check_manifest(config: &Descriptor, layers: &[Descriptor]) -> Result<()> {
-    let image = ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+    let image =
+        ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
     if !config.media_type.is_empty() && !image.contains(&config.media_type.as_str()) {
         return Err(Error::invalid(format!("it is no container image, but holds {}", config.media_type)));
     }
@@ -105,7 +109,10 @@ fn check_manifest(config: &Descriptor, layers: &[Descriptor]) -> Result<()> {
         return Err(Error::invalid("the image's configuration is larger than 4 MiB"));
     }
     if layers.len() > MOST_LAYERS {
-        return Err(Error::invalid(format!("it has {} layers; overlayfs can stack {MOST_LAYERS}", layers.len())));
+        return Err(Error::invalid(format!(
+            "it has {} layers; overlayfs can stack {MOST_LAYERS}",
+            layers.len()
+        )));
     }
     if let Some(layer) = layers.iter().find(|layer| layer.media_type.contains("encrypted")) {
         return Err(Error::invalid(format!("layer {} is encrypted, which is not supported", layer.digest)));
@@ -153,9 +160,13 @@ impl Platform {
             }
         }
         best.map(|(_, manifest)| manifest).ok_or_else(|| {
-            let offered: Vec<String> = manifests.iter().filter_map(|m| m.platform.as_ref()).map(ToString::to_string).collect();
+            let offered: Vec<String> =
+                manifests.iter().filter_map(|m| m.platform.as_ref()).map(ToString::to_string).collect();
             Error::NotFound {
-                what: format!("no match for platform in manifest: this machine is {self}, the image is for {}", offered.join(", ")),
+                what: format!(
+                    "no match for platform in manifest: this machine is {self}, the image is for {}",
+                    offered.join(", ")
+                ),
             }
         })
     }
@@ -215,8 +226,21 @@ mod tests {
         let table = [
             ("{}".to_owned(), "neither an image"),
             (r#"{"schemaVersion":1,"fsLayers":[]}"#.to_owned(), "schema 1"),
-            (format!(r#"{{"config":{},"layers":[]}}"#, descriptor("application/vnd.cncf.helm.config.v1+json")), "helm"),
-            (format!(r#"{{"config":{},"layers":[{}]}}"#, descriptor(""), descriptor("x.tar+gzip+encrypted")), "encrypted"),
+            (
+                format!(
+                    r#"{{"config":{},"layers":[]}}"#,
+                    descriptor("application/vnd.cncf.helm.config.v1+json")
+                ),
+                "helm",
+            ),
+            (
+                format!(
+                    r#"{{"config":{},"layers":[{}]}}"#,
+                    descriptor(""),
+                    descriptor("x.tar+gzip+encrypted")
+                ),
+                "encrypted",
+            ),
             (format!(r#"{{"config":{{"digest":"{digest}","size":99999999}},"layers":[]}}"#), "4 MiB"),
             (r#"{"config":{"digest":"sha256:../..","size":1},"layers":[]}"#.to_owned(), "malformed"),
             ("[".to_owned(), "malformed"),
@@ -225,7 +249,10 @@ mod tests {
             let error = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
-        let good = format!(r#"{{"schemaVersion":2,"config":{},"layers":[]}}"#, descriptor("application/vnd.oci.image.config.v1+json"));
+        let good = format!(
+            r#"{{"schemaVersion":2,"config":{},"layers":[]}}"#,
+            descriptor("application/vnd.oci.image.config.v1+json")
+        );
         assert!(matches!(parse(good.as_bytes()), Ok(Document::Manifest(_))));
         assert!(matches!(parse(br#"{"schemaVersion":2,"manifests":[]}"#), Ok(Document::Index(_))));
     }

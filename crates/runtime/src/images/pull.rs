@@ -5,9 +5,9 @@ use super::error::{Error, Result};
 use super::manifest::{Descriptor, Document, Manifest, Platform};
 use super::progress::{Counters, Progress};
 use super::reference::{Reference, Version};
+use super::registry::Registries;
 use super::registry::auth::{self, Credentials};
 use super::registry::source::{Sink, Source};
-use super::registry::Registries;
 use super::store::{Hold, NewImage, Staging, Store, parse_document};
 use super::unpack::{self, Promise};
 use super::{Image, manifest};
@@ -77,7 +77,9 @@ impl Puller {
     fn join(&self, key: &Key) -> (Shared<Pull>, Arc<Counters>) {
         let mut running = self.running.lock();
         running.retain(|_, running| running.pull.upgrade().is_some()); // the others were given up
-        if let Some((pull, counters)) = running.get(key).and_then(|r| Some((r.pull.upgrade()?, r.counters.clone()))) {
+        if let Some((pull, counters)) =
+            running.get(key).and_then(|r| Some((r.pull.upgrade()?, r.counters.clone())))
+        {
             return (pull, counters);
         }
         let counters = Arc::new(Counters::default());
@@ -100,18 +102,23 @@ impl Puller {
 }
 
 impl Work {
-    async fn pull(&self, reference: &Reference, credentials: &Credentials, counters: &Counters) -> Result<Arc<Image>> {
+    async fn pull(
+        &self,
+        reference: &Reference,
+        credentials: &Credentials,
+        counters: &Counters,
+    ) -> Result<Arc<Image>> {
         let source = Source::new(&self.registries, reference, credentials)?;
         // Also an image that is here is asked for: the name may mean another by now, and these credentials may
         // not be good for it.
-        if let Some(here) = self.store.resolve(&reference.to_string()) {
-            if let Some(digest) = source.confirm(reference.version()).await {
-                if here.digests.contains(&reference.at(&digest).to_string()) {
-                    return Ok(here);
-                }
-            }
+        if let Some(here) = self.store.resolve(&reference.to_string())
+            && let Some(digest) = source.confirm(reference.version()).await
+            && here.digests.contains(&reference.at(&digest).to_string())
+        {
+            return Ok(here);
         }
-        let resolve = |error: Error| error.during(format_args!("failed to resolve reference \"{reference}\""));
+        let resolve =
+            |error: Error| error.during(format_args!("failed to resolve reference \"{reference}\""));
         let (bytes, digest) = source.manifest(reference.version()).await.map_err(resolve)?;
         let (manifest, raw_manifest) = choose(&source, bytes).await?;
         let raw_config = source.document(&manifest.config).await?;
@@ -157,8 +164,10 @@ impl Work {
             .enumerate()
             .map(|(index, hold)| {
                 let (chain, layer) = (&chains[index], &layers[index]);
-                let promise =
-                    Promise { compressed: Some((layer.digest.clone(), layer.size)), diff_id: diff_ids[index].clone() };
+                let promise = Promise {
+                    compressed: Some((layer.digest.clone(), layer.size)),
+                    diff_id: diff_ids[index].clone(),
+                };
                 async move {
                     let fetched = match hold {
                         Some(hold) => Fetched::Here(hold),
@@ -211,12 +220,19 @@ impl Work {
             Err(error) => Piece::Broken(error),
         };
         pipe.sender.send(last).await.ok(); // an unpacker that is gone tells why itself
-        let (staging, unpacked) = unpacked.await.map_err(|error| Error::unavailable(format!("unpacking failed: {error}")))??;
+        let (staging, unpacked) =
+            unpacked.await.map_err(|error| Error::unavailable(format!("unpacking failed: {error}")))??;
         Ok(Fetched::Unpacked { staging, layer: unpacked, _lock: lock })
     }
 
     /// Puts an unpacked layer into its place, above those that are there.
-    async fn place(&self, fetched: Fetched, chain: &Digest, below: &[Hold], counters: &Counters) -> Result<Hold> {
+    async fn place(
+        &self,
+        fetched: Fetched,
+        chain: &Digest,
+        below: &[Hold],
+        counters: &Counters,
+    ) -> Result<Hold> {
         let (staging, layer, _lock) = match fetched {
             Fetched::Here(hold) => return Ok(hold),
             Fetched::Unpacked { staging, layer, _lock } => (staging, layer, _lock),
@@ -262,17 +278,24 @@ async fn choose(source: &Source, mut bytes: Bytes) -> Result<(Manifest, Bytes)> 
 pub(super) fn diff_ids(raw_config: &[u8], layers: usize) -> Result<Vec<Digest>> {
     let document = parse_document(raw_config)?;
     if !document.os.is_empty() && document.os != "linux" {
-        return Err(Error::NotFound { what: format!("no match for platform in manifest: the image is for {}", document.os) });
+        return Err(Error::NotFound {
+            what: format!("no match for platform in manifest: the image is for {}", document.os),
+        });
     }
     let diff_ids = document.rootfs.diff_ids;
     match diff_ids.len() == layers {
         true => Ok(diff_ids),
-        false => Err(Error::invalid(format!("its manifest has {layers} layers, its configuration {}", diff_ids.len()))),
+        false => Err(Error::invalid(format!(
+            "its manifest has {layers} layers, its configuration {}",
+            diff_ids.len()
+        ))),
     }
 }
 
 /// Does work that blocks where it may.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::unavailable(format!("work on the disk failed: {error}")))?
 }

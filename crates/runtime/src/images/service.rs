@@ -38,7 +38,9 @@ impl Server for ImageService {
             Some(name) => self.images.resolve(&name).into_iter().collect(),
             None => self.images.list(),
         };
-        Ok(Response::new(cri::ListImagesResponse { images: images.iter().map(|image| shown(image)).collect() }))
+        Ok(Response::new(cri::ListImagesResponse {
+            images: images.iter().map(|image| shown(image)).collect(),
+        }))
     }
 
     async fn image_status(
@@ -48,7 +50,9 @@ impl Server for ImageService {
         let request = request.into_inner();
         let name = name_of(request.image)?;
         // A missing image is no error.
-        let Some(image) = self.images.resolve(&name) else { return Ok(Response::new(cri::ImageStatusResponse::default())) };
+        let Some(image) = self.images.resolve(&name) else {
+            return Ok(Response::new(cri::ImageStatusResponse::default()));
+        };
         let info = if request.verbose { verbose(&image) } else { HashMap::new() };
         Ok(Response::new(cri::ImageStatusResponse { image: Some(shown(&image)), info }))
     }
@@ -85,7 +89,9 @@ impl Server for ImageService {
         let usage = self.images.usage();
         let filesystem = cri::FilesystemUsage {
             timestamp: i64::try_from(self.clock.now().as_nanosecond()).unwrap_or(i64::MAX),
-            fs_id: Some(cri::FilesystemIdentifier { mountpoint: self.images.root().to_string_lossy().into_owned() }),
+            fs_id: Some(cri::FilesystemIdentifier {
+                mountpoint: self.images.root().to_string_lossy().into_owned(),
+            }),
             used_bytes: Some(cri::UInt64Value { value: usage.bytes }),
             inodes_used: Some(cri::UInt64Value { value: usage.inodes }),
         };
@@ -150,7 +156,12 @@ mod tests {
 
     #[test]
     fn users() {
-        let table = [("", (None, "")), ("0", (Some(0), "")), ("10:20", (Some(10), "")), ("nobody:nogroup", (None, "nobody"))];
+        let table = [
+            ("", (None, "")),
+            ("0", (Some(0), "")),
+            ("10:20", (Some(10), "")),
+            ("nobody:nogroup", (None, "nobody")),
+        ];
         for (text, (uid, name)) in table {
             assert_eq!(user(text), (uid, name.to_owned()), "{text}");
         }

@@ -62,7 +62,9 @@ impl Credentials {
 
     fn basic(&self) -> Option<HeaderValue> {
         let Credentials::Password(user, password) = self else { return None };
-        let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
+        let mut value =
+            HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+                .ok()?;
         value.set_sensitive(true);
         Some(value)
     }
@@ -88,7 +90,9 @@ pub(super) async fn answer(
     match challenge {
         Challenge::Basic => credentials.basic().ok_or_else(|| {
             let host = endpoint.host();
-            let what = format!("{host} demands a user name and a password: no basic auth credentials; add an imagePullSecret");
+            let what = format!(
+                "{host} demands a user name and a password: no basic auth credentials; add an imagePullSecret"
+            );
             Error::Denied { what }.into()
         }),
         Challenge::Bearer { realm, service, scope } => {
@@ -108,7 +112,8 @@ pub(super) async fn answer(
 
 pub(super) fn bearer(token: &str) -> Result<HeaderValue, Failure> {
     let value = HeaderValue::from_str(&format!("Bearer {token}"));
-    let mut value = value.map_err(|_| Error::Denied { what: "the registry token holds characters it must not".into() })?;
+    let mut value = value
+        .map_err(|_| Error::Denied { what: "the registry token holds characters it must not".into() })?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -121,16 +126,24 @@ fn token_request(
     endpoint: &Endpoint,
 ) -> Result<Ask> {
     let host = endpoint.host();
-    let url: Uri = realm.parse().map_err(|_| Error::invalid(format!("{host} sends us to {realm:?} for a token, which is no address")))?;
+    let url: Uri = realm.parse().map_err(|_| {
+        Error::invalid(format!("{host} sends us to {realm:?} for a token, which is no address"))
+    })?;
     if url.scheme_str() != Some("https") && !(url.scheme_str() == Some("http") && endpoint.is_plain()) {
-        return Err(Error::Denied { what: format!("{host} wants the credentials sent unprotected to {realm}: refused") });
+        return Err(Error::Denied {
+            what: format!("{host} wants the credentials sent unprotected to {realm}: refused"),
+        });
     }
     let mut query = form_urlencoded(&[("scope", scope)]);
     if let Some(service) = service {
         query = format!("{}&{query}", form_urlencoded(&[("service", service)]));
     }
     if let Credentials::Identity(token) = credentials {
-        let rest = form_urlencoded(&[("grant_type", "refresh_token"), ("client_id", "corten"), ("refresh_token", token)]);
+        let rest = form_urlencoded(&[
+            ("grant_type", "refresh_token"),
+            ("client_id", "corten"),
+            ("refresh_token", token),
+        ]);
         let mut ask = Ask::get(url);
         ask.method = Method::POST;
         ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
@@ -189,7 +202,10 @@ mod tests {
             (AuthConfig { auth: STANDARD.encode("u:p:q\0\0"), ..base() }, password("u", "p:q")),
             (AuthConfig { auth: "%".into(), ..base() }, None),
             (AuthConfig { auth: STANDARD.encode("nocolon"), ..base() }, None),
-            (AuthConfig { identity_token: "i".into(), username: "u".into(), ..base() }, Some(Credentials::Identity("i".into()))),
+            (
+                AuthConfig { identity_token: "i".into(), username: "u".into(), ..base() },
+                Some(Credentials::Identity("i".into())),
+            ),
             (AuthConfig { registry_token: "r".into(), ..base() }, Some(Credentials::Token("r".into()))),
         ];
         for (n, (auth, expected)) in table.into_iter().enumerate() {

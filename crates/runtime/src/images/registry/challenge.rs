@@ -80,7 +80,9 @@ fn split(header: &str) -> Vec<String> {
 }
 
 fn unquote(value: &str) -> String {
-    let Some(inner) = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')) else { return value.to_owned() };
+    let Some(inner) = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')) else {
+        return value.to_owned();
+    };
     let mut text = String::new();
     let mut escaped = false;
     for c in inner.chars() {
@@ -114,7 +116,10 @@ mod tests {
             (&[r#"Basic realm="x, y""#], Some(Challenge::Basic)),
             (&["Basic"], Some(Challenge::Basic)),
             (&[r#"Basic realm="x", Bearer realm="https://a/t""#], bearer("https://a/t", None, None)),
-            (&[r#"Basic realm="x""#, r#"Bearer realm="https://a/\"q\"""#], bearer("https://a/\"q\"", None, None)),
+            (
+                &[r#"Basic realm="x""#, r#"Bearer realm="https://a/\"q\"""#],
+                bearer("https://a/\"q\"", None, None),
+            ),
             (&[r#"Bearer service="no realm""#], None),
             (&["Negotiate"], None),
             (&[], None),

@@ -44,7 +44,11 @@ impl Endpoint {
     }
 
     fn of_mirror(registries: &Registries, mirror: &str, registry: &str) -> Result<Endpoint> {
-        let wrong = || Error::invalid(format!("mirror {mirror:?} of {registry} is neither host[:port] nor a URL: correct the configuration"));
+        let wrong = || {
+            Error::invalid(format!(
+                "mirror {mirror:?} of {registry} is neither host[:port] nor a URL: correct the configuration"
+            ))
+        };
         let (given, rest) = match mirror.split_once("://") {
             Some(("http", rest)) => (Some("http"), rest),
             Some(("https", rest)) => (Some("https"), rest),
@@ -101,7 +105,11 @@ fn scheme(authority: &str, config: &RegistryConfig) -> &'static str {
 
 fn is_loopback(authority: &str) -> bool {
     if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split(']').next().and_then(|ip| ip.parse::<std::net::Ipv6Addr>().ok()).is_some_and(|ip| ip.is_loopback());
+        return rest
+            .split(']')
+            .next()
+            .and_then(|ip| ip.parse::<std::net::Ipv6Addr>().ok())
+            .is_some_and(|ip| ip.is_loopback());
     }
     let host = authority.split(':').next().unwrap_or_default();
     host == "localhost" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
@@ -120,12 +128,15 @@ mod tests {
             "*":{"mirrors":["all.lan"]}}}"#;
         let registries: Registries = serde_json::from_str(json).unwrap();
         let table: [(&str, &[&str]); 5] = [
-            ("busybox", &[
-                "http://mirror.lan:5000/v2/library/busybox/blobs/x?ns=docker.io",
-                "https://proxy.lan/docker/v2/library/busybox/blobs/x?ns=docker.io",
-                "http://plain.lan/v2/library/busybox/blobs/x?ns=docker.io",
-                "https://registry-1.docker.io/v2/library/busybox/blobs/x",
-            ]),
+            (
+                "busybox",
+                &[
+                    "http://mirror.lan:5000/v2/library/busybox/blobs/x?ns=docker.io",
+                    "https://proxy.lan/docker/v2/library/busybox/blobs/x?ns=docker.io",
+                    "http://plain.lan/v2/library/busybox/blobs/x?ns=docker.io",
+                    "https://registry-1.docker.io/v2/library/busybox/blobs/x",
+                ],
+            ),
             ("quay.io/a", &["https://all.lan/v2/a/blobs/x?ns=quay.io", "https://quay.io/v2/a/blobs/x"]),
             ("localhost:7/a", &["https://localhost:7/v2/a/blobs/x"]),
             ("mirror.lan:5000/a", &["http://mirror.lan:5000/v2/a/blobs/x"]),
@@ -134,13 +145,16 @@ mod tests {
         for (name, expected) in table {
             let reference = Reference::parse(name).unwrap();
             let endpoints = Endpoint::all(&registries, &reference).unwrap();
-            let urls: Vec<String> =
-                endpoints.iter().map(|e| e.url(reference.repository(), "blobs", "x").unwrap().to_string()).collect();
+            let urls: Vec<String> = endpoints
+                .iter()
+                .map(|e| e.url(reference.repository(), "blobs", "x").unwrap().to_string())
+                .collect();
             assert_eq!(urls, expected, "{name}");
         }
         for mirror in ["ftp://x", "", "a b"] {
             let config = RegistryConfig { mirrors: vec![mirror.into()], ..RegistryConfig::default() };
-            let registries = Registries { hosts: [("h.io".to_owned(), config)].into(), ..Registries::default() };
+            let registries =
+                Registries { hosts: [("h.io".to_owned(), config)].into(), ..Registries::default() };
             assert!(Endpoint::all(&registries, &Reference::parse("h.io/a").unwrap()).is_err(), "{mirror:?}");
         }
     }

@@ -56,7 +56,8 @@ impl Ask {
 }
 
 fn shown(method: &Method, url: &Uri) -> String {
-    let (scheme, authority) = (url.scheme_str().unwrap_or_default(), url.authority().map_or("", |a| a.as_str()));
+    let (scheme, authority) =
+        (url.scheme_str().unwrap_or_default(), url.authority().map_or("", |a| a.as_str()));
     format!("{method} request to {scheme}://{authority}{}", url.path())
 }
 
@@ -76,11 +77,13 @@ impl Http {
                 return Ok(response);
             }
             let next = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-            let next = next.and_then(|location| resolve(&ask.url, location)).ok_or_else(|| {
-                Error::invalid(format!("{}: redirected to nowhere", ask.shown()))
-            })?;
+            let next = next
+                .and_then(|location| resolve(&ask.url, location))
+                .ok_or_else(|| Error::invalid(format!("{}: redirected to nowhere", ask.shown())))?;
             if ask.url.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
-                return Err(Error::invalid(format!("{}: redirected to an unprotected address", ask.shown())).into());
+                return Err(
+                    Error::invalid(format!("{}: redirected to an unprotected address", ask.shown())).into()
+                );
             }
             if next.scheme() != ask.url.scheme() || next.authority() != ask.url.authority() {
                 ask.headers.remove(AUTHORIZATION);
@@ -106,14 +109,19 @@ impl Http {
             Some(Ok(response)) => Ok(response),
             // Nobody there, a wrong certificate: that will not pass while the caller waits.
             Some(Err(error)) if error.is_connect() => {
-                Err(Error::unavailable(format!("failed to do request: {}: {}", ask.shown(), explain(&error))).into())
+                Err(Error::unavailable(format!("failed to do request: {}: {}", ask.shown(), explain(&error)))
+                    .into())
             }
             Some(Err(error)) => {
                 Err(Failure::passing(format!("failed to do request: {}: {}", ask.shown(), explain(&error))))
             }
             None => {
                 let seconds = self.patience.answer.as_secs_f32();
-                Err(Error::unavailable(format!("failed to do request: {}: no answer within {seconds} s", ask.shown())).into())
+                Err(Error::unavailable(format!(
+                    "failed to do request: {}: no answer within {seconds} s",
+                    ask.shown()
+                ))
+                .into())
             }
         }
     }
@@ -155,7 +163,10 @@ fn tls(ca: &[PathBuf]) -> Result<rustls::ClientConfig> {
     roots.add_parsable_certificates(own.certs);
     for path in ca {
         let wrong = |error: &dyn std::fmt::Display| {
-            Error::invalid(format!("the registry's certificates in {} cannot be read: {error}", path.display()))
+            Error::invalid(format!(
+                "the registry's certificates in {} cannot be read: {error}",
+                path.display()
+            ))
         };
         for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
             let certificate = certificate.map_err(|error| wrong(&error))?;
@@ -175,10 +186,17 @@ fn tls(ca: &[PathBuf]) -> Result<rustls::ClientConfig> {
 }
 
 /// Reads a body of bounded size.
-pub(super) async fn read(response: Response<Incoming>, most: u64, patience: Patience, what: &str) -> Result<Bytes, Failure> {
+pub(super) async fn read(
+    response: Response<Incoming>,
+    most: u64,
+    patience: Patience,
+    what: &str,
+) -> Result<Bytes, Failure> {
     let mut body = response.into_body();
     let mut bytes = Vec::new();
-    while let Some(data) = next(&mut body, patience).await.map_err(|text| Failure::passing(format!("{what}: {text}")))? {
+    while let Some(data) =
+        next(&mut body, patience).await.map_err(|text| Failure::passing(format!("{what}: {text}")))?
+    {
         if (bytes.len() + data.len()) as u64 > most {
             return Err(Error::invalid(format!("{what}: the answer is larger than {most} bytes")).into());
         }
@@ -206,7 +224,8 @@ pub(super) async fn next(body: &mut Incoming, patience: Patience) -> Result<Opti
 /// The failure that an answer without success is. Reads what it says.
 pub(super) async fn failure(response: Response<Incoming>, ask: &Ask, patience: Patience) -> Failure {
     let status = response.status();
-    let after = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let after =
+        response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let body = read(response, MOST_ERROR, patience, "").await.unwrap_or_default();
     super::retry::judge(status, after.as_deref(), &ask.shown(), &said(&body))
 }
@@ -229,7 +248,10 @@ fn said(body: &[u8]) -> String {
         true => item.code.clone(),
         false => item.message.clone(),
     });
-    texts.map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect()).collect::<Vec<String>>().join("; ")
+    texts
+        .map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect())
+        .collect::<Vec<String>>()
+        .join("; ")
 }
 
 fn is_redirect(status: StatusCode) -> bool {
@@ -266,7 +288,9 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     let text = texts.join(": ");
     match text.contains("UnknownIssuer") {
-        true => format!("{text}: name the file with the registry's certificate authority as its `ca` in the configuration"),
+        true => format!(
+            "{text}: name the file with the registry's certificate authority as its `ca` in the configuration"
+        ),
         false => text,
     }
 }
@@ -293,7 +317,10 @@ mod tests {
     #[test]
     fn what_registries_say() {
         let table = [
-            (r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}"#, "manifest unknown"),
+            (
+                r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}"#,
+                "manifest unknown",
+            ),
             (r#"{"errors":[{"code":"DENIED"},{"message":"a\u0007b"}]}"#, "DENIED; ab"),
             ("<html>", ""),
             ("", ""),

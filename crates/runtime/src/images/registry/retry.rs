@@ -25,12 +25,6 @@ impl Failure {
     pub(super) fn passing(what: impl Into<String>) -> Self {
         Failure::Passing { error: Error::unavailable(what), after: None }
     }
-
-    pub(super) fn into_error(self) -> Error {
-        match self {
-            Failure::Final(error) | Failure::Passing { error, .. } => error,
-        }
-    }
 }
 
 /// Counts attempts without progress.
@@ -76,7 +70,9 @@ pub(super) fn judge(status: StatusCode, after: Option<&str>, what: &str, said: &
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     let text = format!("unexpected status from {what}: {status}{said}");
     match status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => Error::NotFound { what: format!("{what}: {status}{said}") }.into(),
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            Error::NotFound { what: format!("{what}: {status}{said}") }.into()
+        }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Denied {
             what: format!(
                 "pull access denied, repository does not exist or may require authorization ({text}): \
@@ -87,7 +83,9 @@ pub(super) fn judge(status: StatusCode, after: Option<&str>, what: &str, said: &
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
             Failure::Passing { error: Error::unavailable(text), after: seconds(after) }
         }
-        _ if status.is_server_error() => Failure::Passing { error: Error::unavailable(text), after: seconds(after) },
+        _ if status.is_server_error() => {
+            Failure::Passing { error: Error::unavailable(text), after: seconds(after) }
+        }
         _ => Error::invalid(text).into(),
     }
 }
@@ -103,18 +101,21 @@ mod tests {
 
     #[test]
     fn statuses() {
-        let passing = |status: u16, after| match judge(StatusCode::from_u16(status).unwrap(), after, "GET x", "") {
-            Failure::Passing { after, .. } => Some(after),
-            Failure::Final(_) => None,
-        };
+        let passing =
+            |status: u16, after| match judge(StatusCode::from_u16(status).unwrap(), after, "GET x", "") {
+                Failure::Passing { after, .. } => Some(after),
+                Failure::Final(_) => None,
+            };
         assert_eq!(passing(429, Some("7")), Some(Some(Duration::from_secs(7))));
         assert_eq!(passing(503, Some("Wed, 21 Oct 2026 07:28:00 GMT")), Some(None));
         assert_eq!(passing(500, None), Some(None));
         for status in [400, 401, 403, 404, 418] {
             assert_eq!(passing(status, Some("7")), None, "{status}");
         }
-        let not_found = judge(StatusCode::NOT_FOUND, None, "GET x", "MANIFEST_UNKNOWN").into_error().to_string();
-        assert_eq!(not_found, "GET x: 404 Not Found: MANIFEST_UNKNOWN: not found");
+        let Failure::Final(error) = judge(StatusCode::NOT_FOUND, None, "GET x", "MANIFEST_UNKNOWN") else {
+            panic!("it passes")
+        };
+        assert_eq!(error.to_string(), "GET x: 404 Not Found: MANIFEST_UNKNOWN: not found");
     }
 
     #[tokio::test(start_paused = true)]
@@ -123,7 +124,10 @@ mod tests {
         let started = corten_rt::Instant::now();
         attempts.after(Failure::passing("busy")).await.unwrap();
         assert!(started.elapsed() >= Duration::from_millis(500));
-        let asked = |seconds| Failure::Passing { error: Error::unavailable("busy"), after: Some(Duration::from_secs(seconds)) };
+        let asked = |seconds| Failure::Passing {
+            error: Error::unavailable("busy"),
+            after: Some(Duration::from_secs(seconds)),
+        };
         attempts.after(asked(20)).await.unwrap();
         assert!(started.elapsed() >= Duration::from_secs(20));
         assert!(attempts.after(asked(31)).await.unwrap_err().to_string().contains("asks to wait 31 s"));
@@ -131,6 +135,8 @@ mod tests {
         for _ in 0..4 {
             attempts.after(Failure::passing("busy")).await.unwrap();
         }
-        assert!(attempts.after(Failure::passing("busy")).await.unwrap_err().to_string().contains("5 attempts"));
+        assert!(
+            attempts.after(Failure::passing("busy")).await.unwrap_err().to_string().contains("5 attempts")
+        );
     }
 }

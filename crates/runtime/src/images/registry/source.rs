@@ -40,11 +40,16 @@ pub(in crate::images) trait Sink: Send {
 
 impl Source {
     /// For the repository of that name. Credentials go to its registry, not to mirrors.
-    pub(in crate::images) fn new(registries: &Registries, reference: &Reference, credentials: &Credentials) -> Result<Self> {
+    pub(in crate::images) fn new(
+        registries: &Registries,
+        reference: &Reference,
+        credentials: &Credentials,
+    ) -> Result<Self> {
         let patience = registries.patience;
         let place = |endpoint: Endpoint| {
             let own = endpoint.is_mirror() || *credentials == Credentials::None;
-            let credentials = if own { Credentials::of_config(&endpoint.config) } else { credentials.clone() };
+            let credentials =
+                if own { Credentials::of_config(&endpoint.config) } else { credentials.clone() };
             let http = Http::new(&endpoint, patience);
             Place { endpoint, http, credentials, authorization: Mutex::new(None) }
         };
@@ -59,7 +64,8 @@ impl Source {
         let mut ask = Ask { method: Method::HEAD, ..Ask::get(url) };
         ask.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
         // If it fails, the request that follows will see why, and say so.
-        let response = self.authorized(place, &ask).await.ok().filter(|response| response.status().is_success())?;
+        let response =
+            self.authorized(place, &ask).await.ok().filter(|response| response.status().is_success())?;
         match version {
             Version::Digest(digest) => Some(digest.clone()),
             Version::Tag(_) => content_digest(&response),
@@ -158,7 +164,8 @@ impl Source {
         offset: &mut u64,
         sink: &mut impl Sink,
     ) -> Result<(), Broken> {
-        let mut ask = Ask::get(place.endpoint.url(&self.repository, "blobs", &descriptor.digest.to_string())?);
+        let mut ask =
+            Ask::get(place.endpoint.url(&self.repository, "blobs", &descriptor.digest.to_string())?);
         if *offset > 0 {
             if *offset == descriptor.size {
                 return Ok(());
@@ -170,14 +177,19 @@ impl Source {
         // Who does not understand ranges sends everything again: what is there already is passed over.
         let begin = begin_of(&response).unwrap_or(0);
         let mut skip = offset.checked_sub(begin).ok_or_else(|| {
-            Error::invalid(format!("{}: asked for bytes from {offset} on, the answer begins at {begin}", ask.shown()))
+            Error::invalid(format!(
+                "{}: asked for bytes from {offset} on, the answer begins at {begin}",
+                ask.shown()
+            ))
         })?;
         check_length(&response, begin, descriptor, &ask)?;
         let mut body = response.into_body();
         let what = ask.shown();
         loop {
             let data = wire::next(&mut body, self.patience).await;
-            let Some(mut data) = data.map_err(|text| Failure::passing(format!("{what}: {text}")))? else { break };
+            let Some(mut data) = data.map_err(|text| Failure::passing(format!("{what}: {text}")))? else {
+                break;
+            };
             let over = usize::try_from(skip).unwrap_or(usize::MAX).min(data.len());
             skip -= over as u64;
             let _ = data.split_to(over);
@@ -186,13 +198,20 @@ impl Source {
             }
             *offset += data.len() as u64;
             if *offset > descriptor.size {
-                return Err(Error::invalid(format!("{what}: more than the promised {} bytes came", descriptor.size)).into());
+                return Err(Error::invalid(format!(
+                    "{what}: more than the promised {} bytes came",
+                    descriptor.size
+                ))
+                .into());
             }
             sink.take(data).await.map_err(Broken::Sink)?;
         }
         match *offset == descriptor.size {
             true => Ok(()),
-            false => Err(Failure::passing(format!("{what}: only {offset} of {} bytes came", descriptor.size)).into()),
+            false => {
+                Err(Failure::passing(format!("{what}: only {offset} of {} bytes came", descriptor.size))
+                    .into())
+            }
         }
     }
 
@@ -211,15 +230,22 @@ impl Source {
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
-        let headers = response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let headers =
+            response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
         let Some(challenge) = challenge::best(headers) else { return Ok(response) };
         let Place { endpoint, http, credentials, .. } = place;
-        let value = auth::answer(&challenge, credentials, &self.repository, endpoint, http, self.patience).await?;
+        let value =
+            auth::answer(&challenge, credentials, &self.repository, endpoint, http, self.patience).await?;
         *place.authorization.lock() = Some(value.clone());
         self.send_as(place, ask, Some(value)).await
     }
 
-    async fn send_as(&self, place: &Place, ask: &Ask, authorization: Option<HeaderValue>) -> Result<Response<Incoming>, Failure> {
+    async fn send_as(
+        &self,
+        place: &Place,
+        ask: &Ask,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Response<Incoming>, Failure> {
         let mut ask = ask.clone();
         if let Some(value) = authorization {
             ask.headers.insert(AUTHORIZATION, value);
@@ -264,7 +290,11 @@ impl Errors {
 
     fn into_error(self) -> Error {
         let last = self.last.unwrap_or_else(|| Error::unavailable("there is no place to ask"));
-        if self.before.is_empty() { last } else { last.during(format_args!("mirrors failed ({})", self.before.join("; "))) }
+        if self.before.is_empty() {
+            last
+        } else {
+            last.during(format_args!("mirrors failed ({})", self.before.join("; ")))
+        }
     }
 }
 

@@ -94,7 +94,8 @@ impl Store {
         let staging = Staging { path: self.temporary() };
         files::private_directory(&staging.path)?;
         let inside = staging.files();
-        std::fs::create_dir(&inside).map_err(|error| Error::file("cannot make the directory", &inside, error))?;
+        std::fs::create_dir(&inside)
+            .map_err(|error| Error::file("cannot make the directory", &inside, error))?;
         Ok(staging)
     }
 
@@ -112,7 +113,8 @@ impl Store {
             boot: Some(self.boot.clone()),
         };
         let description = staging.path.join("layer.json");
-        std::fs::write(&description, json(&file)?).map_err(|error| Error::file("cannot write", &description, error))?;
+        std::fs::write(&description, json(&file)?)
+            .map_err(|error| Error::file("cannot write", &description, error))?;
         let mut state = self.state.lock();
         if !state.layers.contains_key(chain) {
             state.last_layer += 1;
@@ -137,7 +139,8 @@ impl Store {
         if waiting.is_empty() {
             return Ok(());
         }
-        let root = std::fs::File::open(&self.root).map_err(|error| Error::file("cannot open", &self.root, error))?;
+        let root =
+            std::fs::File::open(&self.root).map_err(|error| Error::file("cannot open", &self.root, error))?;
         rustix::fs::syncfs(&root).map_err(|error| Error::file("cannot sync", &self.root, error.into()))?;
         for (number, mut file) in waiting {
             file.boot = None;

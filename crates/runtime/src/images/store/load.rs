@@ -34,7 +34,9 @@ impl Store {
             let number = name.parse::<u64>().ok();
             state.last_layer = state.last_layer.max(number.unwrap_or(0));
             let whole = read_layer(&path).and_then(|file| match &file.boot {
-                Some(boot) if *boot != self.boot => Err(Error::invalid("the machine stopped before it was on the disk")),
+                Some(boot) if *boot != self.boot => {
+                    Err(Error::invalid("the machine stopped before it was on the disk"))
+                }
                 _ if state.layers.contains_key(&file.chain) => Err(Error::invalid("it is there twice")),
                 _ => Ok(file),
             });

@@ -110,7 +110,8 @@ impl Store {
                 return None;
             }
             let prefix = format!("sha256:{prefix}");
-            let mut found = state.images.range(prefix.clone()..).take_while(|(id, _)| id.starts_with(&prefix));
+            let mut found =
+                state.images.range(prefix.clone()..).take_while(|(id, _)| id.starts_with(&prefix));
             let (_, first) = found.next()?;
             found.next().is_none().then_some(first)
         };
@@ -131,8 +132,13 @@ impl Store {
             self.write_blob(digest, bytes)?;
         }
         let known = self.state.lock().images.get(&id.to_string()).map(|(record, _)| record.clone());
-        let mut record =
-            known.unwrap_or(Record { id, manifest: None, tags: Vec::new(), digests: Vec::new(), sequence: 0 });
+        let mut record = known.unwrap_or(Record {
+            id,
+            manifest: None,
+            tags: Vec::new(),
+            digests: Vec::new(),
+            sequence: 0,
+        });
         record.manifest = manifest.or(record.manifest);
         add(&mut record.tags, &new.tags);
         add(&mut record.digests, &new.digests);
@@ -175,7 +181,8 @@ impl Store {
             .images
             .values()
             .filter(|(record, image)| {
-                image.id != owner.id && (lost(&record.tags, &owner.tags) || lost(&record.digests, &owner.digests))
+                image.id != owner.id
+                    && (lost(&record.tags, &owner.tags) || lost(&record.digests, &owner.digests))
             })
             .cloned()
             .collect();

@@ -33,12 +33,13 @@ pub(super) fn image(
     let mut size = raw_config.len() as u64;
     let mut layers = Vec::new();
     for chain in chain_ids(&document.rootfs.diff_ids) {
-        let (layer, bytes) =
-            layer(&chain).ok_or_else(|| Error::NotFound { what: format!("layer {chain} of image {}", record.id) })?;
+        let (layer, bytes) = layer(&chain)
+            .ok_or_else(|| Error::NotFound { what: format!("layer {chain} of image {}", record.id) })?;
         size += bytes;
         layers.push(layer);
     }
-    let raw_config = std::str::from_utf8(raw_config).map_err(|_| Error::invalid("the configuration is not UTF-8"))?;
+    let raw_config =
+        std::str::from_utf8(raw_config).map_err(|_| Error::invalid("the configuration is not UTF-8"))?;
     Ok(Image {
         id: record.id.to_string(),
         tags: record.tags.clone(),
@@ -55,5 +56,6 @@ pub(super) fn image(
 
 /// Reads a configuration blob.
 pub(in crate::images) fn parse_document(raw: &[u8]) -> Result<ImageDocument> {
-    serde_json::from_slice(raw).map_err(|error| Error::invalid(format!("the image's configuration is malformed: {error}")))
+    serde_json::from_slice(raw)
+        .map_err(|error| Error::invalid(format!("the image's configuration is malformed: {error}")))
 }

@@ -27,7 +27,10 @@ fn saved(layers: &[Layer], tags: &str) -> Vec<(String, Vec<u8>)> {
     let config = config(layers);
     let names: Vec<String> = (0..layers.len()).map(|n| format!("\"{n}/layer.tar\"")).collect();
     let index = format!(r#"[{{"Config":"config.json","RepoTags":{tags},"Layers":[{}]}}]"#, names.join(","));
-    let mut files = vec![("manifest.json".to_owned(), index.into_bytes()), ("config.json".to_owned(), config.into_bytes())];
+    let mut files = vec![
+        ("manifest.json".to_owned(), index.into_bytes()),
+        ("config.json".to_owned(), config.into_bytes()),
+    ];
     files.extend(layers.iter().enumerate().map(|(n, layer)| (format!("{n}/layer.tar"), layer.plain.clone())));
     files
 }
@@ -63,12 +66,17 @@ async fn archives_of_all_tools() {
         files.extend(saved(&layers, r#"["app:1.0","other.io/app:1.0"]"#));
         files
     };
-    let containerd = r#""io.containerd.image.name":"docker.io/library/app:1.0","org.opencontainers.image.ref.name":"1.0""#;
+    let containerd =
+        r#""io.containerd.image.name":"docker.io/library/app:1.0","org.opencontainers.image.ref.name":"1.0""#;
     let full: &[&str] = &["docker.io/library/app:1.0"];
     let by_id = [id.as_str()];
     let table: Vec<(&str, Vec<u8>, &[&str])> = vec![
         ("containerd", archive(&layout(&layers, containerd)), full),
-        ("podman", archive(&layout(&layers, r#""org.opencontainers.image.ref.name":"docker.io/library/app:1.0""#)), full),
+        (
+            "podman",
+            archive(&layout(&layers, r#""org.opencontainers.image.ref.name":"docker.io/library/app:1.0""#)),
+            full,
+        ),
         ("a bare tag", archive(&layout(&layers, r#""org.opencontainers.image.ref.name":"1.0""#)), &by_id),
         ("docker", archive(&saved(&layers, r#"["app:1.0"]"#)), full),
         ("docker without names", archive(&saved(&layers, "null")), &by_id),
@@ -101,7 +109,8 @@ async fn a_layout_may_be_a_directory_and_layers_may_be_links() {
     assert_eq!(images.import(&directory.path().join("layout")).await.unwrap().len(), 1);
 
     let twice = [layers[0].clone(), layers[0].clone()];
-    let files: Vec<_> = saved(&twice, r#"["twice"]"#).into_iter().filter(|(name, _)| name != "1/layer.tar").collect();
+    let files: Vec<_> =
+        saved(&twice, r#"["twice"]"#).into_iter().filter(|(name, _)| name != "1/layer.tar").collect();
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in &files {
         let mut header = tar::Header::new_ustar();
@@ -125,7 +134,9 @@ async fn broken_archives_leave_nothing() {
     }
     let layers = [Layer::of(&[("app", b"one")]), Layer::of(&[("more", b"two")])];
     let whole = layout(&layers, "");
-    let without = |part: usize| -> Vec<_> { whole.iter().enumerate().filter(|(n, _)| *n != part).map(|(_, f)| f.clone()).collect() };
+    let without = |part: usize| -> Vec<_> {
+        whole.iter().enumerate().filter(|(n, _)| *n != part).map(|(_, f)| f.clone()).collect()
+    };
     let mut damaged = whole.clone();
     damaged[3].1[30] ^= 1;
     let mut foreign = saved(&layers, r#"["app"]"#);

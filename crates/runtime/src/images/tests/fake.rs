@@ -88,9 +88,14 @@ impl Registry {
             let connections = Tasks::new(stop);
             while let Ok((socket, _)) = listener.accept().await {
                 let (state, address) = (state.clone(), address.clone());
-                let service = hyper::service::service_fn(move |request| answer(state.clone(), address.clone(), request));
+                let service = hyper::service::service_fn(move |request| {
+                    answer(state.clone(), address.clone(), request)
+                });
                 connections.spawn_until_stopped("connection", async move {
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await.ok();
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await
+                        .ok();
                 });
             }
         });
@@ -113,7 +118,10 @@ impl Registry {
     pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         let path = format!("/v2/{repository}/blobs/{digest}");
-        self.state.lock().content.insert(path, (Bytes::copy_from_slice(bytes), "application/octet-stream".into()));
+        self.state
+            .lock()
+            .content
+            .insert(path, (Bytes::copy_from_slice(bytes), "application/octet-stream".into()));
         digest
     }
 
@@ -131,7 +139,8 @@ impl Registry {
     pub fn put_image(&self, repository: &str, tag: &str, layers: &[Layer]) -> (Digest, Vec<Digest>) {
         let config = config(layers);
         let config_digest = self.put_blob(repository, config.as_bytes());
-        let digests: Vec<Digest> = layers.iter().map(|layer| self.put_blob(repository, &layer.packed)).collect();
+        let digests: Vec<Digest> =
+            layers.iter().map(|layer| self.put_blob(repository, &layer.packed)).collect();
         let manifest = manifest(&config_digest, config.len(), layers);
         let kind = "application/vnd.oci.image.manifest.v1+json";
         (self.put_manifest(repository, tag, kind, &manifest), digests)
@@ -160,7 +169,8 @@ impl Layer {
 
     pub fn zstd(files: &[(&str, &[u8])]) -> Self {
         let plain = tar_of(files);
-        let packed = ruzstd::encoding::compress_to_vec(&plain[..], ruzstd::encoding::CompressionLevel::Fastest);
+        let packed =
+            ruzstd::encoding::compress_to_vec(&plain[..], ruzstd::encoding::CompressionLevel::Fastest);
         Self { packed, plain }
     }
 }
@@ -189,7 +199,8 @@ pub fn noise(length: usize, seed: u32) -> Vec<u8> {
 }
 
 pub fn config(layers: &[Layer]) -> String {
-    let diff_ids: Vec<String> = layers.iter().map(|layer| format!("\"{}\"", Digest::of(&layer.plain))).collect();
+    let diff_ids: Vec<String> =
+        layers.iter().map(|layer| format!("\"{}\"", Digest::of(&layer.plain))).collect();
     format!(
         r#"{{"architecture":"amd64","os":"linux","config":{{"User":"1000:10","Env":["A=b"],"Cmd":["sh"]}},"rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
         diff_ids.join(",")
@@ -210,16 +221,25 @@ pub fn manifest(config: &Digest, config_size: usize, layers: &[Layer]) -> String
     )
 }
 
-async fn answer(state: Arc<Mutex<State>>, address: String, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    state: Arc<Mutex<State>>,
+    address: String,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let posted = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().unwrap_or_default().to_owned());
     let what = format!("{} {path}", parts.method);
     let fault = {
         let mut state = state.lock();
-        let seen = Seen { method: parts.method.clone(), path: path.clone(), query, headers: parts.headers.clone() };
+        let seen =
+            Seen { method: parts.method.clone(), path: path.clone(), query, headers: parts.headers.clone() };
         state.seen.push(seen);
-        state.faults.iter_mut().find(|(part, _)| what.contains(part.as_str())).and_then(|(_, faults)| faults.pop_front())
+        state
+            .faults
+            .iter_mut()
+            .find(|(part, _)| what.contains(part.as_str()))
+            .and_then(|(_, faults)| faults.pop_front())
     };
     if let Some(Fault::Hang) = fault {
         std::future::pending::<()>().await;
@@ -247,15 +267,26 @@ async fn answer(state: Arc<Mutex<State>>, address: String, request: Request<Inco
     Ok(serve(&parts, content, &kind, fault))
 }
 
-fn serve(request: &http::request::Parts, mut content: Bytes, kind: &str, fault: Option<Fault>) -> Response<Body> {
+fn serve(
+    request: &http::request::Parts,
+    mut content: Bytes,
+    kind: &str,
+    fault: Option<Fault>,
+) -> Response<Body> {
     let digest = Digest::of(&content);
-    let mut response = Response::builder().header("content-type", kind).header("docker-content-digest", digest.to_string());
+    let mut response =
+        Response::builder().header("content-type", kind).header("docker-content-digest", digest.to_string());
     let total = content.len();
-    let range = request.headers.get("range").and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let range = request
+        .headers
+        .get("range")
+        .and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     if let Some(begin) = range.filter(|_| !matches!(fault, Some(Fault::Whole))) {
         let begin: usize = begin;
         content = content.slice(begin..);
-        response = response.status(StatusCode::PARTIAL_CONTENT).header("content-range", format!("bytes {begin}-{}/{total}", total - 1));
+        response = response
+            .status(StatusCode::PARTIAL_CONTENT)
+            .header("content-range", format!("bytes {begin}-{}/{total}", total - 1));
     }
     if request.method == Method::HEAD {
         return response.header("content-length", total).body(full(Bytes::new())).unwrap();
@@ -268,12 +299,18 @@ fn serve(request: &http::request::Parts, mut content: Bytes, kind: &str, fault: 
                 corten_rt::sleep(Duration::from_millis(20)).await;
                 Some((frames.next()?, frames))
             });
-            response.header("content-length", content.len()).body(BodyExt::boxed(StreamBody::new(frames))).unwrap()
+            response
+                .header("content-length", content.len())
+                .body(BodyExt::boxed(StreamBody::new(frames)))
+                .unwrap()
         }
         Some(Fault::Stall(bytes)) => {
             let first = stream::iter([Ok(Frame::data(content.slice(..bytes)))]);
             let frames = futures::StreamExt::chain(first, stream::pending());
-            response.header("content-length", content.len()).body(BodyExt::boxed(StreamBody::new(frames))).unwrap()
+            response
+                .header("content-length", content.len())
+                .body(BodyExt::boxed(StreamBody::new(frames)))
+                .unwrap()
         }
         Some(Fault::Truncate(bytes)) => {
             let frames = stream::iter([Ok(Frame::data(content.slice(..bytes)))]);
@@ -302,20 +339,32 @@ fn refuse(state: &State, address: &str, headers: &HeaderMap) -> Option<Response<
     let given = headers.get("authorization").and_then(|value| value.to_str().ok());
     let (good, challenge) = match &state.guard {
         Guard::Open => return None,
-        Guard::Basic(user, password) => (given == Some(&basic(user, password)), "Basic realm=\"test\"".to_owned()),
+        Guard::Basic(user, password) => {
+            (given == Some(&basic(user, password)), "Basic realm=\"test\"".to_owned())
+        }
         Guard::Token(..) => (
             given == Some(&format!("Bearer token-{}", state.tokens)),
-            format!(r#"Bearer realm="http://{address}/token",service="test",scope="repository:lib/app:pull""#),
+            format!(
+                r#"Bearer realm="http://{address}/token",service="test",scope="repository:lib/app:pull""#
+            ),
         ),
     };
-    let refusal = || Response::builder().status(401).header("www-authenticate", challenge).body(full(Bytes::new())).unwrap();
+    let refusal = || {
+        Response::builder()
+            .status(401)
+            .header("www-authenticate", challenge)
+            .body(full(Bytes::new()))
+            .unwrap()
+    };
     (!good).then(refusal)
 }
 
 fn token(state: &mut State, headers: &HeaderMap, posted: &[u8]) -> Response<Body> {
     let given = headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let good = match &state.guard {
-        Guard::Token(_, Some(refresh)) => String::from_utf8_lossy(posted).contains(&format!("refresh_token={refresh}")),
+        Guard::Token(_, Some(refresh)) => {
+            String::from_utf8_lossy(posted).contains(&format!("refresh_token={refresh}"))
+        }
         Guard::Token(Some((user, password)), _) => given == Some(basic(user, password)),
         _ => given.is_none(),
     };

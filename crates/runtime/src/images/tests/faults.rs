@@ -11,7 +11,8 @@ const SIZE: usize = 500_000;
 async fn pull_with(part: &str, faults: Vec<Fault>) -> (Result<(), Error>, Registry, tempfile::TempDir) {
     let registry = Registry::start().await;
     let (_, digests) = registry.put_image("lib/app", "v1", &[Layer::of(&[("big", &noise(SIZE, 9))])]);
-    let part = if part == "layer" { format!("GET /v2/lib/app/blobs/{}", digests[0]) } else { part.to_owned() };
+    let part =
+        if part == "layer" { format!("GET /v2/lib/app/blobs/{}", digests[0]) } else { part.to_owned() };
     registry.fail(&part, faults);
     let directory = tempfile::tempdir().unwrap();
     let images = open(directory.path());
@@ -56,7 +57,9 @@ async fn what_passes_is_survived() {
         if let (Fault::Break(bytes @ 1..), "layer") = (&faults[0], part) {
             let asked = registry.seen(Method::GET, "/blobs/");
             let resumed = asked.iter().any(|seen| {
-                seen.headers.get("range").is_some_and(|range| range.to_str().unwrap() == format!("bytes={bytes}-"))
+                seen.headers
+                    .get("range")
+                    .is_some_and(|range| range.to_str().unwrap() == format!("bytes={bytes}-"))
             });
             assert!(resumed, "{what}: it goes on where it was");
         }
@@ -71,18 +74,38 @@ async fn what_stays_is_an_error_that_says_what_to_do() {
     let unknown = r#"{"errors":[{"code":"UNKNOWN","message":"the registry's own words"}]}"#;
     let table: Vec<(&str, &str, Vec<Fault>, &str)> = vec![
         ("not there", "manifests", vec![status(404)], "failed to resolve reference"),
-        ("not there, in its words", "manifests", vec![Fault::Status(404, None, unknown)], "own words: not found"),
+        (
+            "not there, in its words",
+            "manifests",
+            vec![Fault::Status(404, None, unknown)],
+            "own words: not found",
+        ),
         ("refused", "manifests", vec![status(401)], "imagePullSecrets"),
         ("forbidden", "manifests", vec![status(403)], "pull access denied"),
         ("failing for good", "manifests", vec![status(500); 9], "gave up after 3 attempts"),
-        ("busy for longer than we wait", "manifests", vec![Fault::Status(429, Some(("retry-after", "3600".into())), "")], "asks to wait 3600 s"),
+        (
+            "busy for longer than we wait",
+            "manifests",
+            vec![Fault::Status(429, Some(("retry-after", "3600".into())), "")],
+            "asks to wait 3600 s",
+        ),
         ("hanging", "manifests", vec![Fault::Hang; 9], "no answer within 0.4 s"),
         ("hanging while downloading", "layer", vec![Fault::Hang; 9], "no answer within"),
-        ("stalling for good", "layer", [vec![Fault::Stall(1000)], vec![Fault::Stall(0); 9]].concat(), "nothing came for"),
+        (
+            "stalling for good",
+            "layer",
+            [vec![Fault::Stall(1000)], vec![Fault::Stall(0); 9]].concat(),
+            "nothing came for",
+        ),
         ("a wrong digest", "layer", vec![Fault::Damage], "damages data"),
         ("a wrong manifest", "GET /v2/lib/app/manifests", vec![Fault::Damage], "damages data"),
         ("a layer that is gone", "layer", vec![status(404)], "failed to download layer"),
-        ("redirected in circles", "manifests", vec![Fault::Status(302, Some(("location", "/v2/lib/app/manifests/v1".into())), ""); 20], "redirected too often"),
+        (
+            "redirected in circles",
+            "manifests",
+            vec![Fault::Status(302, Some(("location", "/v2/lib/app/manifests/v1".into())), ""); 20],
+            "redirected too often",
+        ),
         ("redirected to nowhere", "manifests", vec![status(302)], "redirected to nowhere"),
         ("breaking off without progress", "layer", vec![Fault::Break(0); 9], "the connection broke off"),
     ];
@@ -91,7 +114,10 @@ async fn what_stays_is_an_error_that_says_what_to_do() {
         let error = result.expect_err(what);
         let shown = error.to_string();
         assert!(shown.contains(text), "{what}: {shown}");
-        assert!(shown.contains("failed to pull image") || matches!(error, Error::Reference { .. }), "{what}: {shown}");
+        assert!(
+            shown.contains("failed to pull image") || matches!(error, Error::Reference { .. }),
+            "{what}: {shown}"
+        );
     }
 }
 
@@ -106,15 +132,18 @@ async fn wrong_promises_are_seen() {
     let put = |tag: &str, config: &str, change: &dyn Fn(String) -> String| {
         let digest = registry.put_blob("lib/app", config.as_bytes());
         registry.put_blob("lib/app", &layer.packed);
-        let manifest = change(super::fake::manifest(&digest, config.len(), &[layer.clone()]));
+        let manifest = change(super::fake::manifest(&digest, config.len(), std::slice::from_ref(&layer)));
         registry.put_manifest("lib/app", tag, "application/vnd.oci.image.manifest.v1+json", &manifest);
     };
-    let good = super::fake::config(&[layer.clone()]);
+    let good = super::fake::config(std::slice::from_ref(&layer));
     let size = format!("\"size\":{}", layer.packed.len());
-    let sized = |n: usize| { let size = size.clone(); move |text: String| text.replace(&size, &format!("\"size\":{n}")) };
+    let sized = |n: usize| {
+        let size = size.clone();
+        move |text: String| text.replace(&size, &format!("\"size\":{n}"))
+    };
     put("small", &good, &sized(100));
     put("large", &good, &sized(layer.packed.len() + 1));
-    put("diff", &super::fake::config(&[other.clone()]), &|text| text);
+    put("diff", &super::fake::config(std::slice::from_ref(&other)), &|text| text);
     put("count", &super::fake::config(&[layer.clone(), other]), &|text| text);
     put("schema1", &good, &|_| r#"{"schemaVersion":1,"fsLayers":[]}"#.into());
     put("huge", &good, &|text| text + &" ".repeat(5 << 20));
@@ -134,7 +163,8 @@ async fn wrong_promises_are_seen() {
     let directory = tempfile::tempdir().unwrap();
     let images = open(directory.path());
     for (tag, text) in table {
-        let error = images.pull(&registry.name(&format!("lib/app:{tag}")), None).await.unwrap_err().to_string();
+        let error =
+            images.pull(&registry.name(&format!("lib/app:{tag}")), None).await.unwrap_err().to_string();
         assert!(error.contains(text), "{tag}: {error}");
     }
     assert!(images.list().is_empty() && names(directory.path(), "layers").is_empty());

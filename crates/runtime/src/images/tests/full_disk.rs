@@ -29,7 +29,11 @@ fn a_full_disk_is_said_and_nothing_is_left() {
 
 async fn fill(disk: &Path) {
     let registry = Registry::start().await;
-    registry.put_image("lib/app", "big", &[Layer::of(&[("a", b"x")]), Layer::of(&[("big", &noise(3 << 20, 5))])]);
+    registry.put_image(
+        "lib/app",
+        "big",
+        &[Layer::of(&[("a", b"x")]), Layer::of(&[("big", &noise(3 << 20, 5))])],
+    );
     registry.put_image("lib/app", "small", &[Layer::of(&[("small", &noise(1 << 20, 5))])]);
     let images = open(disk);
     let error = images.pull(&registry.name("lib/app:big"), None).await.unwrap_err();

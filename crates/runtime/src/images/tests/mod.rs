@@ -44,8 +44,10 @@ fn open_with(root: &Path, hosts: impl IntoIterator<Item = (String, RegistryConfi
 
 /// What lies in a directory of the store.
 fn names(root: &Path, directory: &str) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(root.join(directory)).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(root.join(directory))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

@@ -20,9 +20,9 @@ async fn an_image_is_pulled_found_again_and_removed() {
     let images = open(directory.path());
     let name = registry.name("lib/app:v1");
     let image = images.pull(&name, None).await.unwrap();
-    assert_eq!(image.tags, [name.clone()]);
+    assert_eq!(image.tags, std::slice::from_ref(&name));
     let by_digest = format!("{}@{digest}", registry.name("lib/app"));
-    assert_eq!(image.digests, [by_digest.clone()]);
+    assert_eq!(image.digests, std::slice::from_ref(&by_digest));
     assert_eq!((image.config.user.as_str(), &image.config.cmd[..]), ("1000:10", &["sh".to_owned()][..]));
     let files = layer_files(&image);
     assert_eq!((read(&files[0], "etc/os"), read(&files[1], "app")), ("base".into(), "one".into()));
@@ -30,7 +30,11 @@ async fn an_image_is_pulled_found_again_and_removed() {
 
     let other = images.pull(&registry.name("lib/other"), None).await.unwrap();
     assert_eq!(other.layers[0], image.layers[0], "the common layer is shared");
-    assert_eq!(registry.seen(Method::GET, &Digest::of(&base.packed).to_string()).len(), 1, "and fetched once");
+    assert_eq!(
+        registry.seen(Method::GET, &Digest::of(&base.packed).to_string()).len(),
+        1,
+        "and fetched once"
+    );
     assert_eq!(images.list().len(), 2);
     assert_clean(directory.path(), "pulls").await;
 
@@ -39,9 +43,16 @@ async fn an_image_is_pulled_found_again_and_removed() {
     let short = &image.id["sha256:".len()..];
     for known in [&name, &by_digest, &image.id, short, &short[..12]] {
         let found = images.resolve(known).unwrap_or_else(|| panic!("{known}"));
-        assert_eq!((found.id.as_str(), &found.layers, found.size), (image.id.as_str(), &image.layers, image.size));
+        assert_eq!(
+            (found.id.as_str(), &found.layers, found.size),
+            (image.id.as_str(), &image.layers, image.size)
+        );
     }
-    assert!(images.resolve("nothing").is_none() && images.resolve("sha256:").is_none() && images.resolve("").is_none());
+    assert!(
+        images.resolve("nothing").is_none()
+            && images.resolve("sha256:").is_none()
+            && images.resolve("").is_none()
+    );
 
     assert!(images.remove(&name).unwrap());
     assert!(!images.remove(&name).unwrap());
@@ -136,7 +147,7 @@ async fn pulls_of_one_image_share_the_work() {
     }
     let registry = Registry::start().await;
     let layer = Layer::of(&[("big", &noise(400_000, 1))]);
-    let (_, digests) = registry.put_image("lib/app", "v1", &[layer.clone()]);
+    let (_, digests) = registry.put_image("lib/app", "v1", std::slice::from_ref(&layer));
     registry.put_image("lib/same", "v2", &[layer, Layer::of(&[("more", b"x")])]);
     let directory = tempfile::tempdir().unwrap();
     let images = open(directory.path());
@@ -145,7 +156,11 @@ async fn pulls_of_one_image_share_the_work() {
     let pulled = futures::future::join_all(pulls).await;
     assert!(pulled.iter().all(Result::is_ok));
     assert_eq!(registry.seen(Method::GET, "/v2/lib/app/manifests/v1").len(), 1);
-    assert_eq!(registry.seen(Method::GET, &digests[0].to_string()).len(), 1, "also of another image with the same layer");
+    assert_eq!(
+        registry.seen(Method::GET, &digests[0].to_string()).len(),
+        1,
+        "also of another image with the same layer"
+    );
     assert_eq!(images.progress(&app), None);
     assert_clean(directory.path(), "shared pulls").await;
 }
@@ -278,7 +293,8 @@ async fn mirrors_are_asked_first_and_may_fail() {
     if !root() {
         return;
     }
-    let (mirror, other, upstream) = (Registry::start().await, Registry::start().await, Registry::start().await);
+    let (mirror, other, upstream) =
+        (Registry::start().await, Registry::start().await, Registry::start().await);
     let layers = [Layer::of(&[("app", &noise(200_000, 3))])];
     let (_, digests) = upstream.put_image("lib/app", "v1", &layers);
     mirror.put_image("lib/app", "v1", &layers);
@@ -293,7 +309,10 @@ async fn mirrors_are_asked_first_and_may_fail() {
     assert!(upstream.seen(Method::GET, "/").is_empty(), "the second mirror had everything");
     let seen = mirror.seen(Method::GET, "/manifests/");
     assert_eq!(seen[0].query, format!("ns={}", upstream.address));
-    assert!(seen.iter().all(|seen| !seen.headers.contains_key("authorization")), "mirrors get no credentials of pulls");
+    assert!(
+        seen.iter().all(|seen| !seen.headers.contains_key("authorization")),
+        "mirrors get no credentials of pulls"
+    );
 
     // A mirror that breaks off halfway: the rest comes from the next place.
     let blob = digests[0].to_string();

@@ -182,7 +182,9 @@ impl<R: BufRead> Archive<R> {
             return Err(malformed("a link has no target"));
         }
         let device = match kind {
-            Kind::Character | Kind::Block => (narrow(number(&header[329..337])?)?, narrow(number(&header[337..345])?)?),
+            Kind::Character | Kind::Block => {
+                (narrow(number(&header[329..337])?)?, narrow(number(&header[337..345])?)?)
+            }
             _ => (0, 0),
         };
         let entry = Entry {
@@ -212,8 +214,14 @@ fn kind(flag: u8, path: &[u8]) -> io::Result<Kind> {
         b'4' => Kind::Block,
         b'5' => Kind::Directory,
         b'6' => Kind::Fifo,
-        b'S' => return Err(malformed("it holds a sparse file in GNU's format; rebuild the image without --sparse")),
-        other => return Err(malformed(&format!("it holds an entry of unknown type {:?}", char::from(other)))),
+        b'S' => {
+            return Err(malformed(
+                "it holds a sparse file in GNU's format; rebuild the image without --sparse",
+            ));
+        }
+        other => {
+            return Err(malformed(&format!("it holds an entry of unknown type {:?}", char::from(other))));
+        }
     })
 }
 
@@ -240,7 +248,10 @@ fn number(field: &[u8]) -> io::Result<u64> {
     let wrong = || malformed("a number in a header is malformed");
     if field[0] & 0x80 != 0 {
         let binary = field.iter().enumerate().map(|(i, b)| if i == 0 { b & 0x7f } else { *b });
-        return binary.into_iter().try_fold(0u64, |n, b| n.checked_mul(256)?.checked_add(u64::from(b))).ok_or_else(wrong);
+        return binary
+            .into_iter()
+            .try_fold(0u64, |n, b| n.checked_mul(256)?.checked_add(u64::from(b)))
+            .ok_or_else(wrong);
     }
     let text = field.trim_ascii_start();
     let text = text.split(|b| *b == 0 || *b == b' ').next().unwrap_or_default();
@@ -273,7 +284,8 @@ fn parse_pax(mut records: &[u8], into: &mut Extended) -> io::Result<()> {
     let wrong = || malformed("an extended header is malformed");
     while !records.is_empty() && records[0] != 0 {
         let space = records.iter().position(|b| *b == b' ').ok_or_else(wrong)?;
-        let length: usize = std::str::from_utf8(&records[..space]).ok().and_then(|t| t.parse().ok()).ok_or_else(wrong)?;
+        let length: usize =
+            std::str::from_utf8(&records[..space]).ok().and_then(|t| t.parse().ok()).ok_or_else(wrong)?;
         if length <= space + 1 || length > records.len() || records[length - 1] != b'\n' {
             return Err(wrong());
         }
@@ -298,7 +310,9 @@ fn set_pax(key: &str, value: &[u8], into: &mut Extended) -> io::Result<()> {
         "gid" => into.gid = Some(number()?),
         "mtime" => into.mtime = Some(pax_time(text()?).ok_or_else(wrong)?),
         _ if key.starts_with("GNU.sparse.") => {
-            return Err(malformed("it holds a sparse file in GNU's format; rebuild the image without --sparse"));
+            return Err(malformed(
+                "it holds a sparse file in GNU's format; rebuild the image without --sparse",
+            ));
         }
         _ => {
             if let Some(name) = key.strip_prefix("SCHILY.xattr.") {
@@ -344,7 +358,12 @@ mod tests {
         assert!(number(b"00009\0\0\0").is_err());
         assert!(number(&[0xff; 12]).is_err());
         assert_eq!(time(&[0xff; 12]).unwrap(), -1);
-        let table = [("12", (12, 0)), ("12.5", (12, 500_000_000)), ("-1.25", (-2, 750_000_000)), ("3.1234567899", (3, 123_456_789))];
+        let table = [
+            ("12", (12, 0)),
+            ("12.5", (12, 500_000_000)),
+            ("-1.25", (-2, 750_000_000)),
+            ("3.1234567899", (3, 123_456_789)),
+        ];
         for (text, time) in table {
             assert_eq!(pax_time(text), Some(time), "{text}");
         }

@@ -4,10 +4,10 @@
 mod archive;
 mod decompress;
 mod settle;
-mod tree;
-mod write;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod write;
 
 use super::digest::{Algorithm, Digest, Hasher};
 use super::error::{Error, Result};
@@ -57,11 +57,12 @@ pub(super) fn unpack(source: impl Read + Send, promise: &Promise, files: &Path) 
     let drained = io::copy(&mut source, &mut io::sink());
     drained.map_err(|error| explain(error, files))?;
     let (compressed, bytes) = source.into_inner().finish();
-    if let Some((digest, size)) = &promise.compressed {
-        if compressed != *digest {
-            let text = format!("layer {digest}: the {bytes} bytes that came (of {size}) have the digest {compressed}");
-            return Err(Error::invalid(format!("{text}: the registry, or something on the way, damages data")));
-        }
+    if let Some((digest, size)) = &promise.compressed
+        && compressed != *digest
+    {
+        let text =
+            format!("layer {digest}: the {bytes} bytes that came (of {size}) have the digest {compressed}");
+        return Err(Error::invalid(format!("{text}: the registry, or something on the way, damages data")));
     }
     let written = result.map_err(|error| error.during(format_args!("layer {}", promise.diff_id)))?;
     Ok(Layer { written, files: files.to_owned() })
@@ -80,7 +81,9 @@ fn unpack_stream(source: &mut (impl BufRead + Send), promise: &Promise, files: &
     let (diff_id, _) = rest.into_inner().finish();
     match diff_id == promise.diff_id {
         true => Ok(written),
-        false => Err(Error::invalid(format!("the uncompressed archive has the digest {diff_id}: the image is built wrongly"))),
+        false => Err(Error::invalid(format!(
+            "the uncompressed archive has the digest {diff_id}: the image is built wrongly"
+        ))),
     }
 }
 
@@ -97,10 +100,13 @@ fn explain(error: io::Error, files: &Path) -> Error {
         return own.clone();
     }
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull { path: files.to_owned() },
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other => {
-            Error::invalid(format!("the archive cannot be unpacked: {error}"))
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Error::DiskFull { path: files.to_owned() }
         }
+        io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::Other => Error::invalid(format!("the archive cannot be unpacked: {error}")),
         _ if error.raw_os_error().is_none() && error.get_ref().is_none() => {
             Error::invalid(format!("the archive cannot be unpacked: {error}"))
         }

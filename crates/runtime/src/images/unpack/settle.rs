@@ -23,10 +23,10 @@ pub fn settle(mut written: Written, below: &[PathBuf]) -> io::Result<crate::imag
         if let Some((lower, name)) = find(below, &directory)? {
             let stat = rustix::fs::statat(&lower, &name, AtFlags::SYMLINK_NOFOLLOW)?;
             // Nothing but directories is in the way: this tree made it itself.
-            if let Some((upper, own)) = written.tree.existing(directory.as_os_str().as_bytes())? {
-                if tree::is_directory(&stat) {
-                    copy_attributes((lower.as_fd(), &name), &stat, (upper.as_fd(), own.as_os_str()))?;
-                }
+            if let Some((upper, own)) = written.tree.existing(directory.as_os_str().as_bytes())?
+                && tree::is_directory(&stat)
+            {
+                copy_attributes((lower.as_fd(), &name), &stat, (upper.as_fd(), own.as_os_str()))?;
             }
         }
     }
@@ -94,7 +94,10 @@ fn absent(directory: &OwnedFd) -> Seen {
 fn copy_target(written: &mut Written, link: &[u8], target: &[u8], below: &[PathBuf]) -> io::Result<u64> {
     let missing = || {
         let (link, target) = (String::from_utf8_lossy(link), String::from_utf8_lossy(target));
-        io::Error::new(io::ErrorKind::InvalidData, format!("{link}: the hard link's target {target} is not in the image"))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{link}: the hard link's target {target} is not in the image"),
+        )
     };
     let relative = OsStr::from_bytes(target);
     let mut size = 0;
@@ -143,7 +146,7 @@ fn copy_attributes(from: Named<'_>, stat: &Stat, to: Named<'_>) -> io::Result<()
         let length = rustix::fs::lgetxattr(&from, &*name, &mut value)?;
         rustix::fs::lsetxattr(&path, &*name, &value[..length], XattrFlags::empty())?;
     }
-    let time = Timespec { tv_sec: stat.st_mtime as i64, tv_nsec: stat.st_mtime_nsec as _ };
+    let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as _ };
     let times = Timestamps { last_access: time, last_modification: time };
     Ok(rustix::fs::utimensat(to.0, to.1, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }

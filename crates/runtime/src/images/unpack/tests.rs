@@ -12,7 +12,14 @@ use tar::EntryType as T;
 struct Forge(Vec<u8>);
 
 impl Forge {
-    fn raw(mut self, name: &[u8], kind: T, link: &[u8], data: &[u8], change: impl FnOnce(&mut tar::Header)) -> Self {
+    fn raw(
+        mut self,
+        name: &[u8],
+        kind: T,
+        link: &[u8],
+        data: &[u8],
+        change: impl FnOnce(&mut tar::Header),
+    ) -> Self {
         let mut header = tar::Header::new_ustar();
         header.as_mut_bytes()[..name.len()].copy_from_slice(name);
         header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link);
@@ -105,8 +112,11 @@ impl Bench {
             let content = std::fs::read_to_string(&path).unwrap_or_default();
             found.push((path, content, metadata.mode(), metadata.mtime(), metadata.nlink()));
         }
-        let mut names: Vec<_> = std::fs::read_dir(self.directory.path()).unwrap().map(|e| e.unwrap().path()).collect();
-        names.extend(std::fs::read_dir(self.directory.path().join("outside")).unwrap().map(|e| e.unwrap().path()));
+        let mut names: Vec<_> =
+            std::fs::read_dir(self.directory.path()).unwrap().map(|e| e.unwrap().path()).collect();
+        names.extend(
+            std::fs::read_dir(self.directory.path().join("outside")).unwrap().map(|e| e.unwrap().path()),
+        );
         names.sort();
         found.extend(names.into_iter().map(|path| (path, String::new(), 0, 0, 0)));
         found
@@ -139,52 +149,180 @@ fn hostile_archives_write_nothing_outside() {
     type Make = Box<dyn Fn(&Bench) -> Forge>;
     let table: Vec<(&str, bool, Make)> = vec![
         ("a path upwards", false, Box::new(move |_| Forge::default().file(victim, "bad"))),
-        ("a path upwards in the middle", false, Box::new(|_| Forge::default().file("a/../../outside/victim", "bad"))),
+        (
+            "a path upwards in the middle",
+            false,
+            Box::new(|_| Forge::default().file("a/../../outside/victim", "bad")),
+        ),
         ("only upwards", false, Box::new(|_| Forge::default().directory("..", 0o777))),
-        ("an absolute path", true, Box::new(move |b| Forge::default().file(&format!("{}/victim", absolute(b)), "bad"))),
-        ("many slashes", true, Box::new(move |b| Forge::default().file(&format!("//{}/victim", absolute(b)), "bad"))),
-        ("through a relative link", true, Box::new(|_| Forge::default().symlink("l", "../outside").file("l/victim", "bad"))),
-        ("through an absolute link", true, Box::new(move |b| Forge::default().symlink("l", &absolute(b)).file("l/victim", "bad"))),
-        ("through a chain of links", true, Box::new(|_| {
-            Forge::default().directory("d/e", 0o755).symlink("d/e/up", "..").symlink("l", "d/e/up/../../../outside").file("l/victim", "bad")
-        })),
-        ("through /proc", true, Box::new(|_| Forge::default().symlink("l", "/proc/self/root/etc").file("l/corten-hostile", "bad"))),
-        ("through a loop", false, Box::new(|_| Forge::default().symlink("a", "b").symlink("b", "a").file("a/x", "bad"))),
-        ("a directory over a link", true, Box::new(|_| Forge::default().symlink("l", "../outside").directory("l", 0o777).file("l/victim", "bad"))),
-        ("a file over a link", true, Box::new(move |_| Forge::default().symlink("l", victim).file("l", "bad"))),
-        ("attributes through a link", true, Box::new(move |_| Forge::default().symlink("l", victim).pax(&[("SCHILY.xattr.user.bad", b"1")]).file("l", ""))),
-        ("a device over a link", true, Box::new(move |_| Forge::default().symlink("l", victim).raw(b"l", T::Fifo, b"", b"", |_| ()))),
-        ("a hard link upwards", false, Box::new(move |_| Forge::default().hard_link("l", victim).file("l", "bad"))),
-        ("an absolute hard link", false, Box::new(move |b| Forge::default().hard_link("l", &format!("{}/victim", absolute(b))).file("l", "bad"))),
-        ("a hard link through a link", false, Box::new(|_| Forge::default().symlink("d", "../outside").hard_link("l", "d/victim").file("l", "bad"))),
-        ("a hard link to a link", true, Box::new(move |_| Forge::default().symlink("s", victim).hard_link("l", "s").file("l", "bad"))),
-        ("a hard link to a directory", false, Box::new(|_| Forge::default().directory("d", 0o755).hard_link("l", "d"))),
+        (
+            "an absolute path",
+            true,
+            Box::new(move |b| Forge::default().file(&format!("{}/victim", absolute(b)), "bad")),
+        ),
+        (
+            "many slashes",
+            true,
+            Box::new(move |b| Forge::default().file(&format!("//{}/victim", absolute(b)), "bad")),
+        ),
+        (
+            "through a relative link",
+            true,
+            Box::new(|_| Forge::default().symlink("l", "../outside").file("l/victim", "bad")),
+        ),
+        (
+            "through an absolute link",
+            true,
+            Box::new(move |b| Forge::default().symlink("l", &absolute(b)).file("l/victim", "bad")),
+        ),
+        (
+            "through a chain of links",
+            true,
+            Box::new(|_| {
+                Forge::default()
+                    .directory("d/e", 0o755)
+                    .symlink("d/e/up", "..")
+                    .symlink("l", "d/e/up/../../../outside")
+                    .file("l/victim", "bad")
+            }),
+        ),
+        (
+            "through /proc",
+            true,
+            Box::new(|_| {
+                Forge::default().symlink("l", "/proc/self/root/etc").file("l/corten-hostile", "bad")
+            }),
+        ),
+        (
+            "through a loop",
+            false,
+            Box::new(|_| Forge::default().symlink("a", "b").symlink("b", "a").file("a/x", "bad")),
+        ),
+        (
+            "a directory over a link",
+            true,
+            Box::new(|_| {
+                Forge::default().symlink("l", "../outside").directory("l", 0o777).file("l/victim", "bad")
+            }),
+        ),
+        (
+            "a file over a link",
+            true,
+            Box::new(move |_| Forge::default().symlink("l", victim).file("l", "bad")),
+        ),
+        (
+            "attributes through a link",
+            true,
+            Box::new(move |_| {
+                Forge::default().symlink("l", victim).pax(&[("SCHILY.xattr.user.bad", b"1")]).file("l", "")
+            }),
+        ),
+        (
+            "a device over a link",
+            true,
+            Box::new(move |_| Forge::default().symlink("l", victim).raw(b"l", T::Fifo, b"", b"", |_| ())),
+        ),
+        (
+            "a hard link upwards",
+            false,
+            Box::new(move |_| Forge::default().hard_link("l", victim).file("l", "bad")),
+        ),
+        (
+            "an absolute hard link",
+            false,
+            Box::new(move |b| {
+                Forge::default().hard_link("l", &format!("{}/victim", absolute(b))).file("l", "bad")
+            }),
+        ),
+        (
+            "a hard link through a link",
+            false,
+            Box::new(|_| {
+                Forge::default().symlink("d", "../outside").hard_link("l", "d/victim").file("l", "bad")
+            }),
+        ),
+        (
+            "a hard link to a link",
+            true,
+            Box::new(move |_| Forge::default().symlink("s", victim).hard_link("l", "s").file("l", "bad")),
+        ),
+        (
+            "a hard link to a directory",
+            false,
+            Box::new(|_| Forge::default().directory("d", 0o755).hard_link("l", "d")),
+        ),
         ("a hard link to the root", false, Box::new(|_| Forge::default().hard_link("l", "/"))),
         ("a hard link to itself", false, Box::new(|_| Forge::default().hard_link("l", "l"))),
         ("a hard link to nothing", false, Box::new(|_| Forge::default().hard_link("l", "none"))),
         ("a whiteout of nothing", false, Box::new(|_| Forge::default().file(".wh.", ""))),
         ("a whiteout of here", false, Box::new(|_| Forge::default().file(".wh..", ""))),
         ("a whiteout upwards", false, Box::new(|_| Forge::default().file("a/.wh...", ""))),
-        ("a whiteout through a link", true, Box::new(|_| Forge::default().symlink("l", "../outside").file("l/.wh.victim", ""))),
-        ("opaque through a link", true, Box::new(|_| Forge::default().symlink("l", "../outside").file("l/.wh..wh..opq", ""))),
+        (
+            "a whiteout through a link",
+            true,
+            Box::new(|_| Forge::default().symlink("l", "../outside").file("l/.wh.victim", "")),
+        ),
+        (
+            "opaque through a link",
+            true,
+            Box::new(|_| Forge::default().symlink("l", "../outside").file("l/.wh..wh..opq", "")),
+        ),
         ("below a whiteout", false, Box::new(|_| Forge::default().file(".wh.a/b", "bad"))),
         ("the root as a link", false, Box::new(|_| Forge::default().symlink("./", "../outside"))),
         ("the root as a file", false, Box::new(|_| Forge::default().file("/", "bad"))),
-        ("a long path by extension", false, Box::new(|_| Forge::default().pax(&[("path", &[b'a'; 5000])]).file("x", ""))),
-        ("upwards by extension", false, Box::new(move |_| Forge::default().pax(&[("path", victim.as_bytes())]).file("x", "bad"))),
-        ("a link upwards by extension", false, Box::new(move |_| Forge::default().pax(&[("linkpath", victim.as_bytes())]).hard_link("l", "x").file("l", "bad"))),
+        (
+            "a long path by extension",
+            false,
+            Box::new(|_| Forge::default().pax(&[("path", &[b'a'; 5000])]).file("x", "")),
+        ),
+        (
+            "upwards by extension",
+            false,
+            Box::new(move |_| Forge::default().pax(&[("path", victim.as_bytes())]).file("x", "bad")),
+        ),
+        (
+            "a link upwards by extension",
+            false,
+            Box::new(move |_| {
+                Forge::default().pax(&[("linkpath", victim.as_bytes())]).hard_link("l", "x").file("l", "bad")
+            }),
+        ),
         ("a file as a directory", false, Box::new(|_| Forge::default().file("a", "").file("a/b", "bad"))),
-        ("a name too long", false, Box::new(|_| Forge::default().pax(&[("path", &[b'a'; 300])]).file("x", ""))),
-        ("an attribute of overlayfs", true, Box::new(|_| {
-            Forge::default().pax(&[("SCHILY.xattr.trusted.overlay.redirect", b"/../outside")]).directory("d", 0o755)
-        })),
-        ("a disk", true, Box::new(|_| {
-            Forge::default().raw(b"disk", T::Block, b"", b"", |h| { h.set_device_major(8).unwrap(); h.set_device_minor(0).unwrap(); })
-        })),
-        ("written into a disk", true, Box::new(|_| {
-            let device = |h: &mut tar::Header| { h.set_device_major(1).unwrap(); h.set_device_minor(7).unwrap(); };
-            Forge::default().raw(b"full", T::Char, b"", b"", device).file("full", "not the device")
-        })),
+        (
+            "a name too long",
+            false,
+            Box::new(|_| Forge::default().pax(&[("path", &[b'a'; 300])]).file("x", "")),
+        ),
+        (
+            "an attribute of overlayfs",
+            true,
+            Box::new(|_| {
+                Forge::default()
+                    .pax(&[("SCHILY.xattr.trusted.overlay.redirect", b"/../outside")])
+                    .directory("d", 0o755)
+            }),
+        ),
+        (
+            "a disk",
+            true,
+            Box::new(|_| {
+                Forge::default().raw(b"disk", T::Block, b"", b"", |h| {
+                    h.set_device_major(8).unwrap();
+                    h.set_device_minor(0).unwrap();
+                })
+            }),
+        ),
+        (
+            "written into a disk",
+            true,
+            Box::new(|_| {
+                let device = |h: &mut tar::Header| {
+                    h.set_device_major(1).unwrap();
+                    h.set_device_minor(7).unwrap();
+                };
+                Forge::default().raw(b"full", T::Char, b"", b"", device).file("full", "not the device")
+            }),
+        ),
     ];
     for (name, succeeds, make) in table {
         let bench = Bench::new();
@@ -238,7 +376,11 @@ fn everything_a_layer_can_hold() {
             h.set_device_minor(300).unwrap();
         })
         .raw(b"pipe", T::Fifo, b"", b"", |h| h.set_mode(0o622))
-        .pax(&[("SCHILY.xattr.security.capability", &capability), ("uid", b"100000"), ("mtime", b"1000000000.123456789")])
+        .pax(&[
+            ("SCHILY.xattr.security.capability", &capability),
+            ("uid", b"100000"),
+            ("mtime", b"1000000000.123456789"),
+        ])
         .file("ping", "elf")
         .raw(b"././@LongLink", T::GNULongName, b"", long.as_bytes(), |_| ())
         .file("short", "long name")
@@ -385,7 +527,9 @@ fn a_stepwise_walk_finds_what_the_kernel_finds() {
     let bench = Bench::new();
     let files = bench.files();
     std::fs::create_dir_all(files.join("a/b/c")).unwrap();
-    for (link, target) in [("up", "a/b/../../a"), ("root", "/a/b"), ("out", "../../../a"), ("chain", "root/c")] {
+    for (link, target) in
+        [("up", "a/b/../../a"), ("root", "/a/b"), ("out", "../../../a"), ("chain", "root/c")]
+    {
         std::os::unix::fs::symlink(target, files.join(link)).unwrap();
     }
     let tree = tree::Tree::open(&files).unwrap();

@@ -153,7 +153,9 @@ impl Tree {
                 }
                 // A link, or something else that is no directory.
                 Err(Errno::NOTDIR | Errno::LOOP) => {
-                    let target = rustix::fs::readlinkat(here, name, Vec::new()).map_err(|_| Errno::NOTDIR)?.into_bytes();
+                    let target = rustix::fs::readlinkat(here, name, Vec::new())
+                        .map_err(|_| Errno::NOTDIR)?
+                        .into_bytes();
                     links += 1;
                     if links > MOST_LINKS {
                         return Err(Errno::LOOP.into());
@@ -187,7 +189,10 @@ fn split(path: &[u8]) -> io::Result<Option<(Vec<u8>, &[u8])>> {
     let names: Vec<&[u8]> = components(path).collect();
     if names.contains(&&b".."[..]) {
         let shown = String::from_utf8_lossy(path).into_owned();
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the path {shown:?} leads out of the layer")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the path {shown:?} leads out of the layer"),
+        ));
     }
     Ok(names.split_last().map(|(name, parent)| (parent.join(&b'/'), *name)))
 }

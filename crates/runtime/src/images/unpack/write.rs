@@ -121,7 +121,9 @@ impl Writer {
         let place = Place { directory: place.directory, name: OsStr::from_bytes(hidden) };
         match rustix::fs::mknodat(place.directory, place.name, FileType::CharacterDevice, Mode::empty(), 0) {
             Err(Errno::EXIST) => match tree::stat(&place)? {
-                Some(stat) if tree::is_directory(&stat) => set_opaque(&tree::path_to(place.directory, place.name)),
+                Some(stat) if tree::is_directory(&stat) => {
+                    set_opaque(&tree::path_to(place.directory, place.name))
+                }
                 _ => Ok(()),
             },
             made => {
@@ -142,7 +144,9 @@ impl Writer {
             Some((directory, name)) => (directory.as_fd(), name.as_os_str()),
             None => return self.leave_dangling(entry),
         };
-        let Some(place) = self.tree.place(&entry.path)? else { return Err(invalid("the root cannot be a link")) };
+        let Some(place) = self.tree.place(&entry.path)? else {
+            return Err(invalid("the root cannot be a link"));
+        };
         let link = |place: &Place<'_>| {
             rustix::fs::linkat(directory, name, place.directory, place.name, AtFlags::empty())
         };
@@ -207,7 +211,8 @@ fn make<R: BufRead>(place: &Place<'_>, entry: &Entry, archive: &mut Archive<R>) 
         Kind::Fifo => rustix::fs::mknodat(directory, name, FileType::Fifo, mode, 0)?,
         Kind::Character | Kind::Block => {
             let (major, minor) = entry.device;
-            let kind = if entry.kind == Kind::Block { FileType::BlockDevice } else { FileType::CharacterDevice };
+            let kind =
+                if entry.kind == Kind::Block { FileType::BlockDevice } else { FileType::CharacterDevice };
             rustix::fs::mknodat(directory, name, kind, mode, rustix::fs::makedev(major, minor))?;
         }
         Kind::HardLink => return Err(invalid("a hard link cannot be made anew")),
@@ -233,8 +238,12 @@ fn replace<R: BufRead>(place: &Place<'_>, entry: &Entry, archive: &mut Archive<R
 
 fn make_file<R: BufRead>(place: &Place<'_>, entry: &Entry, archive: &mut Archive<R>) -> io::Result<u64> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file =
-        std::fs::File::from(rustix::fs::openat(place.directory, place.name, flags, Mode::from_raw_mode(0o600))?);
+    let mut file = std::fs::File::from(rustix::fs::openat(
+        place.directory,
+        place.name,
+        flags,
+        Mode::from_raw_mode(0o600),
+    )?);
     loop {
         let data = archive.data()?;
         if data.is_empty() {
