@@ -37,6 +37,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ImageCommand,
     },
+    /// Serve the container runtime alone over CRI, without a cluster.
+    Cri(Cri),
     /// Measure.
     Bench(corten_cli::bench::BenchArgs),
 }
@@ -49,6 +51,14 @@ pub enum TokenCommand {
 
 #[derive(Subcommand)]
 pub enum ImageCommand {
+    /// Show the images.
+    List(At),
+    /// Fetch an image from its registry.
+    Pull {
+        name: String,
+        #[command(flatten)]
+        at: At,
+    },
     /// Import an OCI or Docker archive.
     Import {
         file: PathBuf,
@@ -136,7 +146,10 @@ pub struct KubeletFlags {
     /// The port of the node's own HTTPS API.
     #[arg(long, env = "CORTEN_KUBELET_PORT", default_value_t = 10250)]
     pub kubelet_port: u16,
-    /// Use the runtime at this CRI socket instead of starting containerd.
+    /// The container runtime: our own, or a containerd that is started in the data directory.
+    #[arg(long, env = "CORTEN_RUNTIME", value_enum, default_value_t = RuntimeChoice::Embedded)]
+    pub runtime: RuntimeChoice,
+    /// Use the runtime at this CRI socket instead (containerd, CRI-O).
     #[arg(long, env = "CORTEN_RUNTIME_ENDPOINT")]
     pub runtime_endpoint: Option<String>,
     /// The cgroup below which pods' cgroups are made.
@@ -215,6 +228,37 @@ pub struct ResourceFlags {
     /// How much of that is for critical pods, which end last.
     #[arg(long, env = "CORTEN_SHUTDOWN_GRACE_PERIOD_CRITICAL_PODS", default_value = "0")]
     pub shutdown_grace_period_critical_pods: String,
+}
+
+/// Which runtime a node has.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeChoice {
+    /// Our own, in this process.
+    Embedded,
+    /// A containerd, started by us.
+    Containerd,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Cri {
+    /// The socket to serve CRI on.
+    #[arg(long, default_value = "unix:///run/corten/cri.sock")]
+    pub listen: String,
+    /// Where pods and images are.
+    #[arg(long, env = "CORTEN_CRI_ROOT", default_value = "/var/lib/corten-cri")]
+    pub root: PathBuf,
+    /// Addresses of pods on a bridge of our own. Its packet rules are a node's: use CNI beside one.
+    #[arg(long, default_value = "10.85.0.0/16")]
+    pub pod_cidr: String,
+    /// The name of that bridge.
+    #[arg(long, default_value = "corten-cri0")]
+    pub bridge: String,
+    /// Use the network that the first CNI configuration in this directory describes, instead of the bridge.
+    #[arg(long)]
+    pub cni_conf_dir: Option<PathBuf>,
+    /// Where CNI's plugins are, directories separated by colons.
+    #[arg(long, default_value = "/opt/cni/bin:/usr/lib/cni")]
+    pub cni_bin_dir: String,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -73,7 +73,7 @@ async fn start(flags: &Flags, tasks: &Tasks) -> Result<()> {
         service_cidr: ranges.services,
         cluster_dns: ranges.dns,
     };
-    Box::pin(node::start(setup, &flags.kubelet, &runtime, tasks)).await?;
+    Box::pin(node::start(setup, &flags.kubelet, runtime, tasks)).await?;
     wait_ready(&client, &name, tasks).await?;
     step.done();
     println!("ready: node {name}");

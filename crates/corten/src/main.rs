@@ -2,13 +2,13 @@
 //! flags, starts the roles that they ask for, and wires the crates together.
 
 mod config;
-mod containerd;
 mod control;
 mod images;
 mod join;
 mod node;
 mod process;
 mod reset;
+mod runtime;
 mod up;
 
 use anyhow::Result;
@@ -47,10 +47,13 @@ async fn run(flags: Flags) -> Result<()> {
         Command::Reset(at) => reset::run(&at.data_dir).await,
         Command::Token { command: TokenCommand::Create(token) } => control::token::create(token).await,
         Command::Image { command } => match command {
-            ImageCommand::Import { file, at } => node::import(&at.data_dir, &file).await,
+            ImageCommand::List(at) => runtime::images::list(&at.data_dir).await,
+            ImageCommand::Pull { name, at } => runtime::images::pull(&at.data_dir, &name).await,
+            ImageCommand::Import { file, at } => runtime::images::import(&at.data_dir, &file).await,
             ImageCommand::Demo { name, file: Some(file), .. } => images::demo(&name, &file),
-            ImageCommand::Demo { name, file: None, at } => node::import_demo(&at.data_dir, &name).await,
+            ImageCommand::Demo { name, file: None, at } => runtime::images::import_demo(&at.data_dir, &name).await,
         },
+        Command::Cri(cri) => Box::pin(runtime::cri::run(cri)).await,
         Command::Bench(bench) => corten_cli::bench::run(bench).await,
     }
 }

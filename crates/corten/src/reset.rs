@@ -1,6 +1,7 @@
 //! `corten reset`: nothing is left behind.
 
-use crate::containerd::Layout;
+use crate::runtime::containerd::Layout;
+use crate::runtime::embedded;
 use crate::node::CGROUP_ROOT_FILE;
 use crate::process;
 use anyhow::{Context, Result};
@@ -26,6 +27,9 @@ pub async fn run(data_dir: &Path) -> Result<()> {
     let step = steps.step("remove pods");
     remove_pods(data_dir).await;
     stop_containerd(&layout).await?;
+    let own = embedded::Layout::new(data_dir).runtime();
+    let ended = tokio::task::spawn_blocking(move || remove_own(&own));
+    ended.await?.context("end the pods")?;
     step.done();
     let step = steps.step("remove network, cgroups and mounts");
     // Where no node noted its cgroups there was none: the network and /kubepods may be another's.
@@ -58,6 +62,14 @@ fn remove_node(cgroup_root: &str) -> Result<()> {
     corten_network::remove_all(corten_network::BRIDGE, &KernelInterfaces, &KernelNft::default())
         .context("remove the node's network")?;
     KernelCgroups::detect().and_then(|c| c.remove(cgroup_root)).context("remove the pods' cgroups")
+}
+
+/// Ends the pods of the embedded runtime, whose process is gone, and removes their cgroups.
+fn remove_own(root: &Path) -> Result<()> {
+    if root.exists() {
+        corten_runtime::remove_pods(root, &KernelCgroups::detect()?)?;
+    }
+    Ok(())
 }
 
 /// Removes the sandboxes of our own containerd; what it cannot remove, the steps after it do.

@@ -101,7 +101,7 @@ async fn start(flags: &Up, tasks: &Tasks) -> Result<ControlPlane> {
         address,
     };
     let step = steps.step("node");
-    Box::pin(node::start(setup, &flags.kubelet, &runtime, tasks)).await?;
+    Box::pin(node::start(setup, &flags.kubelet, runtime, tasks)).await?;
     wait_ready(&client, &name, tasks).await.context("wait for the node to be ready")?;
     label_control_plane(&plane, &name).await?;
     step.done();

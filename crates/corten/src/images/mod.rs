@@ -4,7 +4,7 @@
 pub mod archive;
 mod pause;
 
-use crate::containerd::Containerd;
+use crate::runtime::containerd::Containerd;
 use anyhow::{Context, Result, bail};
 use archive::{Content, Recipe};
 use std::path::{Path, PathBuf};

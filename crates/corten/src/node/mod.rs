@@ -5,8 +5,8 @@ mod services;
 mod settings;
 
 use crate::config::KubeletFlags;
-use crate::containerd::{Containerd, Layout};
-use crate::images;
+use crate::runtime::NodeRuntime;
+use crate::runtime::containerd::Layout;
 use anyhow::{Context, Result};
 use corten_api::Kind;
 use corten_api::core::v1::Pod;
@@ -40,27 +40,23 @@ pub struct NodeSetup {
     pub cluster_dns: String,
 }
 
-/// The node's runtime, which can start before the cluster answers.
-pub async fn start_runtime(data_dir: &Path, flags: &KubeletFlags, tasks: &Tasks) -> Result<Containerd> {
-    match &flags.runtime_endpoint {
-        Some(endpoint) => Containerd::external(endpoint),
-        None => {
-            let containerd = Containerd::start(&Layout::new(data_dir), tasks).await?;
-            images::ensure_pause(&containerd, data_dir).await?;
-            Ok(containerd)
-        }
-    }
+/// A node's runtime, and the network that it asks for pods' interfaces.
+pub struct Ground {
+    runtime: NodeRuntime,
+    network: Arc<network::Holder>,
+}
+
+/// Starts the runtime, which can be before the cluster answers.
+pub async fn start_runtime(data_dir: &Path, flags: &KubeletFlags, tasks: &Tasks) -> Result<Ground> {
+    let network = Arc::new(network::Holder::default());
+    let runtime = NodeRuntime::start(data_dir, flags, network.clone(), tasks).await?;
+    Ok(Ground { runtime, network })
 }
 
 /// Registers the node and runs everything on it as tasks of `tasks`.
-pub async fn start(
-    setup: NodeSetup,
-    flags: &KubeletFlags,
-    containerd: &Containerd,
-    tasks: &Tasks,
-) -> Result<()> {
+pub async fn start(setup: NodeSetup, flags: &KubeletFlags, ground: Ground, tasks: &Tasks) -> Result<()> {
     let clock = Clock::system();
-    let cri = containerd.client();
+    let cri = ground.runtime.client();
     std::fs::write(setup.data_dir.join(CGROUP_ROOT_FILE), &flags.cgroup_root)?;
     let version =
         cri.version(VersionRequest { version: "0.1.0".into() }).await.context("ask the runtime's version")?;
@@ -94,13 +90,11 @@ pub async fn start(
     };
     let cgroups = Arc::new(KernelCgroups::detect().context("find the cgroup hierarchies")?);
     let kubelet = Kubelet::new(config, &informers, cri.clone(), cgroups, clock, tasks);
-    network::start(
-        &setup,
-        &informers,
-        &Layout::new(&setup.data_dir).plugins(),
-        flags.runtime_endpoint.is_none(),
-        tasks,
-    )?;
+    let plugins = match ground.runtime {
+        NodeRuntime::Containerd(_) => Some(Layout::new(&setup.data_dir).plugins()),
+        NodeRuntime::Embedded(_) | NodeRuntime::External(_) => None,
+    };
+    network::start(&setup, &informers, ground.network, plugins.as_deref(), tasks)?;
     kubelet.register().await.map_err(anyhow::Error::from).context("register the node")?;
     kubelet.run();
     services::start(&setup, &informers, kubelet.pods(), tasks)?;
@@ -121,31 +115,4 @@ fn default_pod(pod: &mut Pod) {
 
 fn labels(given: &[String]) -> BTreeMap<String, String> {
     given.iter().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_string(), v.to_string())).collect()
-}
-
-/// The containerd that runs for this data directory.
-async fn running(data_dir: &Path) -> Result<Containerd> {
-    let socket = data_dir.join("containerd/containerd.sock");
-    if !socket.exists() {
-        anyhow::bail!("no node runs from {}: start one with `corten up`", data_dir.display());
-    }
-    Containerd::external(&format!("unix://{}", socket.display()))
-}
-
-/// `corten image import`.
-pub async fn import(data_dir: &Path, file: &Path) -> Result<()> {
-    running(data_dir).await?.import(file).await?;
-    println!("imported {}", file.display());
-    Ok(())
-}
-
-/// `corten image demo`.
-pub async fn import_demo(data_dir: &Path, name: &str) -> Result<()> {
-    let file = data_dir.join("demo.tar");
-    images::demo(name, &file)?;
-    let imported = running(data_dir).await?.import(&file).await;
-    std::fs::remove_file(&file)?;
-    imported?;
-    println!("imported {name}");
-    Ok(())
 }

@@ -8,10 +8,12 @@ use corten_kubelet::cni::{self, PodNet};
 use corten_network::node_routes::{self, PeerNode};
 use corten_network::{PodNetwork, PodNetworkConfig};
 use corten_rt::Tasks;
+use corten_runtime::network::{Attachment, SandboxNetwork};
 use corten_sys::Cidr;
 use corten_sys::interfaces::KernelInterfaces;
 use corten_sys::nft::KernelNft;
 use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Holder {
     network: Mutex<Option<Arc<PodNetwork>>>,
     opened: Condvar,
+    /// The sandboxes that the runtime found at its start; of others nothing is kept when the network opens.
+    found: Mutex<Option<BTreeSet<String>>>,
 }
 
 impl Holder {
@@ -41,6 +45,21 @@ impl Holder {
     }
 }
 
+impl SandboxNetwork for Holder {
+    fn setup(&self, attachment: &Attachment) -> Result<Vec<IpAddr>, String> {
+        PodNet::setup(self, &attachment.sandbox, &attachment.netns)
+    }
+
+    fn teardown(&self, attachment: &Attachment) -> Result<(), String> {
+        PodNet::teardown(self, &attachment.sandbox)
+    }
+
+    fn keep_only(&self, sandboxes: &BTreeSet<String>) -> Result<(), String> {
+        *self.found.lock() = Some(sandboxes.clone());
+        Ok(())
+    }
+}
+
 impl PodNet for Holder {
     fn setup(&self, pod: &str, netns: &Path) -> Result<Vec<IpAddr>, String> {
         self.wait()?.setup(pod, netns).map_err(|e| e.to_string())
@@ -51,16 +70,15 @@ impl PodNet for Holder {
     }
 }
 
-/// Serves the plugins, and follows the nodes: this one's range, and the ways to the others'.
+/// Serves the plugins, where a runtime executes them, and follows the nodes: this one's range, and the ways to the others'.
 pub fn start(
     setup: &NodeSetup,
     informers: &Informers,
-    plugins: &Path,
-    serve: bool,
+    holder: Arc<Holder>,
+    plugins: Option<&Path>,
     tasks: &Tasks,
 ) -> Result<()> {
-    let holder = Arc::new(Holder::default());
-    if serve {
+    if let Some(plugins) = plugins {
         cni::serve(plugins, holder.clone(), tasks).context("serve the network plugins")?;
     }
     let cluster: Cidr = setup.cluster_cidr.parse().context("the range of pods")?;
@@ -136,8 +154,13 @@ impl Follower {
     async fn open(&self, range: &str) -> Result<()> {
         let own: Cidr = range.parse().context("the node's pod range")?;
         let config = PodNetworkConfig::new(own, self.cluster, self.services, &self.data_dir);
+        let found = self.holder.found.lock().take();
         let opened = tokio::task::spawn_blocking(move || {
-            PodNetwork::open(config, Arc::new(KernelInterfaces), &KernelNft::default())
+            let network = PodNetwork::open(config, Arc::new(KernelInterfaces), &KernelNft::default())?;
+            if let Some(found) = found {
+                network.collect_garbage(&found)?;
+            }
+            Ok::<_, corten_network::Error>(network)
         });
         *self.holder.network.lock() = Some(Arc::new(opened.await??));
         self.holder.opened.notify_all();

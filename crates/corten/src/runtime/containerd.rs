@@ -38,7 +38,8 @@ impl Layout {
         self.root.join("cni/conf")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Where it serves CRI and its own API.
+    pub fn socket(&self) -> PathBuf {
         self.root.join("containerd.sock")
     }
 
