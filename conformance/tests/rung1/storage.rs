@@ -56,8 +56,8 @@ async fn emptydir_shared_between_containers() -> Result<()> {
         cluster.ready_pod(pod).await?;
         let line =
             "for i in $(seq 20); do [ -s /usr/share/file ] && break; sleep 1; done; cat /usr/share/file";
-        let read = cluster.exec("shared", line).await?;
-        ensure!(read.trim() == text, "{read:?}");
+        let read = cluster.run_in("shared", "reader", &["sh", "-c", line]).await?;
+        ensure!(read.stdout.trim() == text, "{read:?}");
         Ok(())
     })
     .await

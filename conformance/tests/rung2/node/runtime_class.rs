@@ -1,6 +1,6 @@
 //! Classes of runtimes: admission, and the objects.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use corten_api::core::v1::Pod;
 use corten_api::node::v1::RuntimeClass;
 use corten_client::{Call, DeleteOptions, Target, WriteOptions};
@@ -77,8 +77,8 @@ async fn scheduled(cluster: &Cluster, more: Value, overhead: &Value) -> Result<(
     let seen = value(&*pod)?;
     let seen = seen["spec"].get("overhead").unwrap_or(&Value::Null);
     ensure!(seen == overhead, "overhead {seen}");
-    let node = (!pod.spec.node_name.is_empty()).then_some(()).context("no node");
-    node
+    ensure!(!pod.spec.node_name.is_empty(), "no node");
+    Ok(())
 }
 
 #[tokio::test]

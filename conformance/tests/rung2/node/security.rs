@@ -56,7 +56,9 @@ async fn securitycontext_allowprivilegeescalation_false() -> Result<()> {
         let setuid = "cp /tmp/helper /shared/nnp && chmod 4755 /shared/nnp";
         let mut root = helper::helped("root", setuid);
         let shared = json!({"name": "shared", "mountPath": "/shared"});
-        root["volumeMounts"].as_array_mut().map(|mounts| mounts.push(shared));
+        if let Some(mounts) = root["volumeMounts"].as_array_mut() {
+            mounts.push(shared);
+        }
         for (name, allowed, id) in [("forbidden", false, 1000), ("allowed", true, 0)] {
             let user = pods::mounting(pods::shell("user", "/shared/nnp euid"), &[("shared", "/shared")]);
             let user = with(user, json!({"runAsUser": 1000, "allowPrivilegeEscalation": allowed}));
