@@ -25,6 +25,8 @@ pub struct Memory {
     pub failed: Option<(String, String)>,
     /// The order that made it fail.
     pub order: Option<crate::orders::Order>,
+    /// Since when the pod as a whole is being stopped.
+    pub ending: Option<Timestamp>,
     /// Containers being stopped, by id, with the grace they were given.
     pub killing: HashMap<String, Duration>,
     /// Ids of containers that are stopped to make room for one of a changed definition.
@@ -87,6 +89,7 @@ impl Memory {
             rejected: false,
             failed: None,
             order: None,
+            ending: None,
             killing: HashMap::new(),
             replaced: HashSet::new(),
             waiting: HashMap::new(),

@@ -55,7 +55,7 @@ pub fn plan(pod: &Pod, observed: &Observed, memory: &Memory, now: Timestamp) -> 
     if pod.metadata.deletion_timestamp.is_some() {
         let grace =
             Duration::from_secs(pod.metadata.deletion_grace_period_seconds.unwrap_or(30).max(0) as u64);
-        terminate(pod, observed, memory, ordered(memory, grace), &mut plan);
+        terminate(pod, observed, memory, ordered(memory, grace), now, &mut plan);
         return plan;
     }
     if let Some(failed) = past_deadline(pod, memory, now, &mut plan) {
@@ -68,7 +68,7 @@ pub fn plan(pod: &Pod, observed: &Observed, memory: &Memory, now: Timestamp) -> 
     {
         let grace = pod.spec.termination_grace_period_seconds.unwrap_or(30).max(0) as u64;
         let grace = ordered(memory, Duration::from_secs(grace));
-        terminate(pod, observed, memory, grace, &mut plan);
+        terminate(pod, observed, memory, grace, now, &mut plan);
         return plan;
     }
     run(pod, observed, memory, now, &mut plan);
@@ -132,8 +132,18 @@ pub fn restarts(pod: &Pod, container: &Container, code: i32) -> bool {
     }
 }
 
+/// Upstream's least time for a process to end by itself.
+const LEAST_GRACE: Duration = Duration::from_secs(2);
+
 /// Stops what runs: first the containers, then (last, in reverse order) the sidecars.
-fn terminate(pod: &Pod, observed: &Observed, memory: &Memory, grace: Duration, plan: &mut Plan) {
+fn terminate(
+    pod: &Pod,
+    observed: &Observed,
+    memory: &Memory,
+    grace: Duration,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
     let sidecars: Vec<&str> =
         pod.spec.init_containers.iter().filter(|c| is_sidecar(c)).map(|c| c.name.as_str()).collect();
     let alive: Vec<&Seen> = observed
@@ -153,10 +163,18 @@ fn terminate(pod: &Pod, observed: &Observed, memory: &Memory, grace: Duration, p
             last.map_or(alive.clone(), |c| vec![*c])
         }
     };
+    // Who waited for its turn has what the others left of the time, but never nothing.
+    let spent = memory.ending.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
+    let left = match grace.is_zero() {
+        true => grace,
+        false => grace.saturating_sub(spent.unwrap_or_default()).max(LEAST_GRACE.min(grace)),
+    };
     for c in turn {
         // A shorter grace than the one under way replaces it.
-        if memory.killing.get(&c.id).is_none_or(|under_way| *under_way > grace) {
-            plan.actions.push(kill(c, "", grace));
+        match memory.killing.get(&c.id) {
+            None => plan.actions.push(kill(c, "", left)),
+            Some(under_way) if *under_way > grace => plan.actions.push(kill(c, "", grace)),
+            Some(_) => {}
         }
     }
 }

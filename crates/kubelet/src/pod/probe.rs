@@ -7,7 +7,7 @@ use crate::Shared;
 use crate::workers::Wake;
 use corten_api::core::v1::{Container, Pod, Probe};
 use corten_node_api::cri::ExecSyncRequest;
-use corten_rt::{Instant, Timestamp};
+use corten_rt::{Instant, Stop, Timestamp};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -76,7 +76,8 @@ impl Kind {
     }
 }
 
-/// Runs all probes of one container until it is dropped. `since` is when the container started.
+/// Runs all probes of one container until it is dropped. `since` is when the container started; `deadly` ends
+/// the probes by which it may be restarted.
 pub async fn watch(
     shared: Arc<Shared>,
     pod: Arc<Pod>,
@@ -84,15 +85,24 @@ pub async fn watch(
     id: String,
     since: Timestamp,
     findings: Findings,
+    deadly: Stop,
 ) {
     let one = |kind, probe: Option<&Probe>| {
+        let deadly = (kind != Kind::Readiness).then(|| deadly.clone());
         let probe = probe.cloned();
         let (shared, pod, c, id, findings) =
             (shared.clone(), pod.clone(), c.clone(), id.clone(), findings.clone());
         async move {
             if let Some(probe) = probe {
                 // Boxed: most containers have one probe of the three, and none needs the room of all.
-                Box::pin(Prober { shared, pod, container: c, id, since, findings, kind, probe }.run()).await;
+                let prober = Prober { shared, pod, container: c, id, since, findings, kind, probe };
+                let running = Box::pin(prober.run());
+                match deadly {
+                    Some(stop) => {
+                        stop.run(running).await;
+                    }
+                    None => running.await,
+                }
             }
         }
     };

@@ -262,3 +262,23 @@ fn a_containers_own_rules_come_before_its_policy_and_that_before_the_pods() {
     p.spec.init_containers = vec![Container { name: "i".into(), ..with(Some("Never"), vec![]) }];
     assert_eq!(words(&plan(&p, &up(vec![exited("i", 0, 1)]), &memory(), at(10))), ["finish"]);
 }
+
+#[test]
+fn sidecars_stop_last_in_reverse_and_within_the_same_time() {
+    let mut p = pod("Always");
+    let sidecar = |name: &str| Container { restart_policy: Some("Always".into()), ..container(name) };
+    p.spec.init_containers = vec![sidecar("x"), sidecar("y")];
+    p.metadata.deletion_timestamp = Some(Default::default());
+    p.metadata.deletion_grace_period_seconds = Some(30);
+    let mut m = memory();
+    let look = |seen: Vec<Seen>, m: &Memory, now| words(&plan(&p, &up(seen), m, at(now)));
+    let all = vec![running("a", 0), exited("b", 0, 0), running("x", 0), running("y", 0)];
+    assert_eq!(look(all, &m, 100), ["kill a0 30"]);
+    m.ending = Some(at(100));
+    let left = || vec![exited("a", 0, 0), exited("b", 0, 0), running("x", 0), running("y", 0)];
+    assert_eq!(look(left(), &m, 110), ["kill y0 20"]);
+    m.killing.insert("y0".into(), Duration::from_secs(20));
+    assert!(look(left(), &m, 112).is_empty());
+    let last = vec![exited("a", 0, 0), exited("b", 0, 0), running("x", 0), exited("y", 0, 0)];
+    assert_eq!(look(last, &m, 150), ["kill x0 2"]);
+}

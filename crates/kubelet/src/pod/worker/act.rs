@@ -74,10 +74,21 @@ impl Worker {
 
     pub(super) fn kill(&mut self, id: String, name: String, why: String, grace: Duration) {
         self.memory.killing.insert(id.clone(), grace);
+        let ends = is_terminating(&self.pod) || self.memory.failed.is_some();
+        if ends {
+            self.memory.ending.get_or_insert(self.shared.clock.now());
+        }
         let sandbox = self.observed.containers.iter().find(|c| c.id == id);
         let sandbox = sandbox.map(|c| c.sandbox.clone()).unwrap_or_default();
-        if let Some(probes) = self.probes.remove(&id) {
-            probes.stop();
+        // While its pod ends, a container may still tell whether it is ready.
+        match self.probes.get(&id) {
+            Some(probes) if ends => probes.deadly.stop(),
+            Some(_) => {
+                if let Some(probes) = self.probes.remove(&id) {
+                    probes.all.stop();
+                }
+            }
+            None => {}
         }
         let (shared, pod, tell) = (self.shared.clone(), self.pod.clone(), self.tell.clone());
         self.tasks.spawn_until_stopped("kill", async move {

@@ -11,7 +11,13 @@ impl Worker {
         }
         if !self.finished {
             if let Err(error) = self.give_back().await {
-                tracing::warn!(pod = self.pod.metadata.name, %error, "a pod's resources were not all given back");
+                tracing::debug!(pod = self.pod.metadata.name, %error, "a pod's resources were not all given back");
+                // Said once, and tried until it succeeds.
+                if self.trouble.as_ref() != Some(&error) {
+                    let message = format!("error killing pod: {error}");
+                    self.shared.events.warning(&*self.pod, "FailedKillPod", message);
+                    self.trouble = Some(error);
+                }
                 return Next::Wait(Some(TROUBLE));
             }
             self.finished = true;

@@ -44,7 +44,7 @@ pub struct Worker {
     memory: Memory,
     observed: Observed,
     findings: Findings,
-    probes: HashMap<String, Stop>,
+    probes: HashMap<String, Probes>,
     volumes: BTreeMap<String, PathBuf>,
     tell: mpsc::UnboundedSender<Told>,
     told: mpsc::UnboundedReceiver<Told>,
@@ -54,6 +54,8 @@ pub struct Worker {
     operation: Option<Stop>,
     /// What the pod held has been given back.
     finished: bool,
+    /// Why that did not succeed the last time.
+    trouble: Option<String>,
     /// The API no longer has the pod: there is nobody to tell.
     forgotten: bool,
     refreshed: Instant,
@@ -64,6 +66,13 @@ pub struct Worker {
     words: HashMap<String, String>,
     /// Since when operations follow one another.
     busy: Option<Instant>,
+}
+
+/// The probes of a running container.
+struct Probes {
+    all: Stop,
+    /// Those by which it may be restarted.
+    deadly: Stop,
 }
 
 /// Whether the worker goes on.
@@ -88,6 +97,7 @@ impl Worker {
             admitted: pod.status.start_time.is_some(),
             operation: None,
             finished: false,
+            trouble: None,
             forgotten: false,
             refreshed: Instant::now(),
             stale: false,
@@ -112,7 +122,7 @@ impl Worker {
                 Next::Wait(again) => self.wait(again).await,
             }
         }
-        self.probes.values().for_each(Stop::stop);
+        self.probes.values().for_each(|probes| probes.all.stop());
     }
 
     async fn wait(&mut self, again: Option<Duration>) {

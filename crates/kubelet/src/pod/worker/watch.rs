@@ -44,10 +44,10 @@ impl Worker {
             .filter_map(|s| Some((s.id.clone(), s.name.clone(), s.since()?)))
             .collect();
         let ids: Vec<String> = running.iter().map(|r| r.0.clone()).collect();
-        self.probes.retain(|id, stop| {
+        self.probes.retain(|id, probes| {
             let keep = ids.contains(id);
             if !keep {
-                stop.stop();
+                probes.all.stop();
             }
             keep
         });
@@ -63,9 +63,10 @@ impl Worker {
             }
             self.findings.begin(&id, status::known_probes(&self.pod, &id));
             let stop = self.tasks.stop().child();
-            self.probes.insert(id.clone(), stop.clone());
-            let watching =
-                probe::watch(self.shared.clone(), self.pod.clone(), c, id, since, self.findings.clone());
+            let deadly = stop.child();
+            self.probes.insert(id.clone(), Probes { all: stop.clone(), deadly: deadly.clone() });
+            let (shared, pod, findings) = (self.shared.clone(), self.pod.clone(), self.findings.clone());
+            let watching = probe::watch(shared, pod, c, id, since, findings, deadly);
             self.tasks.spawn("probes", async move {
                 stop.run(watching).await;
             });
