@@ -85,8 +85,8 @@ spec:
 Y
 bind pv1 c1 400Mi; bind pv2 c2 64Mi
 # Without the driver the pod waits, and says for what.
-sleep 1
-k get events | grep -q "driver name $name not found in the list of registered CSI drivers" || fail "no event tells of the missing driver"
+told() { k get events -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}' | grep -c "$1" | sed 's/^[1-9].*/some/'; }
+becomes 5 some told "driver name $name not found in the list of registered CSI drivers"
 start_driver
 becomes 20 node-7 kubectl get csinode "$node" -o "jsonpath={.spec.drivers[?(@.name==\"$name\")].nodeID}"
 is "[\"$name/node\"]" kubectl get csinode "$node" -o 'jsonpath={.spec.drivers[0].topologyKeys}'
@@ -109,7 +109,7 @@ kubectl patch pv pv1 -p '{"spec":{"capacity":{"storage":"800Mi"}}}' >/dev/null
 becomes 90 800Mi field pvc/c1 .status.capacity.storage
 size=$(k exec app -- df -m /v | awk 'END{print $(NF-4)}')
 [ "$size" -gt 600 ] || fail "the file system has $size MiB"
-k get events | grep -q FileSystemResizeSuccessful || fail "no event of the growth"
+becomes 5 some told "FileSystemResizeSuccessful MountVolume.NodeExpandVolume succeeded for volume \"pv1\" $node"
 # A second pod shares the volume; it stays staged until both have gone.
 k apply -f - >/dev/null <<Y
 apiVersion: v1
