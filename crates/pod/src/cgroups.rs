@@ -21,11 +21,13 @@ fn write_existing(file: &str) -> io::Result<()> {
     fs::File::options().write(true).open(file)?.write_all(b"0")
 }
 
-/// The directory to make a process in, if all of `directories` is one of the unified hierarchy.
-pub fn born_in(directories: &[String]) -> Option<OwnedFd> {
-    let [directory] = directories else { return None };
-    let fd = files::open(directory, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
-    files::is_cgroup2(&fd).then_some(fd)
+/// The one of `directories` that is of the unified hierarchy: a process can be made in it, which costs nothing,
+/// while to join it later makes the kernel wait for all processors.
+pub fn unified(directories: &[String]) -> Option<(OwnedFd, &str)> {
+    directories.iter().find_map(|directory| {
+        let fd = files::open(directory, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
+        files::is_cgroup2(&fd).then_some((fd, directory.as_str()))
+    })
 }
 
 /// Sends a signal to every process in the group; how many there were.

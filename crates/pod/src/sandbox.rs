@@ -37,11 +37,9 @@ impl Pod {
         let score = std::fs::read_to_string("/proc/self/oom_score_adj").ok();
         // Where it may not be lowered, it stays.
         let _ = std::fs::write("/proc/self/oom_score_adj", sandbox.oom_score_adj.to_string());
-        let unified = cgroups::born_in(&sandbox.cgroups).is_some();
-        if !unified {
-            for directory in &sandbox.cgroups {
-                cgroups::join_self(directory).tell(|| format!("join the control group {directory}"))?;
-            }
+        let later = cgroups::unified(&sandbox.cgroups).map(|(_, directory)| directory);
+        for directory in sandbox.cgroups.iter().filter(|it| Some(it.as_str()) != later) {
+            cgroups::join_self(directory).tell(|| format!("join the control group {directory}"))?;
         }
         let mut pod = Pod {
             listener: sockets::listen(SOCKET).tell(|| format!("listen on {}/{SOCKET}", sandbox.dir))?,
@@ -110,15 +108,11 @@ impl Pod {
     /// Joins the supervisor's own control group, where that was left for later: in the unified hierarchy the
     /// kernel waits for all processors, and another process can do the waiting.
     pub fn join_cgroup_later(&self) {
-        if cgroups::born_in(&self.sandbox.cgroups).is_none() {
-            return;
-        }
+        let Some((_, directory)) = cgroups::unified(&self.sandbox.cgroups) else { return };
         let own = process::own_id();
         if let Ok(Side::Child) = process::fork(0, None) {
             files::close_all_but(&[]);
-            for directory in &self.sandbox.cgroups {
-                let _ = std::fs::write(format!("{directory}/cgroup.procs"), own.to_string());
-            }
+            let _ = std::fs::write(format!("{directory}/cgroup.procs"), own.to_string());
             process::exit(0);
         }
     }

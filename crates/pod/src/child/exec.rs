@@ -24,8 +24,10 @@ pub struct Parts<'a> {
     pub cgroup_namespace: Option<OwnedFd>,
     /// The pod's user namespace, and the machine's ids of its root.
     pub users: Option<(&'a OwnedFd, (u32, u32))>,
-    /// The container's control groups, unless it was made in them.
+    /// The container's control groups.
     pub cgroups: &'a [String],
+    /// The one of them that it was made in.
+    pub born_in: Option<&'a str>,
 }
 
 /// Becomes the process, or says why not.
@@ -44,7 +46,7 @@ fn make(parts: &mut Parts<'_>) -> Result<Infallible, Failure> {
     kernel_process::hide();
     kernel_process::new_session();
     set_oom_score(parts.process.oom_score_adj);
-    join_cgroups(parts.cgroups)?;
+    join_cgroups(parts.cgroups, parts.born_in)?;
     let apparmor = process::apparmor_file(parts.process)?;
     if let Some(namespace) = &parts.cgroup_namespace {
         mounts::join(namespace, libc::CLONE_NEWCGROUP).tell(|| "join the cgroup namespace")?;

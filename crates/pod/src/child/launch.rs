@@ -37,8 +37,8 @@ pub struct Parts<'a> {
     pub shm: Option<(&'a OwnedFd, &'a OwnedFd)>,
     /// The pod's user namespace.
     pub users: Option<Users<'a>>,
-    /// Whether it was made in its control group.
-    pub in_cgroup: bool,
+    /// The control group that it was made in.
+    pub born_in: Option<&'a str>,
 }
 
 /// Becomes the container, or says why not.
@@ -52,9 +52,7 @@ fn make(parts: &mut Parts<'_>) -> Result<Infallible, Failure> {
     isolate(parts);
     let launch = parts.launch;
     set_oom_score(launch.process.oom_score_adj);
-    if !parts.in_cgroup {
-        join_cgroups(&launch.cgroups)?;
-    }
+    join_cgroups(&launch.cgroups, parts.born_in)?;
     let apparmor = process::apparmor_file(&launch.process)?;
     let user_namespace = parts.users.as_ref().map(|users| users.namespace.as_fd());
     let handles = std::mem::take(&mut parts.handles).into_iter().map(Some).collect();

@@ -112,8 +112,9 @@ pub type Streams = [OwnedFd; 3];
 
 /// Joins control groups. A thread that moves itself needs no lock of the whole machine, for which the kernel
 /// would wait for tens of milliseconds; the first version's hierarchies allow that by their file `tasks`.
-fn join_cgroups(directories: &[String]) -> Result<(), Failure> {
-    for directory in directories {
+/// The one that the process was made in is left out.
+fn join_cgroups(directories: &[String], born_in: Option<&str>) -> Result<(), Failure> {
+    for directory in directories.iter().filter(|directory| Some(directory.as_str()) != born_in) {
         crate::cgroups::join_self(directory).tell(|| format!("join the control group {directory}"))?;
     }
     Ok(())

@@ -33,7 +33,12 @@ pub fn mount(overlay: &Overlay) -> Result<OwnedFd, Failure> {
     let attempt =
         |volatile| mounts::mount("overlay", &overlay.upper, "overlay", 0, &options(overlay, volatile));
     match attempt(true) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => attempt(false),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            // A layer that was mounted so before is refused, for the machine might have lost parts of it. What
+            // is started anew here was never told of before.
+            let _ = std::fs::remove_dir_all(format!("{}/work/incompat", overlay.work));
+            attempt(true).or_else(|_| attempt(false))
+        }
         result => result,
     }
     .tell(what)?;

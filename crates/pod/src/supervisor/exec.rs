@@ -105,8 +105,8 @@ fn make(
         PidNamespace::Host => None,
         _ => Some(namespace(&first, "pid")?),
     };
-    let born_in = cgroups::born_in(&container.cgroups);
-    let side = match fork_in(pod, pids.as_ref(), 0, born_in.as_ref()) {
+    let unified = cgroups::unified(&container.cgroups);
+    let side = match fork_in(pod, pids.as_ref(), 0, unified.as_ref().map(|(fd, _)| fd)) {
         // That PID namespace takes no more processes: its first has ended.
         Err(failure) if failure.errno == libc::ENOMEM => return Err(none(&container.id)),
         side => side?,
@@ -121,7 +121,8 @@ fn make(
             mount_namespace,
             cgroup_namespace,
             users: pod.users.as_ref().zip(pod.sandbox.id_map.as_ref().map(root_of)),
-            cgroups: if born_in.is_some() { &[] } else { &container.cgroups },
+            cgroups: &container.cgroups,
+            born_in: unified.as_ref().map(|(_, directory)| *directory),
         }),
     }
 }

@@ -217,14 +217,13 @@ fn make(
     pids: Option<OwnedFd>,
 ) -> Result<(OwnedFd, i32), Failure> {
     let (ours, theirs) = sockets::message_pair().tell(|| "make a channel")?;
-    let cgroup = cgroups::born_in(&launch.cgroups);
-    let in_cgroup = cgroup.is_some();
+    let unified = cgroups::unified(&launch.cgroups);
     let users = pod.users.as_ref().zip(pod.sandbox.id_map.as_ref());
     // In a user namespace the PID namespace is made, or joined, within.
     let own = users.is_none() && launch.pid_namespace == PidNamespace::Own;
     let flags = if own { libc::CLONE_NEWPID } else { 0 };
     let (before, within) = if users.is_some() { (None, pids) } else { (pids, None) };
-    let side = fork_in(pod, before.as_ref(), flags, cgroup.as_ref())?;
+    let side = fork_in(pod, before.as_ref(), flags, unified.as_ref().map(|(fd, _)| fd))?;
     match side {
         Side::Parent(pid) => Ok((ours, pid)),
         Side::Child => run(Parts {
@@ -234,7 +233,7 @@ fn make(
             handles,
             shm: pod.shm.as_ref().map(|shm| (shm, &pod.machine_mounts)),
             users: users.map(|(namespace, map)| Users { namespace, map, pid_namespace: within }),
-            in_cgroup,
+            born_in: unified.as_ref().map(|(_, directory)| *directory),
         }),
     }
 }

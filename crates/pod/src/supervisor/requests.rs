@@ -18,6 +18,9 @@ impl Supervisor {
             Ok(request) => request,
             Err(error) => return self.fail(token, refused(Cause::Invalid, error.to_string())),
         };
+        if self.connections.get(&token).is_none_or(|connection| connection.role != Role::Plain) {
+            return self.fail(token, refused(Cause::Invalid, "the connection is in use"));
+        }
         let descriptors = self.connections.get_mut(&token).map(|it| std::mem::take(&mut it.descriptors));
         let descriptors = descriptors.unwrap_or_default();
         let large = frame.len() > 4096;

@@ -43,8 +43,12 @@ fn a_pod_is_quick_and_small() {
         pods.push((begin, pod));
     }
     let memory = pods.iter().map(|(_, pod)| private_kib(pod.child.id())).max().unwrap();
-    println!("sandbox p50 {:?}, launch p50 {:?}, exec p50 {:?}, private memory {memory} KiB",
-        median(starts), median(launches.clone()), median(execs.clone()));
+    println!(
+        "sandbox p50 {:?}, launch p50 {:?}, exec p50 {:?}, private memory {memory} KiB",
+        median(starts),
+        median(launches.clone()),
+        median(execs.clone())
+    );
     let before = children_time();
     let count = pods.len() as u32;
     drop(pods);

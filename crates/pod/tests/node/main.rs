@@ -8,3 +8,5 @@ mod kernel;
 mod containers;
 mod figures;
 mod pod;
+mod streams;
+mod supervision;

@@ -6,7 +6,6 @@ use corten_pod::wire::Wire;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -90,6 +89,11 @@ pub fn executable() -> String {
 
 impl Pod {
     pub fn start(change: impl FnOnce(&mut Sandbox)) -> Pod {
+        Pod::start_by(&[], change)
+    }
+
+    /// Starts the supervisor by another command, which it replaces.
+    pub fn start_by(command: &[&str], change: impl FnOnce(&mut Sandbox)) -> Pod {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("corten-pod-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
@@ -97,8 +101,9 @@ impl Pod {
         make_image(&dir.join("image"));
         let begin = std::time::Instant::now();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let child =
-            Command::new(executable()).arg0("corten-pod").stdin(OwnedFd::from(theirs)).spawn().unwrap();
+        let words: Vec<String> =
+            command.iter().map(|word| (*word).to_owned()).chain([executable(), "pod".into()]).collect();
+        let child = Command::new(&words[0]).args(&words[1..]).stdin(OwnedFd::from(theirs)).spawn().unwrap();
         let mut first = Conn::new(ours);
         let mut sandbox = Sandbox {
             id: "pod".into(),
@@ -181,11 +186,21 @@ impl Pod {
         }
     }
 
+    /// Events from now on.
+    pub fn subscribe(&self) -> Conn {
+        let mut events = self.connect();
+        let mut reply = events.ask(&Request::Subscribe, &[]);
+        while reply != Reply::Done {
+            assert!(matches!(reply, Reply::Event(_)), "{reply:?}");
+            reply = events.receive().expect("events");
+        }
+        events
+    }
+
     /// Runs a script to its end: how it ended, and its log without times.
     pub fn run(&self, launch: Launch) -> (Exit, String) {
         let id = launch.id.clone();
-        let mut events = self.connect();
-        assert_eq!(events.ask(&Request::Subscribe, &[]), Reply::Done);
+        let mut events = self.subscribe();
         self.launch(launch).unwrap();
         let exit = wait_exit(&mut events, &id);
         (exit, self.log(&id))
@@ -310,4 +325,50 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("never: {what}");
+}
+
+/// A control group for a test: of a controller of the first version, or of the unified hierarchy beside them.
+pub struct Cgroup {
+    pub dir: PathBuf,
+}
+
+impl Cgroup {
+    /// `None`, said so, where the machine has no such hierarchy.
+    pub fn new(controller: &str) -> Option<Cgroup> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("corten-pod-{}-{number}", std::process::id());
+        let dir = Path::new("/sys/fs/cgroup").join(controller).join(name);
+        if let Err(error) = std::fs::create_dir(&dir) {
+            eprintln!("skipped: no control group of the first version for {controller}: {error}");
+            return None;
+        }
+        Some(Cgroup { dir })
+    }
+
+    /// One below another.
+    pub fn below(parent: &Cgroup, name: &str) -> Cgroup {
+        let dir = parent.dir.join(name);
+        std::fs::create_dir(&dir).unwrap();
+        Cgroup { dir }
+    }
+
+    pub fn processes(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.dir.join("cgroup.procs")).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub fn path(&self) -> String {
+        self.dir.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for _ in 0..100 {
+            if std::fs::remove_dir(&self.dir).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
