@@ -441,4 +441,24 @@ mod tests {
             assert_eq!(groups.limits(&path).expect("limits").memory_bytes, limits.memory_bytes);
         }
     }
+
+    #[test]
+    fn limits_bind() {
+        if !crate::is_root() {
+            return eprintln!("skipped: needs root");
+        }
+        let groups = KernelCgroups::detect().expect("detect");
+        let path = format!("/corten-test-bind-{}", std::process::id());
+        let _cleanup = Group(&groups, path.clone());
+        groups.create(&path).expect("create");
+        let (memory, pids) = (Some(24 << 20), Some(4));
+        let limits = Limits { memory_bytes: memory, memory_swap_bytes: memory, pids, ..Limits::default() };
+        groups.set(&path, &limits).expect("set");
+        // Without a line end, tail keeps everything.
+        let greedy = "head -c 200000000 /dev/zero | tail -n 1 >/dev/null; echo $?";
+        assert_eq!(in_group(&groups, &path, greedy), "137");
+        assert_eq!(groups.stats(&path).expect("stats").oom_kills, 1);
+        let many = "for n in 1 2 3 4 5 6; do sleep 5 >/dev/null & done; echo forked";
+        assert_eq!(in_group(&groups, &path, many), "", "a shell that cannot fork ends");
+    }
 }
