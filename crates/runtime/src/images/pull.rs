@@ -22,8 +22,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{OwnedMutexGuard, Semaphore, mpsc};
 
-/// How many pieces of a download wait for the unpacker. Pieces are as the network brings them, 16 KiB or so.
-const PIECES: usize = 32;
+/// How many pieces of a download wait for the unpacker. Pieces are as the network brings them, 400 KiB at most.
+const PIECES: usize = 8;
 /// An index within an index within an index is enough.
 const MOST_INDEXES: usize = 3;
 
@@ -63,6 +63,7 @@ impl Puller {
         let reference = Reference::parse(image)?;
         let auth = auth.filter(|auth| auth::are_for(&auth.server_address, reference.registry()));
         let credentials = auth.as_ref().map_or(Ok(Credentials::None), Credentials::of_pull)?;
+        let context = format!("failed to pull and unpack image \"{reference}\"");
         let key = (reference, credentials);
         let (pull, counters) = self.join(&key);
         let result = pull.await;
@@ -70,7 +71,7 @@ impl Puller {
         if running.get(&key).is_some_and(|own| Arc::ptr_eq(&own.counters, &counters)) {
             running.remove(&key);
         }
-        result.map_err(|error| error.during(format_args!("failed to pull image {image:?}")))
+        result.map_err(|error| error.during(context))
     }
 
     /// The pull of this kind that is under way, or a new one.

@@ -287,7 +287,7 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> String {
         current = error.source();
     }
     let text = texts.join(": ");
-    match text.contains("UnknownIssuer") {
+    match text.contains("UnknownIssuer") || text.contains("BadSignature") {
         true => format!(
             "{text}: name the file with the registry's certificate authority as its `ca` in the configuration"
         ),

@@ -76,7 +76,13 @@ pub struct Registry {
 type Body = BoxBody<Bytes, io::Error>;
 
 impl Registry {
+    /// On plain HTTP.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// Perhaps behind TLS.
+    pub async fn start_with(tls: Option<tokio_rustls::TlsAcceptor>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State::default()));
@@ -91,11 +97,16 @@ impl Registry {
                 let service = hyper::service::service_fn(move |request| {
                     answer(state.clone(), address.clone(), request)
                 });
+                let tls = tls.clone();
                 connections.spawn_until_stopped("connection", async move {
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(socket), service)
-                        .await
-                        .ok();
+                    let http = hyper::server::conn::http1::Builder::new();
+                    match tls {
+                        None => http.serve_connection(TokioIo::new(socket), service).await.ok(),
+                        Some(tls) => {
+                            let Ok(socket) = tls.accept(socket).await else { return };
+                            http.serve_connection(TokioIo::new(socket), service).await.ok()
+                        }
+                    };
                 });
             }
         });

@@ -5,6 +5,8 @@ mod fake;
 mod faults;
 mod full_disk;
 mod pulls;
+mod served;
+mod tls;
 
 use super::registry::Patience;
 use super::{Images, ImagesConfig, Registries, RegistryConfig};

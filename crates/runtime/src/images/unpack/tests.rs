@@ -540,3 +540,54 @@ fn a_stepwise_walk_finds_what_the_kernel_finds() {
         assert_eq!(ids[0], ids[1], "{path}");
     }
 }
+
+#[test]
+fn overlayfs_shows_what_the_layers_say() {
+    if !root() {
+        return;
+    }
+    let (low, top) = (Bench::new(), Bench::new());
+    let archive = Forge::default()
+        .file("gone", "1")
+        .directory("opaque", 0o755)
+        .file("opaque/old", "1")
+        .directory("merged", 0o750)
+        .file("merged/old", "1")
+        .directory("replaced", 0o755)
+        .file("replaced/old", "1")
+        .end();
+    low.unpack(&archive, &[]).unwrap();
+    let archive = Forge::default()
+        .file(".wh.gone", "")
+        .file("opaque/.wh..wh..opq", "")
+        .file("opaque/new", "2")
+        .file("merged/new", "2")
+        .file(".wh.replaced", "")
+        .directory("replaced", 0o755)
+        .file("replaced/new", "2")
+        .end();
+    top.unpack(&archive, &[low.files()]).unwrap();
+    // In a mount namespace of this thread's own.
+    let seen = std::thread::spawn(move || {
+        use nix::mount::{MsFlags, mount};
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let target = tempfile::tempdir().unwrap();
+        let options = format!("lowerdir={}:{}", top.files().display(), low.files().display());
+        mount(Some("overlay"), target.path(), Some("overlay"), MsFlags::MS_RDONLY, Some(options.as_str()))
+            .unwrap();
+        let mut seen = Vec::new();
+        for name in
+            ["gone", "opaque/old", "opaque/new", "merged/old", "merged/new", "replaced/old", "replaced/new"]
+        {
+            seen.push(target.path().join(name).exists());
+        }
+        let mode = std::fs::metadata(target.path().join("merged")).unwrap().mode() & 0o777;
+        nix::mount::umount(target.path()).unwrap();
+        (seen, mode)
+    });
+    let (seen, mode) = seen.join().unwrap();
+    assert_eq!(seen, [false, false, true, true, true, false, true]);
+    assert_eq!(mode, 0o750);
+}
