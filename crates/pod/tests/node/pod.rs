@@ -1,6 +1,6 @@
 //! A pod for tests: a supervisor in directories of its own, which it removes.
 
-use crate::kernel::{files, sockets};
+use crate::kernel::{files, sockets, uptime};
 use corten_pod::protocol::*;
 use corten_pod::wire::Wire;
 use std::io::Read;
@@ -28,7 +28,8 @@ pub fn able() -> bool {
 pub struct Pod {
     pub dir: PathBuf,
     pub child: Child,
-    pub first: Conn,
+    /// The connection on which it was founded, which stays open.
+    pub _first: Conn,
     /// How long it took until the namespaces were there.
     pub ready_after: Duration,
 }
@@ -99,7 +100,7 @@ impl Pod {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         make_image(&dir.join("image"));
-        let begin = std::time::Instant::now();
+        let begin = uptime();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let words: Vec<String> =
             command.iter().map(|word| (*word).to_owned()).chain([executable(), "pod".into()]).collect();
@@ -117,7 +118,7 @@ impl Pod {
             Reply::Ready(ready) => assert_eq!(ready.pid, child.id() as i32),
             other => panic!("{other:?}"),
         }
-        Pod { dir, child, first, ready_after: begin.elapsed() }
+        Pod { dir, child, _first: first, ready_after: since(begin) }
     }
 
     pub fn connect(&self) -> Conn {
@@ -314,6 +315,11 @@ fn make_image(image: &Path) {
     std::fs::write(image.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:101:102::/srv:/bin/sh\n")
         .unwrap();
     std::fs::write(image.join("etc/group"), "root:x:0:\nlog:x:200:web\n").unwrap();
+}
+
+/// The time since an uptime.
+pub fn since(begin: i64) -> Duration {
+    Duration::from_nanos((uptime() - begin) as u64)
 }
 
 /// Waits at most ten seconds for something.
