@@ -22,7 +22,9 @@ const MOST_LINKS: usize = 8;
 
 pub(super) async fn import(store: Arc<Store>, archive: PathBuf) -> Result<Vec<String>> {
     let shown = archive.display().to_string();
-    let imported = blocking(move || import_from(&store, &archive)).await;
+    let own = store.clone();
+    let imported = blocking(move || import_from(&own, &archive)).await;
+    store.make_durable_later();
     imported.map_err(|error| error.during(format_args!("failed to import {shown}")))
 }
 
@@ -31,7 +33,6 @@ fn import_from(store: &Arc<Store>, path: &Path) -> Result<Vec<String>> {
     let result =
         Members::open(path, &plain).and_then(|members| Import { store: store.clone(), members }.run());
     files::remove_all(&plain)?; // there if the archive was compressed
-    store.make_durable()?;
     result
 }
 

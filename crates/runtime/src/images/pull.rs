@@ -138,13 +138,7 @@ impl Work {
         let store = self.store.clone();
         let image = blocking(move || store.put(new)).await?;
         drop(holds); // now the record keeps them
-        let store = self.store.clone();
-        // Nobody waits for the disk: until it is done, the layers carry a mark that a crash of the machine leaves.
-        drop(tokio::task::spawn_blocking(move || {
-            if let Err(error) = store.make_durable() {
-                tracing::warn!(%error, "layers are not on the disk yet");
-            }
-        }));
+        self.store.make_durable_later();
         Ok(image)
     }
 

@@ -35,6 +35,10 @@ pub(super) struct Http {
     secure: Mutex<Option<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>>,
 }
 
+/// Marks an answer of another host than was asked. What it demands is not for it to demand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elsewhere;
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
@@ -71,9 +75,13 @@ impl Http {
     /// they are for, and nowhere else.
     pub(super) async fn send(&self, ask: &Ask) -> Result<Response<Incoming>, Failure> {
         let mut ask = ask.clone();
+        let mut elsewhere = false;
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.send_once(&ask).await?;
+            let mut response = self.send_once(&ask).await?;
             if !is_redirect(response.status()) {
+                if elsewhere {
+                    response.extensions_mut().insert(Elsewhere);
+                }
                 return Ok(response);
             }
             let next = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
@@ -86,7 +94,11 @@ impl Http {
                 );
             }
             if next.scheme() != ask.url.scheme() || next.authority() != ask.url.authority() {
+                elsewhere = true;
                 ask.headers.remove(AUTHORIZATION);
+                if !ask.body.is_empty() {
+                    return Err(Error::invalid(format!("{}: redirected to another host", ask.shown())).into());
+                }
             }
             ask.url = next;
         }

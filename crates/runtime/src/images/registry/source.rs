@@ -227,7 +227,8 @@ impl Source {
     async fn authorized(&self, place: &Place, ask: &Ask) -> Result<Response<Incoming>, Failure> {
         let known = place.authorization.lock().clone();
         let response = self.send_as(place, ask, known).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
+        let elsewhere = response.extensions().get::<wire::Elsewhere>().is_some();
+        if response.status() != StatusCode::UNAUTHORIZED || elsewhere {
             return Ok(response);
         }
         let headers =

@@ -129,8 +129,20 @@ impl Store {
         self.hold(chain).ok_or(Error::Cancelled)
     }
 
+    /// Sees to it that layers are on the disk. Nobody waits: until then they carry a mark, by which the next start
+    /// knows after a crash of the machine that some of their files may be lost.
+    pub(in crate::images) fn make_durable_later(self: &Arc<Self>) {
+        let store = self.clone();
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.make_durable() {
+                tracing::warn!(%error, "layers are not on the disk yet");
+            }
+        }));
+    }
+
     /// Waits until everything is on the disk, and notes it for the layers that were in place before.
-    pub(in crate::images) fn make_durable(&self) -> Result<()> {
+    fn make_durable(&self) -> Result<()> {
+        let _syncing = self.syncing.lock();
         let waiting: Vec<(u64, LayerFile)> = {
             let state = self.state.lock();
             let waiting = state.layers.values().filter(|layer| layer.file.boot.is_some());

@@ -38,6 +38,8 @@ pub(super) struct Store {
     /// Held while records change on disk, so that `state` need not be: readers never wait for the disk.
     writer: Mutex<()>,
     state: Mutex<State>,
+    /// Held while all is brought to the disk; who comes second finds it done.
+    syncing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +76,7 @@ impl Store {
             last_temporary: AtomicU64::new(0),
             writer: Mutex::default(),
             state: Mutex::default(),
+            syncing: Mutex::default(),
         };
         store.empty_temporary()?;
         store.load()?;
@@ -290,6 +293,7 @@ impl State {
             self.names.insert(name.clone(), image.id.clone());
         }
         if let Some((_, old)) = self.images.insert(image.id.clone(), (record, image)) {
+            self.removed.retain(|image| image.strong_count() > 0);
             self.removed.push(Arc::downgrade(&old));
         }
     }

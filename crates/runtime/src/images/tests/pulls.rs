@@ -289,6 +289,26 @@ async fn credentials_do_not_follow_a_redirect() {
 }
 
 #[tokio::test]
+async fn a_redirect_cannot_ask_for_credentials() {
+    if !root() {
+        return;
+    }
+    let (registry, thief) = (Registry::start().await, Registry::start().await);
+    let (_, digests) = registry.put_image("lib/app", "v1", &[Layer::of(&[("app", b"one")])]);
+    registry.guard(Guard::Basic("me", "secret"));
+    thief.guard(Guard::Token(Some(("me", "secret")), None));
+    let path = format!("/v2/lib/app/blobs/{}", digests[0]);
+    let to = format!("http://{}{path}", thief.address);
+    registry.fail(&path, [super::fake::Fault::Status(307, Some(("location", to)), "")]);
+    let directory = tempfile::tempdir().unwrap();
+    let result = open(directory.path()).pull(&registry.name("lib/app:v1"), Some(auth("me", "secret"))).await;
+    assert!(result.is_err());
+    assert_eq!(thief.seen(Method::GET, "/blobs/").len(), 1);
+    let stolen = thief.state.lock().seen.iter().any(|seen| seen.headers.contains_key("authorization"));
+    assert!(!stolen && thief.seen(Method::GET, "/token").is_empty());
+}
+
+#[tokio::test]
 async fn mirrors_are_asked_first_and_may_fail() {
     if !root() {
         return;
