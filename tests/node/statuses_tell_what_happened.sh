@@ -14,7 +14,7 @@ becomes 20 "Succeeded Completed false false 0" field pod/fine ".status.phase} {$
 becomes 30 "CrashLoopBackOff 5 1" field pod/again "$c.state.waiting.reason} {$c.lastState.terminated.exitCode} {$c.restartCount"
 field pod/again "$c.state.waiting.message" | grep -q '^back-off 10s restarting failed container=c pod=again_'
 field pod/again "$c.imageID" | grep -q 'sha256:'
-field pod/again "$c.containerID" | grep -q '^containerd://[0-9a-f]\{64\}$'
+field pod/again "$c.containerID" | grep -q '^[a-z]*://[0-9a-f]\{64\}$'
 # The same after a restart of the node's process.
 kill -9 "$(corten_pid)"
 sleep 1

@@ -24,7 +24,7 @@ pub fn needs_restart(c: &Container, changed: &[&str]) -> bool {
     let restarts = |name: &&str| {
         c.resize_policy.iter().any(|p| p.resource_name == *name && p.restart_policy == "RestartContainer")
     };
-    changed.iter().any(|name| restarts(name))
+    changed.iter().any(restarts)
 }
 
 /// Carries the changes out. What grows grows in the pod first, what shrinks in the containers, so that no

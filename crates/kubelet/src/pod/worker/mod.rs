@@ -317,12 +317,10 @@ impl Worker {
             machine.groups_policy = features.supplemental_groups_policy;
         }
         let bound = shared.bound();
-        let decided = admission::able(&self.pod, &machine)
+        let decided = Box::pin(crate::gate::admit(shared, &self.pod))
+            .await
+            .and_then(|()| admission::able(&self.pod, &machine))
             .and_then(|()| admission::admit(&self.pod, &bound, &shared.allocatable, node.as_deref()));
-        let decided = match decided {
-            Ok(()) => Box::pin(crate::gate::admit(shared, &self.pod)).await,
-            refused => refused,
-        };
         if let Err(rejection) = decided
             && !is_terminating(&self.pod)
         {

@@ -39,10 +39,11 @@ impl Worker {
             self.reporter.settled = true;
             return None;
         }
+        // Now: the files go when the pod has ended.
+        self.read_words();
         if self.reporter.writing {
             return None;
         }
-        self.read_words();
         let around = Surroundings {
             host_ip: self.shared.host_ip.clone(),
             runtime: self.shared.runtime.clone(),
@@ -50,7 +51,7 @@ impl Worker {
             recursive_read_only: self.shared.features.known().recursive_read_only(""),
         };
         let wanted = status::status(&self.pod, &self.observed, &self.memory, &around, now);
-        let Some(shown) = self.shown(&wanted) else { return None };
+        let shown = self.shown(&wanted)?;
         self.reporter.settled = wanted == shown.status || self.reporter.written.as_ref() == Some(&wanted);
         if self.reporter.settled {
             return None;
