@@ -45,9 +45,12 @@ impl Layout {
     pub fn detect() -> Result<Self> {
         let path = "/proc/self/mountinfo";
         let text = std::fs::read_to_string(path).context("read", path)?;
-        Ok(Self::from_mountinfo(&text, |dir| {
+        let mut layout = Self::from_mountinfo(&text, |dir| {
             std::fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default()
-        }))
+        });
+        // Another mount may lie over one.
+        layout.hierarchies.retain(|h| h.dir.join("cgroup.procs").exists());
+        Ok(layout)
     }
 
     /// Decides from the mounts' text; `controllers_of` gives the `cgroup.controllers` of a version 2 mount.
