@@ -61,7 +61,12 @@ async fn a_sandbox_lives_and_ends(w: &World) -> Result<()> {
 
 async fn sandboxes_are_found_by_filters(w: &World) -> Result<()> {
     let one = w.pod_with(|c| drop(c.labels.insert("which".into(), "one".into()))).await?;
-    let two = w.pod_with(|c| drop(c.labels.insert("which".into(), "two".into()))).await?;
+    let two = w
+        .pod_with(|c| {
+            c.labels.insert("which".into(), "two".into());
+            c.annotations.insert("a".into(), "v".into());
+        })
+        .await?;
     w.probe.stop_pod_sandbox(StopPodSandboxRequest { pod_sandbox_id: two.id.clone() }).await?;
     let run = [(LABEL.to_owned(), w.run.clone())];
     let which = [(LABEL.to_owned(), w.run.clone()), ("which".to_owned(), "two".to_owned())];

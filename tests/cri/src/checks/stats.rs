@@ -15,6 +15,8 @@ async fn containers_have_figures(w: &World) -> Result<()> {
     let id = pod
         .start(|c| {
             c.command = ["sh", "-c", BUSY].map(str::to_owned).to_vec();
+            c.annotations.insert("a".into(), "v".into());
+            crate::world::resources(c).memory_limit_in_bytes = 256 << 20;
             c.labels.insert(LABEL.into(), w.run.clone());
         })
         .await?;
@@ -49,7 +51,7 @@ async fn containers_have_figures(w: &World) -> Result<()> {
 }
 
 async fn sandboxes_have_figures(w: &World) -> Result<()> {
-    let pod = w.pod().await?;
+    let pod = w.pod_with(|c| drop(c.annotations.insert("a".into(), "v".into()))).await?;
     pod.start(|c| c.command = ["sh", "-c", BUSY].map(str::to_owned).to_vec()).await?;
     corten_rt::sleep(std::time::Duration::from_millis(1500)).await;
     let request = PodSandboxStatsRequest { pod_sandbox_id: pod.id.clone() };
