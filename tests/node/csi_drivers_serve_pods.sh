@@ -110,6 +110,8 @@ becomes 90 800Mi field pvc/c1 .status.capacity.storage
 size=$(k exec app -- df -m /v | awk 'END{print $(NF-4)}')
 [ "$size" -gt 600 ] || fail "the file system has $size MiB"
 becomes 5 some told "FileSystemResizeSuccessful MountVolume.NodeExpandVolume succeeded for volume \"pv1\" $node"
+used() { kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary" | tr -d " \n" | grep -c "\"pvcRef\":{\"name\":\"c1\"" | sed "s/^[1-9].*/some/"; }
+becomes 20 some used
 # A second pod shares the volume; it stays staged until both have gone.
 k apply -f - >/dev/null <<Y
 apiVersion: v1

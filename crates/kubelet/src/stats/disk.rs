@@ -2,15 +2,19 @@
 
 use super::{Disk, Disks, PodDisk, VolumeUse};
 use crate::Shared;
+use crate::volumes::stats::{VolumeStats, is_behind};
 use corten_api::core::v1::{Pod, Volume};
 use corten_node_api::cri::{ContainerStats, FilesystemUsage, ImageFsInfoRequest, ListContainerStatsRequest};
 use corten_semantics::pod::is_terminal;
-use corten_semantics::pod_references::ephemeral_claim;
 use nix::sys::statvfs::statvfs;
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// For how long what drivers tell of their volumes is good enough.
+const BEHIND_AGE: Duration = Duration::from_secs(60);
 
 /// Measures everything: as long as it takes to look at every file that pods wrote.
 pub async fn measure(shared: &Arc<Shared>) -> Disks {
@@ -52,16 +56,38 @@ pub async fn of_pods(shared: &Arc<Shared>, pods: Vec<Arc<Pod>>, mut disks: Disks
             Vec::new()
         }
     };
+    let behind = futures::future::join_all(pods.iter().map(|pod| behind(shared, pod))).await;
     let shared = shared.clone();
     let measured = tokio::task::spawn_blocking(move || {
         let mut wrote = written(&layers, &disks.containers);
-        for pod in pods {
+        for (pod, behind) in pods.into_iter().zip(behind) {
             let layers = wrote.remove(&pod.metadata.uid).unwrap_or_default();
-            disks.pods.insert(pod.metadata.uid.clone(), of_pod(&shared, &pod, layers, &disks.node));
+            let mut found = of_pod(&shared, &pod, layers, &disks.node);
+            found.volumes.extend(behind);
+            disks.pods.insert(pod.metadata.uid.clone(), found);
         }
         disks
     });
     measured.await.unwrap_or_default()
+}
+
+/// Volumes whose files are not the pod's own: behind claims, of drivers, of other machines.
+async fn behind(shared: &Shared, pod: &Pod) -> Vec<VolumeUse> {
+    let found = shared.volumes.stats(pod, BEHIND_AGE).await;
+    let volume = |v: VolumeStats| VolumeUse {
+        name: v.name,
+        claim: v.claim,
+        ephemeral: false,
+        disk: Disk {
+            used: v.used_bytes.unwrap_or(0),
+            available: v.available_bytes.unwrap_or(0),
+            capacity: v.capacity_bytes.unwrap_or(0),
+            inodes_used: v.inodes_used.unwrap_or(0),
+            inodes_free: v.inodes_free.unwrap_or(0),
+            inodes: v.inodes.unwrap_or(0),
+        },
+    };
+    found.into_iter().map(volume).collect()
 }
 
 /// Where a file system of the runtime is, and how much of it is used.
@@ -122,39 +148,26 @@ fn of_pod(shared: &Shared, pod: &Pod, layers: HashMap<String, Disk>, node: &Disk
 }
 
 fn volumes(dir: &Path, pod: &Pod) -> Vec<VolumeUse> {
-    // VOLUMES/PLUGIN/NAME, and for drivers VOLUMES/kubernetes.io~csi/NAME-OF-VOLUME/mount.
+    // VOLUMES/PLUGIN/NAME
     let mut out = Vec::new();
     for plugin in entries(dir) {
         for path in entries(&plugin) {
             let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-            let Some(volume) = pod.spec.volumes.iter().find(|v| v.name == name) else { continue };
-            out.push(volume_use(&path, volume, pod));
+            let own = |v: &&Volume| v.name == name && !is_behind(v);
+            let Some(volume) = pod.spec.volumes.iter().find(own) else { continue };
+            out.push(volume_use(&path, volume));
         }
     }
     out
 }
 
-fn volume_use(path: &Path, volume: &Volume, pod: &Pod) -> VolumeUse {
+fn volume_use(path: &Path, volume: &Volume) -> VolumeUse {
     let source = &volume.volume_source;
-    let of_claim = source.persistent_volume_claim.as_ref().map(|c| c.claim_name.clone());
-    let claim = of_claim
-        .or_else(|| source.ephemeral.as_ref().map(|_| ephemeral_claim(&pod.metadata.name, &volume.name)));
-    let in_memory = source.empty_dir.as_ref().is_some_and(|e| e.medium == "Memory");
-    let mounted = path.join("mount");
-    let at = if claim.is_some() && mounted.is_dir() { mounted } else { path.to_path_buf() };
-    let mut disk = file_system(&at);
-    if claim.is_some() {
-        disk.used = disk.capacity.saturating_sub(disk.available);
-        disk.inodes_used = disk.inodes.saturating_sub(disk.inodes_free);
-    } else {
-        (disk.used, disk.inodes_used) = tree(&at);
-    }
-    VolumeUse {
-        name: volume.name.clone(),
-        ephemeral: claim.is_none() && !in_memory && source.host_path.is_none() && source.csi.is_none(),
-        claim: claim.map(|name| (pod.metadata.namespace.clone(), name)),
-        disk,
-    }
+    let in_memory = source.empty_dir.as_ref().is_some_and(|e| !e.medium.is_empty());
+    let mut disk = file_system(path);
+    (disk.used, disk.inodes_used) = tree(path);
+    let ephemeral = !in_memory && source.host_path.is_none();
+    VolumeUse { name: volume.name.clone(), ephemeral, claim: None, disk }
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {

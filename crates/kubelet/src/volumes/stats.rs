@@ -1,5 +1,5 @@
-//! How full volumes are, for `/stats/summary` and for evictions. What must be counted file by file is
-//! remembered for a while.
+//! How full volumes are that are not files of the pod's own: those behind claims, of CSI drivers, and NFS.
+//! What a driver has told is remembered for a while.
 
 use super::Volumes;
 use super::claim::use_of;
@@ -10,14 +10,12 @@ use corten_node_api::csi::volume_usage::Unit;
 use corten_rt::Instant;
 use nix::sys::statvfs::statvfs;
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
-/// For how long what was counted is good enough for the stats.
-pub const USUAL_AGE: Duration = Duration::from_secs(60);
+/// How long to wait for a file system that is another machine's.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How full one volume of a pod is; `None` where nobody can tell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,15 +32,6 @@ pub struct VolumeStats {
     pub inodes: Option<u64>,
     pub inodes_free: Option<u64>,
     pub inodes_used: Option<u64>,
-}
-
-/// What a directory holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Bytes on the disk; what several names share counts once.
-    pub bytes: u64,
-    /// Files and directories.
-    pub inodes: u64,
 }
 
 /// What was found, by pod and volume.
@@ -62,11 +51,11 @@ impl Measured {
 }
 
 impl Volumes {
-    /// How full the volumes are that the pod has in place, found `age` ago at most. Volumes of which nobody
-    /// can tell (those of the node's own paths) are left out.
+    /// How full the pod's volumes are that lie behind claims, belong to drivers, or are another machine's; found
+    /// `age` ago at most. Those of which nobody can tell are left out.
     pub async fn stats(&self, pod: &Pod, age: Duration) -> Vec<VolumeStats> {
         let mut all = Vec::new();
-        for volume in &pod.spec.volumes {
+        for volume in pod.spec.volumes.iter().filter(|v| is_behind(v)) {
             if use_of(pod, &volume.name).is_none() {
                 continue;
             }
@@ -91,44 +80,11 @@ impl Volumes {
         all
     }
 
-    /// What the pod holds in emptyDir volumes on the node's disk, by the volumes' names, counted `age` ago at
-    /// most: what counts against their size limits and the pod's ephemeral storage.
-    pub async fn disk_usage(&self, pod: &Pod, age: Duration) -> Vec<(String, Usage)> {
-        let on_disk = |name: &str| {
-            let volume = pod.spec.volumes.iter().find(|v| v.name == name);
-            let source = volume.and_then(|v| v.volume_source.empty_dir.as_deref());
-            source.is_some_and(|s| s.medium.is_empty())
-        };
-        let all = self.stats(pod, age).await.into_iter().filter(|stats| on_disk(&stats.name));
-        all.map(|s| {
-            let usage = Usage { bytes: s.used_bytes.unwrap_or(0), inodes: s.inodes_used.unwrap_or(0) };
-            (s.name, usage)
-        })
-        .collect()
-    }
-
     async fn measure(&self, pod: &Pod, volume: &Volume) -> Option<VolumeStats> {
         let source = &volume.volume_source;
-        let dir = self.pod_dir(&pod.metadata.uid).join("volumes");
-        let below = |plugin: &str| dir.join(plugin).join(&volume.name);
-        if let Some(empty) = &source.empty_dir {
-            let path = below("kubernetes.io~empty-dir");
-            return match empty.medium.is_empty() {
-                true => counted(path).await,
-                false => of_file_system(&path),
-            };
-        }
-        let shown = [
-            ("kubernetes.io~configmap", source.config_map.is_some()),
-            ("kubernetes.io~secret", source.secret.is_some()),
-            ("kubernetes.io~projected", source.projected.is_some()),
-            ("kubernetes.io~downward-api", source.downward_api.is_some()),
-        ];
-        if let Some((plugin, _)) = shown.iter().find(|(_, is)| *is) {
-            return counted(below(plugin)).await;
-        }
         if source.nfs.is_some() {
-            return of_mount(self, &below(super::nfs::PLUGIN));
+            let dir = self.pod_dir(&pod.metadata.uid).join("volumes").join(super::nfs::PLUGIN);
+            return of_mount(self, &dir.join(&volume.name)).await;
         }
         if source.csi.is_some() || claim_of(pod, volume).is_some() {
             return self.measure_bound(pod, volume).await;
@@ -157,8 +113,10 @@ impl Volumes {
         }
         match bound.is_block() {
             true => None,
-            false if source.local.is_some() => of_mount(self, &dir.join(super::local::PLUGIN).join(name)),
-            false if source.nfs.is_some() => of_mount(self, &dir.join(super::nfs::PLUGIN).join(name)),
+            false if source.local.is_some() => {
+                of_mount(self, &dir.join(super::local::PLUGIN).join(name)).await
+            }
+            false if source.nfs.is_some() => of_mount(self, &dir.join(super::nfs::PLUGIN).join(name)).await,
             false => None,
         }
     }
@@ -205,19 +163,23 @@ fn claim_of(pod: &Pod, volume: &Volume) -> Option<(String, String)> {
     Some((pod.metadata.namespace.clone(), name))
 }
 
-/// A directory on the node's disk: its own files, and the room on the disk.
-async fn counted(dir: PathBuf) -> Option<VolumeStats> {
-    let counting = tokio::task::spawn_blocking(move || {
-        let room = of_file_system(&dir)?;
-        let usage = usage(&dir);
-        Some(VolumeStats { used_bytes: Some(usage.bytes), inodes_used: Some(usage.inodes), ..room })
-    });
-    counting.await.ok()?
+/// Whether [`Volumes::stats`] tells of the volume, if anybody can.
+pub fn is_behind(volume: &Volume) -> bool {
+    let source = &volume.volume_source;
+    source.persistent_volume_claim.is_some()
+        || source.ephemeral.is_some()
+        || source.csi.is_some()
+        || source.nfs.is_some()
 }
 
-/// A file system of the volume's own, if it is there.
-fn of_mount(volumes: &Volumes, dir: &Path) -> Option<VolumeStats> {
-    if volumes.mounts.is_mounted(dir).ok()? { of_file_system(dir) } else { None }
+/// A file system of the volume's own, if it is there. A server may be slow to answer.
+async fn of_mount(volumes: &Volumes, dir: &Path) -> Option<VolumeStats> {
+    let (mounts, dir) = (volumes.mounts.clone(), dir.to_path_buf());
+    let looking = tokio::task::spawn_blocking(move || match mounts.is_mounted(&dir).ok()? {
+        true => of_file_system(&dir),
+        false => None,
+    });
+    corten_rt::timeout(PATIENCE, looking).await?.ok()?
 }
 
 fn of_file_system(dir: &Path) -> Option<VolumeStats> {
@@ -234,46 +196,27 @@ fn of_file_system(dir: &Path) -> Option<VolumeStats> {
     })
 }
 
-/// Counts what lies in `dir`, without what is mounted in it. Directories and files may vanish meanwhile.
-pub fn usage(dir: &Path) -> Usage {
-    let mut usage = Usage::default();
-    let Ok(top) = fs::symlink_metadata(dir) else { return usage };
-    let mut linked = HashSet::new();
-    let mut open = vec![dir.to_path_buf()];
-    usage.inodes += 1;
-    usage.bytes += top.blocks() * 512;
-    while let Some(dir) = open.pop() {
-        let Ok(entries) = fs::read_dir(&dir) else { continue };
-        for entry in entries.flatten() {
-            let Ok(meta) = entry.metadata() else { continue };
-            if meta.dev() != top.dev() || meta.nlink() > 1 && !meta.is_dir() && !linked.insert(meta.ino()) {
-                continue;
-            }
-            usage.inodes += 1;
-            usage.bytes += meta.blocks() * 512;
-            if meta.is_dir() {
-                open.push(entry.path());
-            }
-        }
-    }
-    usage
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_has_several_names_counts_once() {
+    fn file_systems_tell_how_full_they_are() {
         let dir = tempfile::tempdir().expect("directory");
-        fs::create_dir_all(dir.path().join("a/b")).expect("made");
-        let file = dir.path().join("a/b/f");
-        fs::write(&file, vec![7; 100_000]).expect("written");
-        let before = usage(dir.path());
-        assert_eq!(before.inodes, 4);
-        assert!((100_000..130_000).contains(&before.bytes), "{before:?}");
-        fs::hard_link(&file, dir.path().join("g")).expect("linked");
-        assert_eq!(usage(dir.path()), before);
-        assert_eq!(usage(&dir.path().join("none")), Usage::default());
+        let found = of_file_system(dir.path()).expect("there");
+        let (all, used, free) = (found.capacity_bytes, found.used_bytes, found.available_bytes);
+        assert!(all > Some(0) && used <= all && free <= all, "{found:?}");
+        assert_eq!(of_file_system(&dir.path().join("none")), None);
+    }
+
+    #[test]
+    fn claims_are_found_by_their_names() {
+        let mut pod = Pod::default();
+        (pod.metadata.name, pod.metadata.namespace) = ("web".into(), "ns".into());
+        let mut volume = Volume { name: "v".into(), ..Default::default() };
+        assert!(claim_of(&pod, &volume).is_none() && !is_behind(&volume));
+        volume.volume_source.ephemeral = Some(Box::default());
+        assert_eq!(claim_of(&pod, &volume), Some(("ns".into(), "web-v".into())));
+        assert!(is_behind(&volume));
     }
 }
