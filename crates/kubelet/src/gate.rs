@@ -1,4 +1,5 @@
-//! What the node itself says of a pod that was bound to it, after the checks that need only the API's objects.
+//! What the node itself says of a pod that was bound to it, before the checks against its object (upstream asks
+//! in this order).
 
 use crate::Shared;
 use crate::pod::admission::Rejection;

@@ -7,10 +7,12 @@ use crate::eviction::is_critical;
 use crate::orders::Order;
 use crate::workers::Workers;
 use corten_api::core::v1::Pod;
+use corten_rt::Stop;
 use corten_semantics::pod::is_terminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Whether the machine is going down.
 #[derive(Debug, Default)]
@@ -43,13 +45,24 @@ fn turns(whole: Duration, critical: Duration) -> [Turn; 2] {
     ]
 }
 
-fn is_node_critical(pod: &Pod) -> bool {
-    is_critical(pod)
+/// Waits for the machine's shutdown, ends the pods, and then this process. Without time for that in the
+/// settings the signal ends the process as it always did.
+pub(crate) async fn listen(shared: Arc<Shared>, workers: Workers, stop: Stop) {
+    if shared.settings.shutdown_grace.is_zero() {
+        return;
+    }
+    match signal(SignalKind::from_raw(libc::SIGPWR)) {
+        Ok(mut power) => {
+            power.recv().await;
+            run(&shared, &workers).await;
+            stop.stop();
+        }
+        Err(error) => tracing::warn!(%error, "the machine's shutdown is not heard of"),
+    }
 }
 
-/// Ends the node's pods, and returns when they have ended or their time is over. At once if the settings give
-/// no time.
-pub(crate) async fn run(shared: &Arc<Shared>, workers: &Workers) {
+/// Ends the node's pods, and returns when they have ended or their time is over.
+async fn run(shared: &Arc<Shared>, workers: &Workers) {
     let settings = &shared.settings;
     if settings.shutdown_grace.is_zero() {
         return;
@@ -60,7 +73,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, workers: &Workers) {
     for turn in turns(settings.shutdown_grace, settings.shutdown_grace_critical) {
         let of_turn = || -> Vec<Arc<Pod>> {
             let all = shared.pods.list().into_iter();
-            all.filter(|p| !is_terminal(p) && is_node_critical(p) == turn.critical).collect()
+            all.filter(|p| !is_terminal(p) && is_critical(p) == turn.critical).collect()
         };
         for pod in of_turn() {
             let order = Order {

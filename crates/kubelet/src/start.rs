@@ -126,11 +126,6 @@ impl Kubelet {
         self.registration.register().await
     }
 
-    /// Ends the node's pods before the machine goes down; returns when they have ended, or their time is over.
-    pub async fn shut_down_machine(&self) {
-        crate::shutdown::run(&self.shared, &self.workers).await;
-    }
-
     /// The node's pods.
     pub fn pods(&self) -> Informer<Pod> {
         self.shared.pods.clone()
@@ -168,6 +163,8 @@ impl Kubelet {
         let plugins = crate::devices::run(self.shared.clone(), self.tasks.clone());
         self.tasks.spawn_until_stopped("device plugins", plugins);
         self.tasks.spawn_until_stopped("processors", crate::cpu::run(self.shared.clone()));
+        let power = crate::shutdown::listen(self.shared.clone(), self.workers.clone(), self.tasks.stop().clone());
+        self.tasks.spawn_until_stopped("machine shutdown", power);
         let eviction = crate::eviction::run(self.shared.clone(), self.workers.clone());
         self.tasks.spawn_until_stopped("eviction", eviction);
         let images = crate::images_gc::run(self.shared.clone());

@@ -78,14 +78,18 @@ impl Api {
         let kubelets = KubeletTls::new(client).map_err(|e| PkiError::Malformed(e.to_string()))?;
         let usage = Usage::new(registry.lookup(), kubelets.clone(), clock, tasks.clone());
         registry.compute_with(Arc::new(usage));
+        let authenticator = || Authenticator {
+            service_accounts: ServiceAccountTokens::new(Arc::clone(&pki.tokens)),
+            objects: registry.lookup(),
+            admin_token: String::new(),
+            clock,
+        };
+        let reviews =
+            reviews::Reviews { authenticator: authenticator(), authorizer: Arc::clone(registry.authorizer()) };
+        registry.review_with(Arc::new(reviews));
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
-            authenticator: Authenticator {
-                service_accounts: ServiceAccountTokens::new(Arc::clone(&pki.tokens)),
-                objects: registry.lookup(),
-                admin_token: String::new(),
-                clock,
-            },
+            authenticator: authenticator(),
             authorizer: Arc::clone(registry.authorizer()),
             tokens: Arc::clone(&pki.tokens),
             kubelets,

@@ -9,7 +9,7 @@ use corten_api::authorization::v1::{
     SubjectAccessReviewStatus, SubjectRulesReviewStatus,
 };
 use corten_api::{KindInfo, Object, Time};
-use corten_auth::Attributes;
+use corten_auth::{Attributes, Authenticator, Authorizer};
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 use http::StatusCode;
@@ -20,6 +20,27 @@ use super::negotiate::{self, Offer};
 use super::response::{self, Response};
 use super::{Api, decode, options, verbs};
 use crate::cache::Entry;
+use crate::registry::Reviewer;
+
+/// Answers the questions that this process's own components ask: a node's kubelet, about its callers.
+pub struct Reviews {
+    pub authenticator: Authenticator,
+    pub authorizer: Arc<Authorizer>,
+}
+
+impl Reviewer for Reviews {
+    fn answer(&self, question: &mut dyn Object) -> ApiResult<()> {
+        if let Some(review) = question.downcast_mut::<SubjectAccessReview>() {
+            check_access(&review.spec, "SubjectAccessReview")?;
+            review.status = access(&self.authorizer, &asked_user(&review.spec), &review.spec);
+            return Ok(());
+        }
+        match question.downcast_mut::<TokenReview>() {
+            Some(review) => token(&self.authenticator, review),
+            None => Err(ApiError::no_such_path()),
+        }
+    }
+}
 
 /// Whether the kind is a question.
 pub fn is_review(kind: &KindInfo) -> bool {
@@ -46,11 +67,11 @@ fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dy
     let (api, user) = (&exchange.api, &exchange.context.user);
     if let Some(review) = question.downcast_mut::<SubjectAccessReview>() {
         check_access(&review.spec, "SubjectAccessReview")?;
-        review.status = access(api, &asked_user(&review.spec), &review.spec);
+        review.status = access(&api.authorizer, &asked_user(&review.spec), &review.spec);
     } else if let Some(review) = question.downcast_mut::<LocalSubjectAccessReview>() {
         check_access(&review.spec, "LocalSubjectAccessReview")?;
         check_local(review, &exchange.info.namespace)?;
-        review.status = access(api, &asked_user(&review.spec), &review.spec);
+        review.status = access(&api.authorizer, &asked_user(&review.spec), &review.spec);
     } else if let Some(review) = question.downcast_mut::<SelfSubjectAccessReview>() {
         let spec = SubjectAccessReviewSpec {
             resource_attributes: review.spec.resource_attributes.clone(),
@@ -59,7 +80,7 @@ fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dy
             ..SubjectAccessReviewSpec::default()
         };
         check_access(&spec, "SelfSubjectAccessReview")?;
-        review.status = access(api, user, &spec);
+        review.status = access(&api.authorizer, user, &spec);
     } else if let Some(review) = question.downcast_mut::<SelfSubjectRulesReview>() {
         if review.spec.namespace.is_empty() {
             return Err(ApiError::bad_request("no namespace on request"));
@@ -69,7 +90,7 @@ fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dy
         review.metadata.creation_timestamp = Some(Time::new(api.clock.now()));
         review.status = SelfSubjectReviewStatus { user_info: (**user).clone() };
     } else if let Some(review) = question.downcast_mut::<TokenReview>() {
-        token(api, review)?;
+        token(&api.authenticator, review)?;
     } else {
         return Err(ApiError::no_such_path());
     }
@@ -114,10 +135,14 @@ fn asked_user(spec: &SubjectAccessReviewSpec) -> UserInfo {
     }
 }
 
-fn access(api: &Api, user: &UserInfo, spec: &SubjectAccessReviewSpec) -> SubjectAccessReviewStatus {
+fn access(
+    authorizer: &Authorizer,
+    user: &UserInfo,
+    spec: &SubjectAccessReviewSpec,
+) -> SubjectAccessReviewStatus {
     let decision = match (&spec.resource_attributes, &spec.non_resource_attributes) {
-        (Some(asked), _) => api.authorizer.authorize(&of_resource(user, asked)),
-        (None, Some(asked)) => api.authorizer.authorize(&of_path(user, asked)),
+        (Some(asked), _) => authorizer.authorize(&of_resource(user, asked)),
+        (None, Some(asked)) => authorizer.authorize(&of_path(user, asked)),
         (None, None) => return SubjectAccessReviewStatus::default(),
     };
     SubjectAccessReviewStatus {
@@ -174,12 +199,12 @@ fn rules(api: &Api, user: &UserInfo, namespace: &str) -> SubjectRulesReviewStatu
     status
 }
 
-fn token(api: &Api, review: &mut TokenReview) -> ApiResult<()> {
+fn token(authenticator: &Authenticator, review: &mut TokenReview) -> ApiResult<()> {
     if review.spec.token.is_empty() {
         return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
     }
     review.status = Default::default();
-    match api.authenticator.token(&review.spec.token, &review.spec.audiences) {
+    match authenticator.token(&review.spec.token, &review.spec.audiences) {
         Ok(Some(accepted)) => {
             review.status.authenticated = true;
             review.status.user = accepted.user;

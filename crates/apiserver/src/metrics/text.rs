@@ -55,8 +55,11 @@ impl Sample {
     }
 }
 
+/// Name, labels, value, and milliseconds since 1970.
+type Line<'a> = (&'a str, HashMap<&'a str, String>, f64, Option<i64>);
+
 /// `NAME{LABEL="VALUE",...} VALUE [MILLISECONDS]`.
-fn line(line: &str) -> Option<(&str, HashMap<&str, String>, f64, Option<i64>)> {
+fn line(line: &str) -> Option<Line<'_>> {
     if line.starts_with('#') {
         return None;
     }

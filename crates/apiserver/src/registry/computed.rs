@@ -8,7 +8,7 @@ use corten_api::{KindInfo, Object};
 use corten_kinds::check_field_label;
 use corten_semantics::{ApiError, ApiResult};
 
-use super::{List, ListOptions, Registry, Target};
+use super::{Body, List, ListOptions, Registry, Reply, Target};
 use crate::cache::Entry;
 
 /// Makes objects.
@@ -16,6 +16,12 @@ use crate::cache::Entry;
 pub trait Computed: Send + Sync {
     /// The objects of a kind: of a namespace where one is given, of a name where one is given.
     async fn objects(&self, kind: &'static KindInfo, namespace: &str, name: &str) -> Vec<Arc<dyn Object>>;
+}
+
+/// Answers questions (`TokenReview`, `SubjectAccessReview`) of this process's own components.
+pub trait Reviewer: Send + Sync {
+    /// Fills in the question's status.
+    fn answer(&self, question: &mut dyn Object) -> ApiResult<()>;
 }
 
 /// Whether objects of the kind are made when somebody asks.
@@ -27,6 +33,25 @@ impl Registry {
     /// Sets who makes the objects of computed kinds; only the first counts.
     pub fn compute_with(&self, source: Arc<dyn Computed>) {
         let _ = self.computed.set(source);
+    }
+
+    /// Sets who answers questions; only the first counts.
+    pub fn review_with(&self, reviewer: Arc<dyn Reviewer>) {
+        let _ = self.reviewer.set(reviewer);
+    }
+
+    /// Answers a question; gives the object back if it is none.
+    pub(super) fn review(&self, mut question: Box<dyn Object>) -> Result<ApiResult<Reply>, Box<dyn Object>> {
+        let kind = question.info();
+        let asks =
+            matches!(kind.group, "authentication.k8s.io" | "authorization.k8s.io") && kind.verbs == "create";
+        let Some(reviewer) = self.reviewer.get().filter(|_| asks) else { return Err(question) };
+        Ok(reviewer.answer(question.as_mut()).map(|()| Reply {
+            code: 201,
+            body: Body::Object(Entry::made(question.into())),
+            warnings: Vec::new(),
+            deleted: false,
+        }))
     }
 
     async fn computed(&self, target: &Target) -> ApiResult<Vec<Arc<dyn Object>>> {

@@ -31,6 +31,10 @@ impl Registry {
         if !target.subresource.is_empty() || target.kind.plural == "bindings" {
             return self.create_subresource(ctx, target, object, o).await;
         }
+        let object = match self.review(object) {
+            Ok(answered) => return answered,
+            Err(object) => object,
+        };
         let mut place = self.place(target)?;
         let object = self.convert(object, place.stored)?;
         fit_namespace(&mut place, &*object)?;

@@ -38,7 +38,7 @@ use corten_store::Store;
 use tokio::sync::Semaphore;
 
 use crate::cache::WatchCache;
-pub use computed::Computed;
+pub use computed::{Computed, Reviewer};
 pub use options::*;
 use services::Allocator;
 
@@ -82,6 +82,7 @@ pub struct Registry {
     tokens: OnceLock<Arc<TokenSigner>>,
     /// Makes the objects that are stored nowhere.
     computed: OnceLock<Arc<dyn Computed>>,
+    reviewer: OnceLock<Arc<dyn Reviewer>>,
 }
 
 impl Registry {
@@ -106,6 +107,7 @@ impl Registry {
             transactions,
             tokens: OnceLock::new(),
             computed: OnceLock::new(),
+            reviewer: OnceLock::new(),
         }))
     }
 

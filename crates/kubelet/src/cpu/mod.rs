@@ -262,7 +262,7 @@ mod tests {
         );
         let again = cpus(dir.path());
         assert_eq!(again.of("a", "c0").map(|c| c.to_string()).as_deref(), Some("1-2"), "written down");
-        all.admit(&[second.clone()], &second).expect("the first has gone");
+        all.admit(std::slice::from_ref(&second), &second).expect("the first has gone");
         assert_eq!(of("b", "c0"), "1-2");
         let none = Cpus { is_static: false, ..cpus(dir.path()) };
         assert_eq!(none.of("b", "c0"), None);

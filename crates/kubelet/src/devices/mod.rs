@@ -45,7 +45,7 @@ impl Devices {
 
     /// What there is of each resource, and what of it is healthy.
     pub fn amounts(&self) -> (ResourceList, ResourceList) {
-        let list = |amounts: Vec<(String, usize)>| -> ResourceList {
+        let list = |amounts: pool::Counts| -> ResourceList {
             let whole = |n: usize| Quantity::whole(i64::try_from(n).unwrap_or(i64::MAX));
             amounts.into_iter().map(|(name, n)| (name, whole(n))).collect()
         };

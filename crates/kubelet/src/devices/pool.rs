@@ -23,6 +23,9 @@ pub struct Resource {
     pub generation: u64,
 }
 
+/// How many there are, by resource.
+pub type Counts = Vec<(String, usize)>;
+
 /// All devices, and who has them.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
@@ -65,7 +68,7 @@ impl Pool {
 
     /// How many devices there are of each resource, and how many are healthy. What has been gone for long is
     /// nothing any more.
-    pub fn amounts(&mut self) -> (Vec<(String, usize)>, Vec<(String, usize)>) {
+    pub fn amounts(&mut self) -> (Counts, Counts) {
         for resource in self.resources.values_mut() {
             if resource.stopped.is_some_and(|at| at.elapsed() >= GONE) {
                 resource.devices.clear();

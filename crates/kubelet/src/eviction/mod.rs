@@ -249,7 +249,12 @@ fn evict(
     if is_critical(pod) {
         return false;
     }
-    tracing::warn!(pod = pod.metadata.name, namespace = pod.metadata.namespace, message, "a pod is evicted");
+    tracing::warn!(
+        pod = pod.metadata.name,
+        namespace = pod.metadata.namespace,
+        why = message,
+        "a pod is evicted"
+    );
     shared.events.warning(&**pod, "Evicted", message.clone());
     let order = Order { reason: "Evicted".into(), message, grace, disruption };
     shared.orders.give(&pod.metadata.uid, order);
