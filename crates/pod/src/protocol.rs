@@ -34,7 +34,8 @@ enums! {
         /// Joins a container's streams; answered by [`Reply::Attached`], and by [`Reply::Exited`] when the
         /// container ends. Descriptors: write ends for its stdout and then stderr, as far as asked for.
         /// The answer brings a write end of its stdin, if asked for and there, or the terminal.
-        /// Closing the connection detaches.
+        /// Closing the connection detaches. Who does not read what comes holds the container up, and after ten
+        /// seconds gets no more.
         5 Attach(Attach),
         /// Sends a signal to a container's first process; answered by [`Reply::Done`].
         6 Signal(Signal),

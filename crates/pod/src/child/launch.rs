@@ -134,7 +134,7 @@ fn enter_user_namespace(parts: &Parts<'_>, users: &Users<'_>) -> Result<(OwnedFd
             parts.channel.say(&Note::Pid(pid))?;
             kernel_process::exit(0)
         }
-        Side::Child => {}
+        Side::Child => kernel_process::new_session(),
     }
     let target = files::open(place, libc::O_PATH, 0).tell(|| "open a place for the root")?;
     mounts::move_mount(tree.as_fd(), target.as_fd()).tell(|| "place the root file system")?;

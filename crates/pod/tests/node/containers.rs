@@ -292,6 +292,8 @@ fn user_namespaces_map_owners() {
         });
         plan.cgroups = vec![group.path()];
         plan.cgroup_namespace = true;
+        plan.masked_paths = vec!["/proc/acpi".into(), "/proc/keys".into()];
+        plan.readonly_paths = vec!["/proc/sys".into(), "/proc/irq".into()];
         plan.mounts.push(kind("sysfs", "/sys", ""));
         plan.mounts.push(kind("mqueue", "/dev/mqueue", ""));
         pod.launch(plan).unwrap();
@@ -313,5 +315,15 @@ fn user_namespaces_map_owners() {
             .unwrap();
         assert_eq!((code, text.as_str()), (5, " 0 200000 65536\n0\n\n"));
         assert_eq!(owner("a/upper/again"), 200_000);
+        let mut plan =
+            pod.plan("b", "tty; touch /x || echo fixed; wc -c < /proc/keys; touch /proc/sys/x || echo kept");
+        plan.process.terminal = true;
+        plan.root.readonly = true;
+        plan.masked_paths = vec!["/proc/keys".into()];
+        plan.readonly_paths = vec!["/proc/sys".into()];
+        let log = pod.run(plan).1;
+        for line in ["/dev/pts/0", "fixed", "0", "kept"] {
+            assert!(log.lines().any(|found| found == line), "{line} in {log}");
+        }
     }
 }

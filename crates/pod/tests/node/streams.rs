@@ -156,6 +156,24 @@ fn a_stuck_watcher_is_left_when_it_leaves() {
 }
 
 #[test]
+fn a_stuck_watcher_is_left_in_the_end() {
+    if !able() {
+        return;
+    }
+    let pod = Pod::start(|_| {});
+    let mut plan = pod.plan("a", "read x; yes | head -c 1000000; echo; echo over");
+    plan.stdin = true;
+    let mut events = pod.subscribe();
+    pod.launch(plan).unwrap();
+    let begin = uptime();
+    let (_stuck, _unread, input) = attach(&pod, "a", true);
+    writeln!(std::fs::File::from(input.unwrap()), "go").unwrap();
+    assert_eq!(wait_exit(&mut events, "a").code, 0);
+    assert!(since(begin) > std::time::Duration::from_secs(9), "{:?}", since(begin));
+    assert!(pod.log("a").ends_with("over\n"));
+}
+
+#[test]
 fn logs_hold_all_that_was_written() {
     if !able() {
         return;
