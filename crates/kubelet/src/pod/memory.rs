@@ -10,6 +10,8 @@ use std::time::Duration;
 /// Upstream's bounds of the wait after a crash.
 const FIRST_CRASH_WAIT: Duration = Duration::from_secs(10);
 const MOST_CRASH_WAIT: Duration = Duration::from_secs(300);
+/// Volumes are looked for this often at least: a claim may be bound, a driver come, at any time.
+const MOST_VOLUME_WAIT: Duration = Duration::from_secs(10);
 /// A container that ran this long starts over with the first wait.
 const CLEAN_RUN: Duration = Duration::from_secs(600);
 
@@ -166,7 +168,11 @@ impl Memory {
     /// Notes that a container could not be started. Waits double from `first`, up to five minutes.
     pub fn put_off(&mut self, name: &str, reason: &str, message: String, first: Duration, now: Timestamp) {
         let times = self.waiting.get(name).map_or(0, |w| w.times + 1);
-        let wait = (first * 2u32.saturating_pow(times.min(10))).min(MOST_CRASH_WAIT);
+        let most = match reason {
+            "FailedMount" | "FailedMapVolume" => MOST_VOLUME_WAIT,
+            _ => MOST_CRASH_WAIT,
+        };
+        let wait = (first * 2u32.saturating_pow(times.min(10))).min(most);
         self.waiting
             .insert(name.to_string(), Waiting { reason: reason.into(), message, until: now + wait, times });
     }

@@ -65,11 +65,13 @@ impl<K: Kind> Entry<K> {
     }
 }
 
+type Tell = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Which pods have something new to show, and who is to be told of it.
 #[derive(Default)]
 pub(super) struct Changed {
     uids: Mutex<HashSet<String>>,
-    tell: OnceLock<Box<dyn Fn(&str) + Send + Sync>>,
+    tell: OnceLock<Tell>,
 }
 
 impl Changed {
