@@ -30,22 +30,33 @@ pub fn unified(directories: &[String]) -> Option<(OwnedFd, &str)> {
     })
 }
 
-/// Sends a signal to every process in the group; how many there were.
-pub fn signal_all(directories: &[String], signal: i32) -> usize {
-    // The groups of all hierarchies hold the same processes.
-    let Some(directory) = directories.first() else { return 0 };
+/// The processes in the group; the groups of all hierarchies hold the same.
+fn processes(directories: &[String]) -> Vec<i32> {
+    let Some(directory) = directories.first() else { return Vec::new() };
+    let text = fs::read_to_string(format!("{directory}/cgroup.procs")).unwrap_or_default();
+    let own = process::own_id();
+    text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid != own).collect()
+}
+
+/// Kills what is left in the group; whether nothing was.
+pub fn clear(directories: &[String]) -> bool {
+    let empty = processes(directories).is_empty();
+    if !empty {
+        signal_all(directories, libc::SIGKILL);
+    }
+    empty
+}
+
+/// Sends a signal to every process in the group.
+pub fn signal_all(directories: &[String], signal: i32) {
     if signal == libc::SIGKILL
         && directories.iter().any(|directory| fs::write(format!("{directory}/cgroup.kill"), "1").is_ok())
     {
-        return 0;
+        return;
     }
-    let processes = fs::read_to_string(format!("{directory}/cgroup.procs")).unwrap_or_default();
-    let own = process::own_id();
-    let mut count = 0;
-    for pid in processes.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid != own) {
-        count += usize::from(process::kill(pid, signal).is_ok());
+    for pid in processes(directories) {
+        let _ = process::kill(pid, signal);
     }
-    count
 }
 
 /// How often the kernel has killed in the group for want of memory.

@@ -42,9 +42,6 @@ impl Supervisor {
             finished_at: now(),
         });
         container.phase = Phase::Ending(uptime() + GRACE);
-        if container.shares_processes() {
-            cgroups::signal_all(&container.cgroups, libc::SIGKILL);
-        }
         self.drain(&id);
         self.finish_if_silent(&id);
     }
@@ -61,13 +58,15 @@ impl Supervisor {
         self.reply(session.connection, &Reply::Exited(exit), Vec::new());
     }
 
-    /// Ends a container whose streams are all at their end.
+    /// Ends a container whose streams are all at their end and of which no process is left; those that are
+    /// get killed.
     pub(super) fn finish_if_silent(&mut self, id: &str) {
-        let silent = self.containers.get(id).is_some_and(|container| {
+        let over = self.containers.get(id).is_some_and(|container| {
             matches!(container.phase, Phase::Ending(_))
+                && (!container.shares_processes() || cgroups::clear(&container.cgroups))
                 && container.outputs.iter().all(|output| output.source.is_none())
         });
-        if silent {
+        if over {
             self.finish(id);
         }
     }
@@ -75,9 +74,6 @@ impl Supervisor {
     /// Ends a container: its end is on disk before anybody hears of it.
     pub(super) fn finish(&mut self, id: &str) {
         let Some(mut container) = self.containers.remove(id) else { return };
-        if container.shares_processes() {
-            cgroups::signal_all(&container.cgroups, libc::SIGKILL);
-        }
         let outputs = std::mem::take(&mut container.outputs);
         for mut output in outputs {
             self.end_output(&mut container, &mut output);

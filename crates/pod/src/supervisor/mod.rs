@@ -23,6 +23,9 @@ use std::os::fd::OwnedFd;
 /// How much is read at once.
 const BUFFER: usize = 32 << 10;
 
+/// How often it is looked for what is left of a container that shares its PID namespace, in nanoseconds.
+const RECHECK: i64 = 10_000_000;
+
 /// The runtime's first connection.
 const STDIN: i32 = 0;
 
@@ -204,7 +207,7 @@ impl Supervisor {
         let mut next = i64::MAX;
         for container in self.containers.values() {
             if let Phase::Ending(until) = container.phase {
-                next = next.min(until);
+                next = next.min(if container.shares_processes() { uptime() + RECHECK } else { until });
             }
             for tap in container.outputs.iter().flat_map(|output| &output.taps) {
                 if !tap.pending.is_empty() {
@@ -227,12 +230,19 @@ impl Supervisor {
     fn tick(&mut self) {
         let now = uptime();
         self.drop_stuck_taps(now);
-        let over: Vec<String> = self
+        let ending: Vec<(String, i64)> = self
             .containers
             .values()
-            .filter(|container| matches!(container.phase, Phase::Ending(until) if until <= now))
-            .map(|container| container.id.clone())
+            .filter_map(|container| match container.phase {
+                Phase::Ending(until) => Some((container.id.clone(), until)),
+                _ => None,
+            })
             .collect();
-        over.iter().for_each(|id| self.finish(id));
+        for (id, until) in ending {
+            self.finish_if_silent(&id);
+            if until <= now && self.containers.get(&id).is_some_and(|it| it.phase != Phase::Ended) {
+                self.finish(&id);
+            }
+        }
     }
 }
