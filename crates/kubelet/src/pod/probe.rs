@@ -76,8 +76,8 @@ impl Kind {
     }
 }
 
-/// Runs all probes of one container until it is dropped. `since` is when the container started; `deadly` ends
-/// the probes by which it may be restarted.
+/// Runs all probes of one container until it is dropped. `since` is when the container started, `pod`
+/// has its addresses, and `deadly` ends the probes by which the container may be restarted.
 pub async fn watch(
     shared: Arc<Shared>,
     pod: Arc<Pod>,
@@ -148,7 +148,10 @@ impl Prober {
             if early {
                 corten_rt::sleep(delay.saturating_sub(started.elapsed())).await;
             }
-            match self.ask().await {
+            let found = self.ask().await;
+            let result = if found.is_ok() { "successful" } else { "failed" };
+            self.shared.meters.probed(self.kind.word(), result, &self.pod, &self.container.name);
+            match found {
                 Ok(()) => {
                     (successes, failures) = (successes + 1, 0);
                     if successes >= self.probe.success_threshold.max(1) && self.succeeded() {
@@ -205,16 +208,14 @@ impl Prober {
         }
         let asked = async {
             if let Some(action) = &handler.http_get {
-                let pod =
-                    self.shared.pods.get(&corten_client::Key::of(&*self.pod)).unwrap_or(self.pod.clone());
-                return match Box::pin(http::get(action, &self.container, &pod, "kube-probe/1.35")).await? {
+                let pod = &self.pod;
+                return match Box::pin(http::get(action, &self.container, pod, "kube-probe/1.35")).await? {
                     (200..=399, _) => Ok(()),
                     (code, _) => Err(format!("HTTP probe failed with statuscode: {code}")),
                 };
             }
             if let Some(tcp) = &handler.tcp_socket {
-                let pod =
-                    self.shared.pods.get(&corten_client::Key::of(&*self.pod)).unwrap_or(self.pod.clone());
+                let pod = &self.pod;
                 let host = if tcp.host.is_empty() { pod.status.pod_ip.clone() } else { tcp.host.clone() };
                 let port = http::port_of(&tcp.port, &self.container)?;
                 return TcpStream::connect((host.as_str(), port))
@@ -223,8 +224,7 @@ impl Prober {
                     .map_err(|e| format!("dial tcp {host}:{port}: {}", http::plain(&e)));
             }
             if let Some(grpc) = &handler.grpc {
-                let pod =
-                    self.shared.pods.get(&corten_client::Key::of(&*self.pod)).unwrap_or(self.pod.clone());
+                let pod = &self.pod;
                 let service = grpc.service.clone().unwrap_or_default();
                 return Box::pin(crate::pod::grpc_health::check(&pod.status.pod_ip, grpc.port, &service))
                     .await;

@@ -65,11 +65,27 @@ impl Worker {
             let stop = self.tasks.stop().child();
             let deadly = stop.child();
             self.probes.insert(id.clone(), Probes { all: stop.clone(), deadly: deadly.clone() });
-            let (shared, pod, findings) = (self.shared.clone(), self.pod.clone(), self.findings.clone());
+            let (shared, pod, findings) = (self.shared.clone(), self.with_address(), self.findings.clone());
             let watching = probe::watch(shared, pod, c, id, since, findings, deadly);
             self.tasks.spawn("probes", async move {
                 stop.run(watching).await;
             });
+        }
+    }
+
+    /// The pod with the address that it has here: its status may not tell of it yet.
+    fn with_address(&self) -> Arc<Pod> {
+        let ip = match self.pod.spec.host_network {
+            true => Some(&self.shared.host_ip),
+            false => self.observed.sandbox().and_then(|s| s.ips.first()),
+        };
+        match ip.filter(|ip| **ip != self.pod.status.pod_ip) {
+            Some(ip) => {
+                let mut pod = (*self.pod).clone();
+                pod.status.pod_ip = ip.clone();
+                Arc::new(pod)
+            }
+            None => self.pod.clone(),
         }
     }
 }
