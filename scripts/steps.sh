@@ -79,4 +79,4 @@ need_rust() {
 
 # What building needs, and what a node needs to run containers.
 BUILD_NEEDS=(cc=gcc /usr/include/stdio.h=libc6-dev)
-NODE_NEEDS=(containerd=containerd ctr=containerd runc=runc /usr/share/doc/busybox-static=busybox-static)
+NODE_NEEDS=(/usr/share/doc/busybox-static=busybox-static)

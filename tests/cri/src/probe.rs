@@ -12,7 +12,7 @@ use crate::model::Model;
 /// A runtime's client, and what has been used of the API.
 pub struct Probe {
     client: CriClient,
-    model: Arc<Model>,
+    model: Option<Arc<Model>>,
     used: Mutex<Used>,
 }
 
@@ -30,8 +30,8 @@ pub struct Used {
 }
 
 impl Probe {
-    /// Notes what goes through `client`.
-    pub fn new(client: CriClient, model: Arc<Model>) -> Self {
+    /// Notes what goes through `client`, as far as there is a model to read it by.
+    pub fn new(client: CriClient, model: Option<Arc<Model>>) -> Self {
         Probe { client, model, used: Mutex::default() }
     }
 
@@ -47,9 +47,10 @@ impl Probe {
 
     /// Notes a request.
     pub fn sent(&self, kind: &str, message: &impl Message) {
+        let Some(model) = &self.model else { return };
         let mut used = self.used.lock();
         let Used { sent, broken, .. } = &mut *used;
-        if let Err(error) = self.model.used(kind, &message.encode_to_vec(), sent) {
+        if let Err(error) = model.used(kind, &message.encode_to_vec(), sent) {
             broken.insert(format!("{kind}: {error:#}"));
         }
     }
@@ -59,8 +60,9 @@ impl Probe {
         let reply = reply?;
         let mut used = self.used.lock();
         used.calls.insert(call.to_owned());
+        let Some(model) = &self.model else { return Ok(reply) };
         let Used { received, broken, .. } = &mut *used;
-        if let Err(error) = self.model.used(kind, &reply.encode_to_vec(), received) {
+        if let Err(error) = model.used(kind, &reply.encode_to_vec(), received) {
             broken.insert(format!("{kind}: {error:#}"));
         }
         Ok(reply)
