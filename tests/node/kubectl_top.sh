@@ -28,6 +28,7 @@ kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary" | jq -e --arg ns "$n
     | (.containers[0].rootfs.usedBytes >= 0) and (.network.rxBytes >= 0) and (.cpu.usageNanoCores > 0)] == [true])' >/dev/null || fail "summary"
 kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | jq -e '.kubeletconfig.evictionHard."memory.available"' >/dev/null || fail "configz"
 kubectl get --raw "/api/v1/nodes/$node/proxy/metrics" | grep -q '^kubelet_running_pods [1-9]' || fail "metrics"
+kubectl get --raw "/api/v1/nodes/$node/proxy/metrics" | grep -q '^kubelet_pod_start_duration_seconds_count [1-9]' || fail "no starts are counted"
 kubectl create clusterrole scraper --verb=get --resource=nodes/metrics >/dev/null
 kubectl create clusterrolebinding scraper --clusterrole=scraper --serviceaccount="$ns:viewer" >/dev/null
 token=$(k create token viewer)

@@ -101,7 +101,11 @@ async fn start(flags: &Up, tasks: &Tasks) -> Result<ControlPlane> {
         address,
     };
     let step = steps.step("node");
-    Box::pin(node::start(setup, &flags.kubelet, runtime, tasks)).await?;
+    // A server that soon takes a node for dead has one that shows life more often.
+    let mut kubelet = flags.kubelet.clone();
+    let lease = &mut kubelet.resources.node_lease_duration_seconds;
+    *lease = (*lease).min(server.node_monitor_grace.max(1));
+    Box::pin(node::start(setup, &kubelet, runtime, tasks)).await?;
     wait_ready(&client, &name, tasks).await.context("wait for the node to be ready")?;
     label_control_plane(&plane, &name).await?;
     step.done();

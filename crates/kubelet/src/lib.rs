@@ -28,10 +28,10 @@ mod tls;
 pub mod volumes;
 mod workers;
 
-pub use node::NodeConfig;
-pub use pod::sandbox::Resolver;
 pub use cpu::CpuSet;
 pub use eviction::threshold::DEFAULT_HARD as EVICTION_HARD;
+pub use node::NodeConfig;
+pub use pod::sandbox::Resolver;
 pub use settings::{SettingError, Settings, duration, resource_list};
 pub use start::{Kubelet, KubeletConfig};
 pub use static_pods::StaticPodConfig;

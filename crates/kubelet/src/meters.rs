@@ -176,6 +176,23 @@ fn write_value(out: &mut String, name: &str, labels: &str, value: &Value, kind: 
     let _ = writeln!(out, "{name}_count{} {}", braces(""), value.count);
 }
 
+/// Counts pods as they start to run.
+pub(crate) fn follow(shared: &std::sync::Arc<crate::Shared>) {
+    let counted = std::sync::Arc::downgrade(shared);
+    shared.pods.on_change(move |change| {
+        let (Some(shared), Some(new)) = (counted.upgrade(), &change.new) else { return };
+        let ran = change.old.as_ref().is_none_or(|old| old.status.phase != "Pending");
+        if ran || new.status.phase != "Running" {
+            return;
+        }
+        shared.meters.count("kubelet_started_pods_total", String::new());
+        let seen = new.status.start_time.map(|t| shared.clock.now().duration_since(t.0));
+        if let Some(took) = seen.and_then(|d| Duration::try_from(d).ok()) {
+            shared.meters.observe("kubelet_pod_start_duration_seconds", String::new(), took);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

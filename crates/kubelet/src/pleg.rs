@@ -83,7 +83,12 @@ impl Lister {
             self.before.clear();
             return;
         }
-        match list(&self.shared).await {
+        let began = corten_rt::Instant::now();
+        let listed = list(&self.shared).await;
+        let meters = &self.shared.meters;
+        meters.observe("kubelet_pleg_relist_duration_seconds", String::new(), began.elapsed());
+        meters.relisted(self.shared.clock.now());
+        match listed {
             Ok(now) => {
                 let changed =
                     now.iter().filter(|(uid, states)| self.before.get(*uid) != Some(states)).map(|(u, _)| u);

@@ -163,7 +163,9 @@ impl Kubelet {
         let plugins = crate::devices::run(self.shared.clone(), self.tasks.clone());
         self.tasks.spawn_until_stopped("device plugins", plugins);
         self.tasks.spawn_until_stopped("processors", crate::cpu::run(self.shared.clone()));
-        let power = crate::shutdown::listen(self.shared.clone(), self.workers.clone(), self.tasks.stop().clone());
+        crate::meters::follow(&self.shared);
+        let power =
+            crate::shutdown::listen(self.shared.clone(), self.workers.clone(), self.tasks.stop().clone());
         self.tasks.spawn_until_stopped("machine shutdown", power);
         let eviction = crate::eviction::run(self.shared.clone(), self.workers.clone());
         self.tasks.spawn_until_stopped("eviction", eviction);
