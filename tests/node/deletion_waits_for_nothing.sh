@@ -7,7 +7,7 @@ k run missing --image=corten.local/none:1 --image-pull-policy=Never >/dev/null
 k run crashing --image=$IMAGE --image-pull-policy=IfNotPresent --command -- false >/dev/null
 k run config --image=$IMAGE --image-pull-policy=IfNotPresent --overrides='{"spec":{"containers":[{"name":"c",
   "image":"'$IMAGE'","envFrom":[{"configMapRef":{"name":"none"}}]}]}}' >/dev/null
-k run volume --image=$IMAGE --overrides='{"spec":{"volumes":[{"name":"v","configMap":{"name":"none"}}]}}' >/dev/null
+k run volume --image=$IMAGE --overrides='{"spec":{"volumes":[{"name":"v","configMap":{"name":"none"}}],"containers":[{"name":"volume","image":"'$IMAGE'","volumeMounts":[{"name":"v","mountPath":"/v"}]}]}}' >/dev/null
 reason() { field pod/$1 '.status.containerStatuses[0].state.waiting.reason'; }
 becomes 20 ErrImageNeverPull reason missing
 becomes 20 CreateContainerConfigError reason config
