@@ -9,14 +9,8 @@ use std::process::Command;
 
 /// What of the outer cargo's environment holds for the inner one as well: where packages come from, and how
 /// many may be compiled at once. All else says how the outer is built.
-const KEPT: [&str; 6] = [
-    "CARGO_HOME",
-    "CARGO_MAKEFLAGS",
-    "CARGO_NET_",
-    "CARGO_HTTP_",
-    "CARGO_REGISTRIES_",
-    "CARGO_SOURCE_",
-];
+const KEPT: [&str; 6] =
+    ["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTRIES_", "CARGO_SOURCE_"];
 
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the crate is"));
@@ -27,7 +21,9 @@ fn main() {
     println!("cargo::rerun-if-changed={}", pod.join("Cargo.toml").display());
 
     let built = build(&pod, &out, true).or_else(|| {
-        println!("cargo::warning=the pods' supervisor is linked dynamically, for there is no static C library");
+        println!(
+            "cargo::warning=the pods' supervisor is linked dynamically, for there is no static C library"
+        );
         build(&pod, &out, false)
     });
     let built = built.expect("the pods' supervisor can be built; see above why not");
