@@ -51,7 +51,9 @@ async fn run(flags: Flags) -> Result<()> {
             ImageCommand::Pull { name, at } => runtime::images::pull(&at.data_dir, &name).await,
             ImageCommand::Import { file, at } => runtime::images::import(&at.data_dir, &file).await,
             ImageCommand::Demo { name, file: Some(file), .. } => images::demo(&name, &file),
-            ImageCommand::Demo { name, file: None, at } => runtime::images::import_demo(&at.data_dir, &name).await,
+            ImageCommand::Demo { name, file: None, at } => {
+                runtime::images::import_demo(&at.data_dir, &name).await
+            }
         },
         Command::Cri(cri) => Box::pin(runtime::cri::run(cri)).await,
         Command::Bench(bench) => corten_cli::bench::run(bench).await,

@@ -1,9 +1,9 @@
 //! `corten reset`: nothing is left behind.
 
-use crate::runtime::containerd::Layout;
-use crate::runtime::embedded;
 use crate::node::CGROUP_ROOT_FILE;
 use crate::process;
+use crate::runtime::containerd::Layout;
+use crate::runtime::embedded;
 use anyhow::{Context, Result};
 use corten_cli::steps::Steps;
 use corten_node_api::cri::{ListPodSandboxRequest, RemovePodSandboxRequest, StopPodSandboxRequest};

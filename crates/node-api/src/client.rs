@@ -60,7 +60,7 @@ pub struct CriClient {
 #[derive(Clone)]
 enum Services {
     /// At the other end of a socket.
-    Remote { runtime: RuntimeServiceClient<Channel>, images: ImageServiceClient<Channel> },
+    Remote { runtime: Box<RuntimeServiceClient<Channel>>, images: Box<ImageServiceClient<Channel>> },
     /// In this process.
     Local { runtime: Arc<LocalRuntime>, images: Arc<dyn ImageService> },
 }
@@ -175,8 +175,8 @@ impl CriClient {
             None => runtime.clone(),
         };
         let services = Services::Remote {
-            runtime: RuntimeServiceClient::new(runtime).max_decoding_message_size(MAX_MESSAGE),
-            images: ImageServiceClient::new(images).max_decoding_message_size(MAX_MESSAGE),
+            runtime: Box::new(RuntimeServiceClient::new(runtime).max_decoding_message_size(MAX_MESSAGE)),
+            images: Box::new(ImageServiceClient::new(images).max_decoding_message_size(MAX_MESSAGE)),
         };
         Ok(CriClient { services, request_timeout: config.request_timeout })
     }

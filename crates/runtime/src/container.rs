@@ -37,9 +37,9 @@ impl Runtime {
         let (runtime, source) = (self.clone(), image.clone());
         let created = blocking(move || {
             let dir = sandbox.dir.join(record::CONTAINERS).join(&id);
-            runtime.prepare_container(&sandbox, &id, &dir, config, &source).map_err(|error| {
-                runtime.discard_container(&dir, &sandbox.record.lock().cgroup.clone());
-                error
+            runtime.prepare_container(&sandbox, &id, &dir, config, &source).inspect_err(|_| {
+                let group = sandbox.record.lock().cgroup.clone();
+                runtime.discard_container(&dir, &group);
             })
         });
         let container = created.await?;

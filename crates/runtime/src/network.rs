@@ -26,10 +26,6 @@ pub trait SandboxNetwork: Send + Sync + 'static {
     fn ready(&self) -> Result<(), String> {
         Ok(())
     }
-    /// Does what can be done before there is a namespace, such as choosing addresses.
-    fn prepare(&self, _sandbox: &str) -> Result<(), String> {
-        Ok(())
-    }
     /// Gives the sandbox its interface; its addresses, the first family's first.
     fn setup(&self, attachment: &Attachment) -> Result<Vec<IpAddr>, String>;
     /// Takes it away again; a sandbox without is fine, also one whose namespace is gone.

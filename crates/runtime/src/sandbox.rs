@@ -48,8 +48,8 @@ impl Runtime {
         }
     }
 
-    /// Plans and makes everything of a sandbox. Starting the supervisor, making its control groups and choosing
-    /// addresses go on side by side.
+    /// Plans and makes everything of a sandbox. Starting the supervisor and making its control groups go on side
+    /// by side.
     async fn found(&self, record: SandboxRecord) -> Result<Arc<Sandbox>, Status> {
         let id = record.id.clone();
         let dir = self.places.sandbox(&id);
@@ -68,14 +68,9 @@ impl Runtime {
             let log = File::create(&log).map_err(internal(format!("make {}", log.display())))?;
             Newborn::spawn(&binary, &sandbox_id, log).map_err(|e| Status::internal(e.to_string()))
         });
-        let (network, sandbox_id) = (self.network.clone(), id.clone());
-        let prepared = blocking(move || match networked {
-            true => network.prepare(&sandbox_id).map_err(network_failed(&sandbox_id)),
-            false => Ok(()),
-        });
-        let (grouped, spawned, prepared) = tokio::join!(grouped, spawned, prepared);
+        let (grouped, spawned) = tokio::join!(grouped, spawned);
         let newborn = spawned?;
-        if let Err(error) = grouped.and(prepared) {
+        if let Err(error) = grouped {
             newborn.discard();
             return Err(error);
         }

@@ -62,26 +62,27 @@ impl Samples {
         self.disks.lock().remove(id);
     }
 
-    /// Processor use in billionths of a core since the last sample that is old enough.
-    fn nano_cores(&self, id: &str, usage_ns: u64, now: Instant) -> Option<u64> {
+    /// Processor use in billionths of a core since the last sample that is old enough; at first, over `age`,
+    /// the whole time there was anything to count.
+    fn nano_cores(&self, id: &str, usage_ns: u64, age: Duration, now: Instant) -> Option<u64> {
         let mut rates = self.rates.lock();
-        let next = next_rate(rates.get(id).copied(), usage_ns, now);
+        let next = next_rate(rates.get(id).copied(), usage_ns, age, now);
         rates.insert(id.to_owned(), next);
         next.nano_cores
     }
 }
 
-fn next_rate(before: Option<Rate>, usage_ns: u64, now: Instant) -> Rate {
-    match before {
-        Some(before) if now.duration_since(before.at) < SHORTEST => before,
+fn next_rate(before: Option<Rate>, usage_ns: u64, age: Duration, now: Instant) -> Rate {
+    let (since, used) = match before {
+        Some(before) if now.duration_since(before.at) < SHORTEST => return before,
         Some(before) if usage_ns >= before.usage_ns => {
-            let nanos = now.duration_since(before.at).as_nanos();
-            let used = u128::from(usage_ns - before.usage_ns);
-            let nano_cores = u64::try_from(used * 1_000_000_000 / nanos).ok();
-            Rate { at: now, usage_ns, nano_cores }
+            (now.duration_since(before.at), usage_ns - before.usage_ns)
         }
-        _ => Rate { at: now, usage_ns, nano_cores: None },
-    }
+        // Nothing is known, or the count began anew.
+        _ => (age, usage_ns),
+    };
+    let rate = (since >= SHORTEST).then(|| u128::from(used) * 1_000_000_000 / since.as_nanos());
+    Rate { at: now, usage_ns, nano_cores: rate.and_then(|r| u64::try_from(r).ok()) }
 }
 
 impl Runtime {
@@ -97,9 +98,10 @@ impl Runtime {
             // Gone between the question and the answer: it has ended.
             let stats = if running { runtime.cgroups.stats(&measured.cgroup()).ok() } else { None };
             let now = runtime.now();
+            let since = measured.state.borrow().outcome.started_at;
             Ok(ContainerStats {
                 attributes: Some(measured.attributes()),
-                cpu: stats.map(|s| runtime.cpu(&measured.id, &s, now)),
+                cpu: stats.map(|s| runtime.cpu(&measured.id, &s, since, now)),
                 memory: stats.map(|s| memory(&s, now)),
                 writable_layer: Some(disk),
                 swap: stats.map(|_| SwapUsage { timestamp: now, ..SwapUsage::default() }),
@@ -120,11 +122,11 @@ impl Runtime {
         let (runtime, measured) = (self.clone(), sandbox.clone());
         blocking(move || {
             let now = runtime.now();
-            let (pid, group) = {
+            let (pid, since, group) = {
                 let record = measured.record.lock();
                 let linux = record.config.as_ref().and_then(|c| c.linux.as_ref());
                 let parent = linux.map(|l| l.cgroup_parent.clone()).filter(|p| !p.is_empty());
-                (record.pid, parent.unwrap_or_else(|| record.cgroup.clone()))
+                (record.pid, record.created_at, parent.unwrap_or_else(|| record.cgroup.clone()))
             };
             let ready = measured.ready().is_some();
             let stats = if ready { runtime.cgroups.stats(&group).ok() } else { None };
@@ -132,7 +134,7 @@ impl Runtime {
             Ok(PodSandboxStats {
                 attributes: Some(measured.attributes()),
                 linux: Some(LinuxPodSandboxStats {
-                    cpu: stats.map(|s| runtime.cpu(&measured.id, &s, now)),
+                    cpu: stats.map(|s| runtime.cpu(&measured.id, &s, since, now)),
                     memory: stats.map(|s| memory(&s, now)),
                     network: network(interfaces, now),
                     process: stats.map(|s| ProcessUsage { timestamp: now, process_count: value(s.pids) }),
@@ -145,8 +147,9 @@ impl Runtime {
         .await
     }
 
-    fn cpu(&self, id: &str, stats: &Stats, now: i64) -> CpuUsage {
-        let nano_cores = self.samples.nano_cores(id, stats.cpu_usage_ns, Instant::now());
+    fn cpu(&self, id: &str, stats: &Stats, since: i64, now: i64) -> CpuUsage {
+        let age = Duration::from_nanos(u64::try_from(now - since).unwrap_or_default());
+        let nano_cores = self.samples.nano_cores(id, stats.cpu_usage_ns, age, Instant::now());
         CpuUsage {
             timestamp: now,
             usage_core_nano_seconds: value(stats.cpu_usage_ns),
@@ -283,13 +286,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn rates_are_taken_over_a_while() {
         let start = Instant::now();
-        let first = next_rate(None, 1_000, start);
-        assert_eq!(first.nano_cores, None);
-        let soon = next_rate(Some(first), 2_000, start + SHORTEST / 2);
-        assert_eq!((soon.at, soon.usage_ns), (start, 1_000), "too soon: the first sample stays");
-        let later = next_rate(Some(first), 1_000 + 500_000_000, start + Duration::from_secs(2));
+        let old = Duration::from_secs(10);
+        assert_eq!(next_rate(None, 1_000, Duration::ZERO, start).nano_cores, None, "too young");
+        let first = next_rate(None, 1_000_000_000, old, start);
+        assert_eq!(first.nano_cores, Some(100_000_000));
+        let soon = next_rate(Some(first), 2_000_000_000, old, start + SHORTEST / 2);
+        assert_eq!(soon.nano_cores, first.nano_cores, "too soon: the first sample stays");
+        let later = next_rate(Some(first), 1_500_000_000, old, start + Duration::from_secs(2));
         assert_eq!(later.nano_cores, Some(250_000_000));
-        assert_eq!(next_rate(Some(later), 0, start + Duration::from_secs(4)).nano_cores, None, "a new group");
+        let anew = next_rate(Some(later), 0, old, start + Duration::from_secs(4));
+        assert_eq!(anew.nano_cores, Some(0), "a new group");
     }
 
     #[test]

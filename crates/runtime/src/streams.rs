@@ -185,7 +185,7 @@ impl Runtime {
             }
         };
         // A client that leaves takes its command along.
-        let Some(outcome) = ended.run(running).await else { return };
+        let Some(outcome) = Box::pin(ended.run(running)).await else { return };
         let outcome = outcome.unwrap_or_else(|error| {
             Outcome::internal_error(format!("error executing command in container: {}", error.message()))
         });

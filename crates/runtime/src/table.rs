@@ -5,7 +5,7 @@ use crate::record::{ContainerRecord, SandboxRecord};
 use crate::state::State;
 use crate::supervisor::Supervisor;
 use corten_node_api::cri::{
-    ContainerConfig, ContainerMetadata, NamespaceMode, PodSandboxConfig, PodSandboxMetadata, PodSandboxState,
+    ContainerMetadata, NamespaceMode, PodSandboxConfig, PodSandboxMetadata, PodSandboxState,
 };
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
@@ -124,11 +124,6 @@ impl Container {
             record: Mutex::new(record),
             state: watch::Sender::new(state),
         }
-    }
-
-    /// What was asked for.
-    pub fn config(&self) -> ContainerConfig {
-        self.record.lock().config.clone().unwrap_or_default()
     }
 
     /// Its name and attempt.

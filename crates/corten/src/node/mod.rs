@@ -13,7 +13,7 @@ use corten_api::core::v1::Pod;
 use corten_auth::pki::Identity;
 use corten_client::{Client, Informers};
 use corten_kubelet::server::{NodeServer, ServerConfig};
-use corten_kubelet::{Kubelet, KubeletConfig, StaticPodConfig, NodeConfig, Resolver};
+use corten_kubelet::{Kubelet, KubeletConfig, NodeConfig, Resolver, StaticPodConfig};
 use corten_node_api::cri::VersionRequest;
 use corten_rt::{Clock, Tasks};
 use corten_sys::cgroups::KernelCgroups;

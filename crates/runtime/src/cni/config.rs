@@ -55,18 +55,31 @@ impl Network {
         json!({"cniVersion": self.version, "name": self.name, "plugins": self.plugins})
     }
 
-    /// What a plugin is given: its configuration, what it can do with the ports, and what the one before it
-    /// answered.
-    pub fn input(&self, plugin: &Value, ports: &[PortMapping], previous: &Value) -> Value {
+    /// What a plugin is given: its configuration, what it can do with ports and the node's range, and what the
+    /// one before it answered.
+    pub fn input(
+        &self,
+        plugin: &Value,
+        ports: &[PortMapping],
+        range: Option<&str>,
+        previous: &Value,
+    ) -> Value {
         let mut out: Map<String, Value> = plugin.as_object().cloned().unwrap_or_default();
         out.insert("cniVersion".into(), json!(self.version));
         out.insert("name".into(), json!(self.name));
-        let capable = plugin.pointer("/capabilities/portMappings").and_then(Value::as_bool);
-        if capable == Some(true) {
-            let mappings: Vec<Value> = ports.iter().filter(|p| p.host_port > 0).map(mapping).collect();
-            if !mappings.is_empty() {
-                out.insert("runtimeConfig".into(), json!({"portMappings": mappings}));
-            }
+        let can = |what: &str| {
+            plugin.pointer(&format!("/capabilities/{what}")).and_then(Value::as_bool) == Some(true)
+        };
+        let mappings: Vec<Value> = ports.iter().filter(|p| p.host_port > 0).map(mapping).collect();
+        let mut arguments = Map::new();
+        if can("portMappings") && !mappings.is_empty() {
+            arguments.insert("portMappings".into(), mappings.into());
+        }
+        if let Some(range) = range.filter(|_| can("ipRanges")) {
+            arguments.insert("ipRanges".into(), json!([[{"subnet": range}]]));
+        }
+        if !arguments.is_empty() {
+            out.insert("runtimeConfig".into(), arguments.into());
         }
         if !previous.is_null() {
             out.insert("prevResult".into(), previous.clone());
@@ -127,10 +140,11 @@ mod tests {
             {"type": "bridge"}, {"type": "portmap", "capabilities": {"portMappings": true}}]});
         let network = Network::parse(&config).expect("valid");
         let port = PortMapping { host_port: 8080, container_port: 80, ..PortMapping::default() };
-        let plain = network.input(&network.plugins[0], std::slice::from_ref(&port), &Value::Null);
+        let plain = network.input(&network.plugins[0], std::slice::from_ref(&port), None, &Value::Null);
         assert_eq!(plain, json!({"type": "bridge", "name": "n", "cniVersion": "1.0.0"}));
-        let input = network.input(&network.plugins[1], &[port], &json!({"ips": []}));
+        let input = network.input(&network.plugins[1], &[port], Some("10.1.0.0/24"), &json!({"ips": []}));
         assert_eq!(input.pointer("/runtimeConfig/portMappings/0/hostPort"), Some(&json!(8080)));
+        assert!(input.pointer("/runtimeConfig/ipRanges").is_none(), "it cannot");
         assert_eq!(input["prevResult"], json!({"ips": []}));
     }
 

@@ -6,10 +6,12 @@ mod plugin;
 
 use crate::network::{Attachment, SandboxNetwork, raise_loopback};
 use config::Network;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The sandboxes' interface.
 const INTERFACE: &str = "eth0";
@@ -20,6 +22,7 @@ pub struct Cni {
     config_dir: PathBuf,
     plugin_path: String,
     results: PathBuf,
+    range: Arc<Mutex<Option<String>>>,
 }
 
 impl Cni {
@@ -30,6 +33,7 @@ impl Cni {
             config_dir: config_dir.to_owned(),
             plugin_path: plugin_path.to_owned(),
             results: results.to_owned(),
+            range: Arc::default(),
         }
     }
 
@@ -38,9 +42,10 @@ impl Cni {
     }
 
     fn add(&self, network: &Network, attachment: &Attachment) -> Result<Value, String> {
+        let range = self.range.lock().clone();
         let mut result = Value::Null;
         for plugin in &network.plugins {
-            let input = network.input(plugin, &attachment.ports, &result);
+            let input = network.input(plugin, &attachment.ports, range.as_deref(), &result);
             result = plugin::call(&self.plugin_path, "ADD", &input, attachment, INTERFACE)?;
         }
         Ok(result)
@@ -48,9 +53,10 @@ impl Cni {
 
     /// The last plugin is undone first. Each is, whatever comes of the others.
     fn delete(&self, network: &Network, attachment: &Attachment, result: &Value) -> Result<(), String> {
+        let range = self.range.lock().clone();
         let mut outcome = Ok(());
         for plugin in network.plugins.iter().rev() {
-            let input = network.input(plugin, &attachment.ports, result);
+            let input = network.input(plugin, &attachment.ports, range.as_deref(), result);
             let deleted = plugin::call(&self.plugin_path, "DEL", &input, attachment, INTERFACE).map(drop);
             outcome = outcome.and(deleted);
         }
@@ -103,6 +109,10 @@ impl SandboxNetwork for Cni {
         }
         self.delete(&network, &attachment, &note["result"])?;
         std::fs::remove_file(&file).map_err(|e| format!("remove {}: {e}", file.display()))
+    }
+
+    fn set_range(&self, range: &str) {
+        *self.range.lock() = Some(range.to_owned());
     }
 
     fn keep_only(&self, sandboxes: &BTreeSet<String>) -> Result<(), String> {

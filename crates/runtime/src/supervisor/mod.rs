@@ -163,9 +163,7 @@ impl Supervisor {
     pub async fn exec(&self, exec: Exec, streams: &[BorrowedFd<'_>]) -> Result<Executed> {
         let connection = self.ask(Request::Exec(Box::new(exec)), streams).await?;
         match connection.receive().await? {
-            (Reply::Started(pid), mut descriptors) => {
-                Ok(Executed { pid, terminal: descriptors.pop(), connection })
-            }
+            (Reply::Started(_), mut descriptors) => Ok(Executed { terminal: descriptors.pop(), connection }),
             _ => Err(Error::OutOfTurn),
         }
     }
@@ -232,8 +230,6 @@ impl Supervisor {
 /// A process that runs in a container. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Executed {
-    /// As the machine sees it.
-    pub pid: i32,
     /// The other end of its terminal, if it has one.
     pub terminal: Option<OwnedFd>,
     connection: Connection,

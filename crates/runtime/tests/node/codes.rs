@@ -11,8 +11,7 @@ async fn what_is_wrong_has_its_code_and_what_is_gone_is_done() {
     let pod = w.run(w.pod("codes")).await;
     let again = RunPodSandboxRequest { config: Some(w.pod("codes")), ..Default::default() };
     assert_eq!(cri.run_pod_sandbox(again).await.expect_err("taken").code(), Code::AlreadyExists);
-    let handler =
-        RunPodSandboxRequest { config: Some(w.pod("other")), runtime_handler: "kata".into() };
+    let handler = RunPodSandboxRequest { config: Some(w.pod("other")), runtime_handler: "kata".into() };
     assert_eq!(cri.run_pod_sandbox(handler).await.expect_err("no handler").code(), Code::InvalidArgument);
     let empty = RunPodSandboxRequest::default();
     assert_eq!(cri.run_pod_sandbox(empty).await.expect_err("no config").code(), Code::InvalidArgument);
@@ -73,14 +72,14 @@ async fn lists_are_filtered() {
     let state = |state: PodSandboxState| Some(PodSandboxStateValue { state: state as i32 });
     assert_eq!(pods(PodSandboxFilter::default()).await.len(), 2);
     let ready = PodSandboxFilter { state: state(PodSandboxState::SandboxReady), ..Default::default() };
-    assert_eq!(pods(ready).await, [a.clone()]);
+    assert_eq!(pods(ready).await, [a.as_str()]);
     let prefix = PodSandboxFilter { id: b[..10].into(), ..Default::default() };
-    assert_eq!(pods(prefix).await, [b.clone()]);
+    assert_eq!(pods(prefix).await, [b.as_str()]);
     let label = PodSandboxFilter {
         label_selector: [("app".to_owned(), "a".to_owned())].into(),
         ..Default::default()
     };
-    assert_eq!(pods(label).await, [a.clone()]);
+    assert_eq!(pods(label).await, [a.as_str()]);
     let containers = async |filter| -> Vec<String> {
         let list = w.cri.list_containers(ListContainersRequest { filter: Some(filter) }).await;
         list.expect("list").containers.into_iter().map(|c| c.id).collect()

@@ -54,7 +54,10 @@ async fn a_killed_supervisor_is_noticed_and_its_pod_cleaned_up() {
             config: Some(w.shell("late", "")),
             sandbox_config: None,
         };
-        assert_eq!(w.cri.create_container(create).await.expect_err("dead").code(), tonic::Code::FailedPrecondition);
+        assert_eq!(
+            w.cri.create_container(create).await.expect_err("dead").code(),
+            tonic::Code::FailedPrecondition
+        );
         w.remove(&pod).await;
         assert_eq!(w.leftovers(), Vec::<String>::new());
     }

@@ -11,7 +11,8 @@ async fn a_pod_lives_and_leaves_nothing() {
     let mut events = w.cri.get_container_events().await.expect("events");
     let pod = w.run(w.pod("life")).await;
     assert_eq!(w.sandbox(&pod).await.state, PodSandboxState::SandboxReady as i32);
-    let id = w.launch(&pod, w.shell("main", "echo out; echo err >&2; echo $FROM_IMAGE; exec sleep 1000")).await;
+    let id =
+        w.launch(&pod, w.shell("main", "echo out; echo err >&2; echo $FROM_IMAGE; exec sleep 1000")).await;
     let status = w.status(&id).await;
     assert_eq!(status.state, ContainerState::ContainerRunning as i32);
     assert!(status.started_at >= status.created_at && status.image_id.starts_with("sha256:"));
@@ -28,7 +29,8 @@ async fn a_pod_lives_and_leaves_nothing() {
         assert!(log.lines().any(|l| l.ends_with(line)), "{line:?} in {log}");
     }
 
-    let stats = w.cri.container_stats(ContainerStatsRequest { container_id: id.clone() }).await.expect("stats");
+    let stats =
+        w.cri.container_stats(ContainerStatsRequest { container_id: id.clone() }).await.expect("stats");
     let stats = stats.stats.expect("stats");
     let memory = stats.memory.expect("memory");
     assert!(memory.working_set_bytes.expect("bytes").value > 0);
@@ -69,7 +71,12 @@ async fn ends_are_told_apart() {
     for (name, script, code, reason) in [
         ("good", "true", 0, "Completed"),
         ("bad", "exit 7", 7, "Error"),
-        ("hungry", "head -c 200000000 /dev/zero | tail > /dev/null; dd if=/dev/zero of=/dev/null bs=200M count=1", 137, "OOMKilled"),
+        (
+            "hungry",
+            "head -c 200000000 /dev/zero | tail > /dev/null; dd if=/dev/zero of=/dev/null bs=200M count=1",
+            137,
+            "OOMKilled",
+        ),
     ] {
         let id = w.launch(&pod, w.shell(name, script)).await;
         let status = w.ended(&id).await;

@@ -42,7 +42,8 @@ pub async fn world() -> Option<World> {
 
 async fn open(dir: &Path) -> (CriClient, Tasks) {
     let tasks = Tasks::new(Stop::new());
-    let images = Images::open(ImagesConfig { root: dir.join("images"), ..Default::default() }).expect("images");
+    let images =
+        Images::open(ImagesConfig { root: dir.join("images"), ..Default::default() }).expect("images");
     if images.resolve(IMAGE).is_none() {
         let archive = dir.join("busybox.tar");
         write_image(&archive);
@@ -278,7 +279,9 @@ fn layer() -> Vec<u8> {
     add(&mut layer, "bin/busybox", &std::fs::read("/bin/busybox").expect("busybox"), 0o755);
     add(&mut layer, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/:/bin/sh\n", 0o644);
     add(&mut layer, "etc/group", b"root:x:0:\nann:x:1000:\n", 0o644);
-    for applet in ["sh", "sleep", "cat", "echo", "true", "id", "ls", "hostname", "dd", "kill", "head", "tty", "stty"] {
+    for applet in
+        ["sh", "sleep", "cat", "echo", "true", "id", "ls", "hostname", "dd", "kill", "head", "tty", "stty"]
+    {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);
