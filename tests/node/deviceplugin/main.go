@@ -121,7 +121,7 @@ func main() {
 	var server *grpc.Server
 	for {
 		socket, err := os.Stat(filepath.Join(p.dir, "kubelet.sock"))
-		if err == nil && (known == nil || !os.SameFile(known, socket)) {
+		if err == nil && (known == nil || !os.SameFile(known, socket) || !known.ModTime().Equal(socket.ModTime())) {
 			if server != nil {
 				server.Stop()
 			}

@@ -84,8 +84,10 @@ impl Api {
             admin_token: String::new(),
             clock,
         };
-        let reviews =
-            reviews::Reviews { authenticator: authenticator(), authorizer: Arc::clone(registry.authorizer()) };
+        let reviews = reviews::Reviews {
+            authenticator: authenticator(),
+            authorizer: Arc::clone(registry.authorizer()),
+        };
         registry.review_with(Arc::new(reviews));
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
