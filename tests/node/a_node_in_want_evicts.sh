@@ -15,7 +15,7 @@ export CORTEN_EVICTION_HARD='memory.available<99%' CORTEN_EVICTION_PRESSURE_TRAN
 again
 becomes 40 True pressure
 becomes 40 "Failed Evicted" field pod/low '.status.phase} {.status.reason'
-field pod/low .status.message | grep -q '^The node was low on resource: memory. Threshold quantity: .*, available: ' || fail "message"
+field pod/low .status.message | grep '^The node was low on resource: memory. Threshold quantity: .*, available: ' >/dev/null || fail "message"
 is "True TerminationByKubelet" field pod/low '.status.conditions[?(@.type=="DisruptionTarget")].status} {.status.conditions[?(@.type=="DisruptionTarget")].reason'
 becomes 30 "node.kubernetes.io/memory-pressure:NoSchedule" sh -c \
   "kubectl get node $node -o 'jsonpath={range .spec.taints[*]}{.key}:{.effect}{end}'"

@@ -8,27 +8,27 @@ top() { k top pod --no-headers "$@" | awk '{ print $1, ($2 + 0 > 100 ? "busy" : 
 becomes 20 "busy busy memory
 idle idle memory" top
 becomes 10 "idle idle memory" top -l app=idle
-k top pod busy --containers --no-headers | grep -q '^busy *busy *[0-9]*m' || fail "no containers"
-kubectl top node --no-headers | awk '$2 + 0 > 0 && $3 ~ /%$/ && $4 ~ /i$/' | grep -q . || fail "no node"
+k top pod busy --containers --no-headers | grep '^busy *busy *[0-9]*m' >/dev/null || fail "no containers"
+kubectl top node --no-headers | awk '$2 + 0 > 0 && $3 ~ /%$/ && $4 ~ /i$/' | grep . >/dev/null || fail "no node"
 kubectl get --raw "/apis/metrics.k8s.io/v1beta1/namespaces/$ns/pods/busy" | jq -e '
   .kind == "PodMetrics" and .metadata.name == "busy" and .containers[0].name == "busy"
   and (.containers[0].usage.cpu | endswith("n") or endswith("u") or endswith("m")) and (.window | endswith("s"))' >/dev/null || fail "no PodMetrics"
 is 1 sh -c "k() { kubectl -n $ns \"\$@\"; }; k get pods.metrics.k8s.io idle --no-headers | wc -l"
-{ kubectl get --raw "/apis/metrics.k8s.io/v1beta1/namespaces/$ns/pods/none" 2>&1 || true; } | grep -q NotFound || fail "found what is not there"
+{ kubectl get --raw "/apis/metrics.k8s.io/v1beta1/namespaces/$ns/pods/none" 2>&1 || true; } | grep NotFound >/dev/null || fail "found what is not there"
 is True kubectl get apiservice v1beta1.metrics.k8s.io -o 'jsonpath={.status.conditions[0].status}'
 k create serviceaccount viewer >/dev/null
 k create rolebinding viewer --clusterrole=view --serviceaccount="$ns:viewer" >/dev/null
 becomes 90 yes k auth can-i list pods.metrics.k8s.io --as="system:serviceaccount:$ns:viewer"
 # The kubelet's own figures, by a token that may see them and by one that may not.
 node=$(kubectl get nodes -o 'jsonpath={.items[0].metadata.name}')
-kubectl get --raw "/api/v1/nodes/$node/proxy/metrics/cadvisor" | grep -q "^container_memory_working_set_bytes{container=\"busy\".*pod=\"busy\"" || fail "cadvisor"
+kubectl get --raw "/api/v1/nodes/$node/proxy/metrics/cadvisor" | grep "^container_memory_working_set_bytes{container=\"busy\".*pod=\"busy\"" >/dev/null || fail "cadvisor"
 kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary" | jq -e --arg ns "$ns" '
   (.node.fs.capacityBytes > 0) and (.node.rlimit.maxpid > 0)
   and ([.pods[] | select(.podRef.name == "busy" and .podRef.namespace == $ns)
     | (.containers[0].rootfs.usedBytes >= 0) and (.network.rxBytes >= 0) and (.cpu.usageNanoCores > 0)] == [true])' >/dev/null || fail "summary"
 kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | jq -e '.kubeletconfig.evictionHard."memory.available"' >/dev/null || fail "configz"
-kubectl get --raw "/api/v1/nodes/$node/proxy/metrics" | grep -q '^kubelet_running_pods [1-9]' || fail "metrics"
-kubectl get --raw "/api/v1/nodes/$node/proxy/metrics" | grep -q '^kubelet_pod_start_duration_seconds_count [1-9]' || fail "no starts are counted"
+kubectl get --raw "/api/v1/nodes/$node/proxy/metrics" | grep '^kubelet_running_pods [1-9]' >/dev/null || fail "metrics"
+kubectl get --raw "/api/v1/nodes/$node/proxy/metrics" | grep '^kubelet_pod_start_duration_seconds_count [1-9]' >/dev/null || fail "no starts are counted"
 kubectl create clusterrole scraper --verb=get --resource=nodes/metrics >/dev/null
 kubectl create clusterrolebinding scraper --clusterrole=scraper --serviceaccount="$ns:viewer" >/dev/null
 token=$(k create token viewer)
