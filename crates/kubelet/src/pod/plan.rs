@@ -99,10 +99,11 @@ pub fn has_ended(pod: &Pod, observed: &Observed, memory: &Memory) -> bool {
         Some(seen) => {
             seen.exit_code().is_some_and(|code| !restarts(pod, c, code))
                 && !memory.replaced.contains(&seen.id)
+                && !memory.killing.contains_key(&seen.id)
         }
         None => false,
     };
-    !pod.spec.containers.is_empty() && memory.killing.is_empty() && pod.spec.containers.iter().all(ended)
+    !pod.spec.containers.is_empty() && pod.spec.containers.iter().all(ended)
 }
 
 fn failed_init(pod: &Pod, observed: &Observed) -> bool {

@@ -282,3 +282,14 @@ fn sidecars_stop_last_in_reverse_and_within_the_same_time() {
     let last = vec![exited("a", 0, 0), exited("b", 0, 0), running("x", 0), exited("y", 0, 0)];
     assert_eq!(look(last, &m, 150), ["kill x0 2"]);
 }
+
+#[test]
+fn a_sidecar_that_was_stopped_with_its_pod_does_not_start_again() {
+    let mut p = pod("Never");
+    p.spec.init_containers = vec![Container { restart_policy: Some("Always".into()), ..container("x") }];
+    let seen = vec![exited("a", 0, 0), exited("b", 0, 0), exited("x", 0, 0)];
+    let mut m = memory();
+    // The runtime told of the end before the one who stopped it did.
+    m.killing.insert("x0".into(), Duration::from_secs(30));
+    assert_eq!(words(&plan(&p, &up(seen), &m, at(10))), ["finish"]);
+}
