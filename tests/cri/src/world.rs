@@ -252,6 +252,8 @@ fn linux(config: &mut ContainerConfig) -> &mut LinuxContainerConfig {
 pub fn text_of(log: &Path) -> Result<String> {
     let raw = std::fs::read_to_string(log).with_context(|| format!("read {}", log.display()))?;
     let mut text = String::new();
+    // A line may come in parts, and the other stream's lines between them.
+    let mut begun = std::collections::HashMap::<String, String>::new();
     for line in raw.lines() {
         let mut words = line.splitn(4, ' ');
         let (time, stream, tag) = (words.next(), words.next(), words.next());
@@ -259,11 +261,14 @@ pub fn text_of(log: &Path) -> Result<String> {
         if !known || time.is_none_or(|t| !t.contains('T')) {
             bail!("no log line: {line:?}");
         }
-        text.push_str(words.next().unwrap_or_default());
+        let part = begun.entry(stream.unwrap_or_default().to_owned()).or_default();
+        part.push_str(words.next().unwrap_or_default());
         if tag == Some("F") {
+            text.push_str(&std::mem::take(part));
             text.push('\n');
         }
     }
+    begun.values().for_each(|part| text.push_str(part));
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
