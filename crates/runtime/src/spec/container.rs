@@ -45,6 +45,9 @@ pub fn plan_container(input: &ContainerInput<'_>) -> Result<ContainerPlan, Refus
         host_ipc: mounts::host_ipc(input.sandbox),
         cgroup: &cgroup,
     };
+    if let (Some(name), false) = (resources.unified.keys().next(), input.machine.cgroups.is_unified()) {
+        return Err(unsupported(format!("{name} is a setting of control groups of version 2; here is version 1")));
+    }
     let mounts = mounts::all(&situation, &brought.mounts)?;
     let (masked_paths, mut readonly_paths) = match context.privileged {
         true => (Vec::new(), Vec::new()),
