@@ -1,6 +1,7 @@
 //! The status of one container.
 
 use super::*;
+use crate::pod::memory::Waiting;
 use crate::pod::mounts::recursive_read_only;
 use crate::pod::plan::{has_ended, restarts};
 
@@ -68,25 +69,26 @@ pub(super) fn container_status(
             if done || stopping {
                 out.state.terminated = Some(Box::new(ended));
                 out.ready = init && seen.exit_code() == Some(0);
-            } else {
-                out.state.waiting = Some(Box::new(crash_wait(pod, c, seen, memory)));
+            } else if let Some(waiting) = waits.map(why).or_else(|| crash_wait(pod, c, seen, memory)) {
+                out.state.waiting = Some(Box::new(waiting));
                 out.last_state.terminated = Some(Box::new(ended));
+            } else {
+                // It starts again at once; until then its end says more.
+                out.state.terminated = Some(Box::new(ended));
             }
             out.started = Some(false);
         }
         _ => {
-            let init_pending = !init && !pod.spec.init_containers.is_empty();
-            let reason = if init_pending { "PodInitializing" } else { "ContainerCreating" };
+            // Of the first containers too: they wait for those before them.
+            let initializing = !pod.spec.init_containers.is_empty();
+            let reason = if initializing { "PodInitializing" } else { "ContainerCreating" };
             out.state.waiting =
                 Some(Box::new(ContainerStateWaiting { reason: reason.into(), message: String::new() }));
             out.started = Some(false);
         }
     }
     if let (Some(waits), None, false) = (waits, &out.state.terminated, latest.is_some_and(Seen::is_running)) {
-        out.state.waiting = Some(Box::new(ContainerStateWaiting {
-            reason: waits.reason.clone(),
-            message: waits.message.clone(),
-        }));
+        out.state.waiting = Some(Box::new(why(waits)));
     }
     if out.last_state.terminated.is_none() {
         out.last_state.terminated = observed
@@ -108,23 +110,25 @@ fn mount_status(mount: &VolumeMount, around: &Surroundings) -> VolumeMountStatus
     }
 }
 
-fn crash_wait(pod: &Pod, c: &Container, seen: &Seen, memory: &Memory) -> ContainerStateWaiting {
-    let crashes =
-        memory.crashes.get(&c.name).filter(|k| Some(k.counted) == seen.finished() && !k.wait.is_zero());
-    match crashes {
-        Some(k) => ContainerStateWaiting {
-            reason: "CrashLoopBackOff".into(),
-            message: format!(
-                "back-off {} restarting failed container={} pod={}_{}({})",
-                go_duration(k.wait.as_secs()),
-                c.name,
-                pod.metadata.name,
-                pod.metadata.namespace,
-                pod.metadata.uid
-            ),
-        },
-        None => ContainerStateWaiting { reason: "ContainerCreating".into(), message: String::new() },
-    }
+fn why(waits: &Waiting) -> ContainerStateWaiting {
+    ContainerStateWaiting { reason: waits.reason.clone(), message: waits.message.clone() }
+}
+
+/// How a container waits after a crash, if it does.
+fn crash_wait(pod: &Pod, c: &Container, seen: &Seen, memory: &Memory) -> Option<ContainerStateWaiting> {
+    let k =
+        memory.crashes.get(&c.name).filter(|k| Some(k.counted) == seen.finished() && !k.wait.is_zero())?;
+    Some(ContainerStateWaiting {
+        reason: "CrashLoopBackOff".into(),
+        message: format!(
+            "back-off {} restarting failed container={} pod={}_{}({})",
+            go_duration(k.wait.as_secs()),
+            c.name,
+            pod.metadata.name,
+            pod.metadata.namespace,
+            pod.metadata.uid
+        ),
+    })
 }
 
 /// Seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`.

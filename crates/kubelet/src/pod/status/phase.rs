@@ -46,9 +46,12 @@ fn phase(pod: &Pod, status: &PodStatus) -> &'static str {
         }
     }
     let (mut waiting, mut running, mut stopped, mut restarting, mut succeeded) = (0, 0, 0, 0, 0);
-    for s in &status.container_statuses {
+    let ends = pod.metadata.deletion_timestamp.is_some();
+    for (c, s) in pod.spec.containers.iter().zip(&status.container_statuses) {
         if s.state.running.is_some() {
             running += 1;
+        } else if s.state.terminated.as_ref().is_some_and(|t| !ends && restarts(pod, c, t.exit_code)) {
+            restarting += 1;
         } else if let Some(t) = &s.state.terminated {
             stopped += 1;
             succeeded += usize::from(t.exit_code == 0);
@@ -58,7 +61,6 @@ fn phase(pod: &Pod, status: &PodStatus) -> &'static str {
             waiting += 1;
         }
     }
-    let ends = pod.metadata.deletion_timestamp.is_some();
     match (running, stopped) {
         _ if init_pending && running + stopped + restarting == 0 => "Pending",
         _ if waiting > 0 => "Pending",

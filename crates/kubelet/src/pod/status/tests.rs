@@ -1,4 +1,5 @@
 use super::*;
+use crate::pod::memory::Waiting;
 use crate::pod::observed::Sandbox;
 
 fn at(seconds: i64) -> Timestamp {
@@ -79,6 +80,35 @@ fn a_restarted_container_shows_its_former_end() {
     let c = &s.container_statuses[0];
     assert_eq!(c.restart_count, 1);
     assert_eq!(c.last_state.terminated.as_ref().map(|t| t.exit_code), Some(3));
+}
+
+#[test]
+fn what_is_to_start_again_shows_its_end_until_it_has_to_wait() {
+    let mut memory = Memory::new(at(0));
+    let look = |memory: &Memory| {
+        let observed = Observed { sandboxes: vec![], containers: vec![seen(0, exited(1))] };
+        let s = status(&pod("Always"), &observed, memory, &Surroundings::default(), at(10));
+        let c = &s.container_statuses[0];
+        let waits = c.state.waiting.as_ref().map(|w| w.reason.clone()).unwrap_or_default();
+        (s.phase, waits, c.state.terminated.is_some(), c.last_state.terminated.is_some())
+    };
+    assert_eq!(look(&memory), ("Running".into(), "".into(), true, false));
+    let waiting = Waiting { reason: "ErrImagePull".into(), message: "none".into(), until: at(20), times: 1 };
+    memory.waiting.insert("a".into(), waiting);
+    assert_eq!(look(&memory), ("Running".into(), "ErrImagePull".into(), false, true));
+}
+
+#[test]
+fn before_it_is_made_a_container_waits_for_the_first_ones() {
+    let reasons = |pod: &Pod| -> Vec<String> {
+        let s = look(pod, vec![]);
+        let all = s.init_container_statuses.iter().chain(&s.container_statuses);
+        all.flat_map(|c| c.state.waiting.as_ref()).map(|w| w.reason.clone()).collect()
+    };
+    let mut p = pod("Always");
+    assert_eq!(reasons(&p), ["ContainerCreating"]);
+    p.spec.init_containers = vec![Container { name: "i".into(), ..Container::default() }];
+    assert_eq!(reasons(&p), ["PodInitializing", "PodInitializing"]);
 }
 
 #[test]
