@@ -8,10 +8,11 @@ test_nothing_acknowledged_is_lost_and_pods_go_on() {
   sleeper client node1 | apply
   ready deployment/web
   ready pod/client
-  local port before round written
+  local port before supervisors round written
   port=$(field service/web '{.spec.ports[0].nodePort}')
   eventually 10 outside "http://${ADDRESS[node1]}:$port/"
-  before=$(ids)
+  before=$(ids) supervisors=$(supervisors node1)
+  [ -n "$supervisors" ]
   for round in 1 2 3; do
     # Writers note what was acknowledged.
     : >"$WORK/acknowledged"
@@ -25,7 +26,7 @@ test_nothing_acknowledged_is_lost_and_pods_go_on() {
     # Without the control plane the containers and Services go on.
     outside "http://${ADDRESS[node1]}:$port/"
     outside "http://${ADDRESS[node2]}:$port/"
-    pgrep -f "containerd-shim.*$WORK/node1/" >/dev/null
+    same "$(supervisors node1)" "$supervisors"
     start_node1
     wait
     k get configmaps -o name >"$WORK/present"

@@ -36,58 +36,10 @@ test_bad_manifests_are_refused() {
   has "$(refused k get pods nothing)" 'Error from server \(NotFound\): pods "nothing" not found'
 }
 
-test_logs() {
-  k run talker --image="$IMAGE" --restart=Never --command -- \
-    sh -c 'for i in 1 2 3 4 5; do echo line $i; sleep 0.3; done; echo oops >&2; sleep 1'
-  ready pod/talker
-  # Follows to the end.
-  has "$(timeout 30 kubectl -n "$NS" logs -f talker)" '^line 1' '^line 5' '^oops'
-  same "$(k logs talker --tail=2)" $'line 5\noops'
-  has "$(k logs talker --timestamps --tail=1)" '^20[0-9-]*T[0-9:.]*Z oops$'
-  same "$(k logs talker --since=1h | wc -l)" 6
-  same "$(k logs -l run=talker --tail=1)" oops
-  same "$(k logs talker --limit-bytes=6)" 'line 1'
-}
-
-test_exec() {
-  k run box --image="$IMAGE" --overrides='{"spec":{"terminationGracePeriodSeconds":0}}' --command -- sleep 10000
+test_run_starts_a_pod() {
+  k run box --image="$IMAGE" --overrides='{"spec":{"terminationGracePeriodSeconds":0}}' --command -- httpd -f -p 8080 -h /www
   ready pod/box
-  same "$(echo in | k exec -i box -- sh -c 'cat; echo out')" $'in\nout'
-  same "$(k exec box -- sh -c 'echo err >&2' 2>&1 >/dev/null)" err
-  local code=0
-  k exec box -- sh -c 'exit 7' || code=$?
-  same "$code" 7
-  same "$(k exec box -- hostname)" box
-  has "$(refused k exec box -- /bin/nothing)" 'no such file|not found|executable'
-  # A mebibyte in and out again.
-  head -c 1048576 /dev/urandom >"$WORK/blob"
-  k exec -i box -- cat <"$WORK/blob" | cmp - "$WORK/blob"
-}
-
-test_exec_with_a_terminal() {
-  command -v script >/dev/null || { note "no \`script\` here: not tried"; return; }
-  has "$(script -qec "kubectl -n $NS exec -it box -- sh -c 'test -t 0 && stty size && echo terminal'" /dev/null </dev/null)" terminal
-}
-
-test_attach() {
-  k run reader --image="$IMAGE" --restart=Never -i --rm --quiet --command -- sh -c 'read line; echo "read $line"' <<<hello >"$WORK/attached"
-  has "$(cat "$WORK/attached")" 'read hello'
-}
-
-test_cp() {
-  k cp "$WORK/blob" box:/tmp/blob
-  k cp box:/tmp/blob "$WORK/blob2"
-  cmp "$WORK/blob" "$WORK/blob2"
-}
-
-test_port_forward() {
-  k exec box -- httpd -p 8080 -h /www
-  kubectl -n "$NS" port-forward pod/box 18080:8080 --address 127.0.0.1 >"$WORK/forward" 2>&1 &
-  local pid=$!
-  eventually 10 grep -q 'Forwarding from' "$WORK/forward"
-  same "$(curl -sS --max-time 5 http://127.0.0.1:18080/)" 'hello from corten'
-  same "$(curl -sS --max-time 5 http://127.0.0.1:18080/)" 'hello from corten'
-  kill "$pid"
+  same "$(in_pod box hostname)" box
 }
 
 test_proxy_reaches_pods_and_services() {

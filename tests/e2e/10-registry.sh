@@ -63,12 +63,7 @@ waits_for() { has "$(field "pod/$1" '{.status.containerStatuses[0].state.waiting
 
 test_an_image_is_pulled_where_it_is_allowed() {
   command -v docker-registry >/dev/null || { note "skipped: no docker-registry"; return; }
-  mkdir -p "$WORK/node1/containerd/registries/$REGISTRY"
-  cat >"$WORK/node1/containerd/registries/$REGISTRY/hosts.toml" <<TOML
-server = "http://$REGISTRY"
-[host."http://127.0.0.1:5000"]
-  capabilities = ["pull", "resolve"]
-TOML
+  echo "$REGISTRY: {insecure: true}" >"$WORK/node1/registries.yaml"
   pulls pulled "$REGISTRY/lib/bb:1"
   ready pod/pulled
   has "$(field pod/pulled '{.status.containerStatuses[0].imageID}')" '@sha256:'

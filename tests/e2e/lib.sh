@@ -145,3 +145,13 @@ YAML
 }
 
 apply() { k apply -f - "$@"; }
+
+# leaves_nothing NODE: it is reset, and its machine is as it was when it was made.
+leaves_nothing() {
+  local node=$1
+  on "$node" "$CORTEN" reset --data-dir "$WORK/$node"
+  same "$(pgrep -af "$WORK/$node/" || true)" ""
+  same "$(find /sys/fs/cgroup -type d -path "*$CGROUP/$node*" -print -quit)" ""
+  [ ! -e "$WORK/$node" ] || fail "$WORK/$node is still there: $(find "$WORK/$node" | head)"
+  same "$(traces "$node" | diff "$WORK/$node.traces" - || true)" ""
+}

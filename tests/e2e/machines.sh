@@ -42,6 +42,20 @@ make_machine() {
     exec sleep infinity" </dev/null &
   disown
   until [ -s "$WORK/$name.holder" ]; do sleep 0.02; done
+  traces "$name" >"$WORK/$name.traces"
+}
+
+# What a node could leave on its machine. (The table of mount(8) is not ours.)
+traces() {
+  on "$1" sh -c '
+    cut -d" " -f2- /proc/self/mounts
+    ip -o link | sed "s/^[0-9]*: //; s/ .*//"
+    ip route show table all | grep -v multicast
+    ip rule
+    nft list ruleset
+    find /run -not -path "/run/mount*" -not -path "/run/netns*"
+    iptables-save 2>/dev/null | grep -v "^#"
+  ' || true
 }
 
 # on MACHINE COMMAND...
@@ -57,15 +71,16 @@ start_node1() {
     --port "$API_PORT" --node-monitor-grace 20 "$@"
 }
 
-# Starts the second node, joining with a new token, and returns once it says that it is ready.
-start_node2() {
-  local url token words said=$WORK/node2.said
+# join MACHINE [FLAG...]: starts a node there, joining with a new token, and returns once it says that it is ready.
+join() {
+  local machine=$1 url token words said=$WORK/$1.said
+  shift
   words=$(on node1 "$CORTEN" token create --data-dir "$WORK/node1") || return
   read -r _ _ _ url _ token <<<"$words"
-  mkdir -p "$WORK/node2"
+  mkdir -p "$WORK/$machine"
   : >"$said"
-  on node2 setsid "$CORTEN" node --join "$url" --token "$token" --data-dir "$WORK/node2" \
-    --cgroup-root "$CGROUP/node2" >"$said" 2>>"$WORK/node2/corten.log" </dev/null &
+  on "$machine" setsid "$CORTEN" node --join "$url" --token "$token" --data-dir "$WORK/$machine" \
+    --cgroup-root "$CGROUP/$machine" "$@" >"$said" 2>>"$WORK/$machine/corten.log" </dev/null &
   local pid=$!
   disown
   for _ in $(seq 600); do
@@ -73,9 +88,12 @@ start_node2() {
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
   done
-  cat "$said" "$WORK/node2/corten.log"
+  cat "$said" "$WORK/$machine/corten.log"
   return 1
 }
+
+# Starts the second node.
+start_node2() { join node2; }
 
 # The process of a node's corten.
 pid_of() { cat "$WORK/$1/corten.pid"; }
@@ -87,3 +105,6 @@ crash() {
   kill -KILL "$pid"
   while [ -e "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; do sleep 0.02; done
 }
+
+# The supervisors of a node's pods.
+supervisors() { pgrep -f "^$WORK/$1/runtime/bin/corten-pod-" || true; }
