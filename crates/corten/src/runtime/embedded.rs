@@ -6,7 +6,7 @@ use corten_node_api::CriClient;
 use corten_node_api::cri::image_service_server::ImageServiceServer;
 use corten_node_api::cri::runtime_service_server::RuntimeServiceServer;
 use corten_rt::{Clock, Tasks};
-use corten_runtime::images::{ImageService, Images, ImagesConfig};
+use corten_runtime::images::{ImageService, Images, ImagesConfig, Registries};
 use corten_runtime::network::SandboxNetwork;
 use corten_runtime::{Runtime, RuntimeConfig, supervisor_binary};
 use corten_sys::cgroups::KernelCgroups;
@@ -36,6 +36,11 @@ impl Layout {
         self.data_dir.join("images")
     }
 
+    /// What a user says about registries.
+    pub fn registries(&self) -> PathBuf {
+        self.data_dir.join("registries.yaml")
+    }
+
     /// Where CRI is served.
     pub fn socket(&self) -> PathBuf {
         self.runtime().join("cri.sock")
@@ -52,6 +57,7 @@ impl Layout {
 pub struct Embedded {
     runtime: Runtime,
     service: Arc<ImageService>,
+    images: Images,
 }
 
 impl Embedded {
@@ -76,10 +82,15 @@ impl Embedded {
         let asked = runtime.clone();
         let in_use = Arc::new(move || asked.layers_in_use());
         let service = Arc::new(ImageService::new(images.clone(), in_use, Clock::system()));
-        let embedded = Embedded { runtime, service };
+        let embedded = Embedded { runtime, service, images: images.clone() };
         embedded.serve(&layout.socket(), tasks)?;
         images::serve(&layout.image_socket(), images, tasks)?;
         Ok(embedded)
+    }
+
+    /// Its images.
+    pub fn images(&self) -> &Images {
+        &self.images
     }
 
     /// A client that calls it directly.
@@ -119,7 +130,8 @@ impl Embedded {
 pub fn open_images(layout: &Layout) -> Result<Images> {
     let root = layout.images();
     make_private(&root)?;
-    Ok(Images::open(ImagesConfig { root, ..ImagesConfig::default() })?)
+    let registries = Registries { file: Some(layout.registries()), ..Registries::default() };
+    Ok(Images::open(ImagesConfig { root, registries, ..ImagesConfig::default() })?)
 }
 
 /// A listener on a socket that only we may use. One that an earlier process left is replaced.

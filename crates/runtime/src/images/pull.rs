@@ -109,7 +109,7 @@ impl Work {
         credentials: &Credentials,
         counters: &Counters,
     ) -> Result<Arc<Image>> {
-        let source = Source::new(&self.registries, reference, credentials)?;
+        let source = Source::new(&self.registries.now()?, reference, credentials)?;
         // Also an image that is here is asked for: the name may mean another by now, and these credentials may
         // not be good for it.
         if let Some(here) = self.store.resolve(&reference.to_string())

@@ -10,6 +10,7 @@ mod http;
 mod retry;
 pub(super) mod source;
 
+use super::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,28 @@ pub struct Registries {
     /// When to give up.
     #[serde(skip)]
     pub patience: Patience,
+    /// A file (YAML) of the same form as `hosts`, which it adds to. It need not exist, and is read for each pull,
+    /// so that what is written there counts at once.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+impl Registries {
+    /// With what the file says now.
+    pub(super) fn now(&self) -> Result<Registries> {
+        let mut now = self.clone();
+        let Some(file) = &self.file else { return Ok(now) };
+        let wrong = |e: String| Error::invalid(format!("{}: {e}: correct the file", file.display()));
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(now),
+            Err(e) => return Err(wrong(e.to_string())),
+        };
+        let hosts: Option<BTreeMap<String, RegistryConfig>> =
+            serde_saphyr::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        now.hosts.extend(hosts.unwrap_or_default());
+        Ok(now)
+    }
 }
 
 /// How one registry is spoken to.
@@ -84,5 +107,35 @@ impl Default for Patience {
             longest_request: Duration::from_secs(30),
             parallel: 4,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_counts_as_it_is_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("registries.yaml");
+        let registries = Registries { file: Some(file.clone()), ..Registries::default() };
+        assert!(registries.now().unwrap().hosts.is_empty());
+        for (text, hosts) in [
+            ("", Some(vec![])),
+            ("# none yet\n", Some(vec![])),
+            ("a.io:5000: {insecure: true}\nb.io:\n  mirrors: [c.io]\n", Some(vec!["a.io:5000", "b.io"])),
+            (r#"{"d.io": {"ca": ["/x"]}}"#, Some(vec!["d.io"])),
+            ("a.io: {secure: no}\n", None),
+            ("- a.io\n", None),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            match (registries.now(), hosts) {
+                (Ok(now), Some(hosts)) => assert_eq!(now.hosts.keys().collect::<Vec<_>>(), hosts, "{text}"),
+                (Err(e), None) => assert!(e.to_string().contains("registries.yaml"), "{e}"),
+                (now, hosts) => panic!("{text}: {now:?}, not {hosts:?}"),
+            }
+        }
+        std::fs::write(&file, "a.io: {insecure: true}\n").unwrap();
+        assert!(registries.now().unwrap().hosts["a.io"].insecure);
     }
 }

@@ -40,7 +40,7 @@ fn open(root: &Path) -> Images {
 }
 
 fn open_with(root: &Path, hosts: impl IntoIterator<Item = (String, RegistryConfig)>) -> Images {
-    let registries = Registries { hosts: hosts.into_iter().collect(), patience: patience() };
+    let registries = Registries { hosts: hosts.into_iter().collect(), patience: patience(), file: None };
     Images::open(ImagesConfig { root: root.to_owned(), registries, pinned: Vec::new() }).unwrap()
 }
 
