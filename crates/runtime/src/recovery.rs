@@ -82,7 +82,10 @@ impl Runtime {
                 tracing::warn!(sandbox = sandbox.id, "a pod died while nobody looked");
                 let record = sandbox.record.lock().clone();
                 kill_supervisor(&record);
-                self.bereave(&sandbox).await;
+                sandbox.alive.send_replace(true);
+                // Beside: what cannot be removed yet must not keep the others from their runtime.
+                let runtime = self.clone();
+                self.tasks.spawn_until_stopped("dead sandbox", async move { runtime.bereave(&sandbox).await });
             }
             None => {}
         }
@@ -135,7 +138,8 @@ impl Runtime {
         for container in containers {
             self.discard_container(&container, &record.cgroup);
         }
-        self.demolish(&record).await;
+        // At a start the network may not be open yet; it is told later which sandboxes are left.
+        self.demolish(&record, false).await;
     }
 }
 

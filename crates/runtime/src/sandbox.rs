@@ -42,7 +42,7 @@ impl Runtime {
                 Ok(id)
             }
             Err(error) => {
-                self.demolish(&record).await;
+                self.demolish(&record, true).await;
                 Err(error)
             }
         }
@@ -147,8 +147,9 @@ impl Runtime {
         Ok((Arc::new(Sandbox::new(record, dir, None)), subscription))
     }
 
-    /// Removes whatever there is of a sandbox that never came to be, or that nobody can describe.
-    pub(crate) async fn demolish(&self, record: &SandboxRecord) {
+    /// Removes whatever there is of a sandbox that never came to be, or that nobody can describe. Its network
+    /// goes too if it may be `wired`.
+    pub(crate) async fn demolish(&self, record: &SandboxRecord, wired: bool) {
         let (runtime, record) = (self.clone(), record.clone());
         let dir = self.places.sandbox(&record.id);
         let done = blocking(move || {
@@ -157,7 +158,7 @@ impl Runtime {
             if !known.cgroup.is_empty() {
                 runtime.cgroups.remove(&known.cgroup).map_err(|e| Status::internal(e.to_string()))?;
             }
-            if has_network(known.config.as_ref()) {
+            if wired && has_network(known.config.as_ref()) {
                 runtime.network.teardown(&attachment(&known)).map_err(network_failed(&known.id))?;
             }
             runtime.places.discard(&dir).map_err(internal(format!("remove {}", dir.display())))
