@@ -80,9 +80,11 @@ test_what_the_registry_lacks_is_said() {
 
 test_an_archive_is_imported() {
   command -v docker-registry >/dev/null || { note "skipped: no docker-registry"; return; }
-  # The same image as an OCI archive.
+  # Another image with the same layer, as an OCI archive.
   local oci=$WORK/oci blob
   mkdir -p "$oci/blobs/sha256"
+  sed -i 's/1000/2000/' "$WORK/config.json"
+  sed -i "s/\(config.v1+json\",\"digest\":\"sha256:\)[0-9a-f]*/\1$(sha256sum <"$WORK/config.json" | cut -d' ' -f1)/" "$WORK/manifest.json"
   for blob in layer.tar config.json manifest.json; do
     cp "$WORK/$blob" "$oci/blobs/sha256/$(sha256sum <"$WORK/$blob" | cut -d' ' -f1)"
   done

@@ -34,7 +34,7 @@ spec:
     stdin: true
     command: [sh, -c, 'trap "echo term >/v/said; exit 0" TERM; i=0; while :; do i=\$((i + 1)); echo \$i; sleep 0.05; done']
     volumeMounts: [{name: v, mountPath: /v}]
-  - {name: fails, image: $IMAGE, command: [sh, -c, 'test -e /v/x && exec sleep 10000; touch /v/x; exit 3'], volumeMounts: [{name: v, mountPath: /v}]}
+  - {name: fails, image: $IMAGE, command: [sh, -c, 'trap "exit 0" TERM; if [ -e /v/x ]; then sleep 10000 & wait; fi; touch /v/x; exit 3'], volumeMounts: [{name: v, mountPath: /v}]}
 ---
 apiVersion: v1
 kind: Pod
@@ -90,7 +90,7 @@ test_pods_run_on_with_their_processes_ids_and_counts() {
   wait "$asker" || true
   same "$(readlink "/proc/$(pid_of node1)/exe")" "$newer"
   same "$(state)" "$before"
-  same "$(cat "$WORK/upgrade.bad" 2>/dev/null)" ''
+  [ ! -e "$WORK/upgrade.bad" ] || fail "$(wc -l <"$WORK/upgrade.bad") requests failed"
   note "$(wc -l <"$WORK/upgrade.asked") requests meanwhile, $(wc -l <"$WORK/followed") lines followed before"
 }
 
@@ -135,7 +135,10 @@ test_the_newer_version_speaks_to_the_older_supervisors() {
 }
 
 test_containers_restart_under_the_older_supervisor() {
-  in_pod web sh -c 'kill -9 $(pidof httpd)' || true
+  # Nobody inside may kill a pod's first process.
+  local id
+  id=$(field pod/web '{.status.containerStatuses[0].containerID}')
+  kill -KILL "$(find /sys/fs/cgroup -path "*$CGROUP/*${id##*/}/cgroup.procs" -exec head -qn1 {} + | head -1)"
   eventually 30 is pod/web '{.status.containerStatuses[0].restartCount}' 1
   ready pod/web
   [ -n "$(old_supervisors)" ]

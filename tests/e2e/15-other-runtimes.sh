@@ -21,7 +21,7 @@ machine() {
 # works NODE RUNTIME: pods there do what pods do.
 works() {
   local node=$1 runtime=$2
-  sleeper "on-$node" "$node" | sed 's/command: .*/command: [sh, -c, "echo begun; httpd -f -p 8080 -h \/www"]/' | apply
+  sleeper "on-$node" "$node" | sed 's/command: .*/command: [sh, -c, "echo begun; httpd -f -p 8080 -h \/www \& wait"]/' | apply
   ready "pod/on-$node"
   has "$(field "pod/on-$node" '{.status.containerStatuses[0].containerID}')" "^$runtime://"
   has "$(kubectl get node "$node" -o jsonpath='{.status.nodeInfo.containerRuntimeVersion}')" "^$runtime://"
@@ -95,6 +95,8 @@ address = "$at/containerd.ttrpc"
 path = "$at/opt"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "$IMAGE"
+restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "$1"
 conf_dir = "$at/cni"
@@ -118,6 +120,8 @@ test_a_node_on_a_containerd_of_somebody_elses() {
   kubectl wait node/node4 --for=condition=Ready --timeout=30s
   works node4 containerd
   k delete pod on-node4
+  nothing_left() { same "$(with_others on node4 ctr -a "$WORK/others/containerd.sock" -n k8s.io containers ls -q)" ""; }
+  eventually 90 nothing_left
   on node4 "$CORTEN" reset --data-dir "$WORK/node4"
   kubectl delete node node4
   kill "$(cat "$WORK/others/pid")"

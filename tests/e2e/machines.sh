@@ -50,7 +50,7 @@ traces() {
   on "$1" sh -c '
     cut -d" " -f2- /proc/self/mounts
     ip -o link | sed "s/^[0-9]*: //; s/ .*//"
-    ip route show table all | grep -v multicast
+    ip route show table all | grep -v -e multicast -e fe80::
     ip rule
     nft list ruleset
     find /run -not -path "/run/mount*" -not -path "/run/netns*"
