@@ -55,7 +55,9 @@ impl KernelCgroups {
     }
 
     fn write(&self, path: &str, write: &Write) -> Result<()> {
-        let Some(hierarchy) = self.layout.of(&write.controller) else { return Ok(()) };
+        let Some(hierarchy) = self.layout.of(&write.controller) else {
+            return if write.optional { Ok(()) } else { Err(no_controller(path, write)) };
+        };
         let file = group_dir(hierarchy, path).join(&write.file);
         match write_file(&file, &write.value) {
             Err(error) if write.optional && error.kind() == ErrorKind::NotFound => Ok(()),
@@ -99,7 +101,7 @@ impl Cgroups for KernelCgroups {
     }
 
     fn set(&self, path: &str, limits: &Limits) -> Result<()> {
-        let writes = limits.writes(|c| self.layout.of(c).is_some_and(|h| h.unified));
+        let writes = limits.writes(|c| self.layout.of(c).map_or(self.is_unified(), |h| h.unified));
         // Period and quota bound each other, as do memory and memory with swap: whichever the kernel refuses
         // first goes in after the rest.
         let bound = |file: &str| file.starts_with("cpu.cfs_") || file == "memory.limit_in_bytes";
@@ -204,28 +206,56 @@ impl Cgroups for KernelCgroups {
     }
 }
 
+fn no_controller(path: &str, write: &Write) -> Error {
+    let why = format!("this kernel has no controller \"{}\" of control groups", write.controller);
+    Error::new("set", format!("{} of {path}", write.file), std::io::Error::new(ErrorKind::Unsupported, why))
+}
+
 fn group_dir(hierarchy: &Hierarchy, path: &str) -> PathBuf {
     hierarchy.dir.join(path.trim_start_matches('/'))
 }
 
-/// Makes the group and its parents, handing controllers (version 2) and processor sets (version 1) down.
+/// Makes the group, handing controllers (version 2) and processor sets (version 1) down. Parents that are there
+/// have what they hand down since they were made.
 fn create_in(hierarchy: &Hierarchy, path: &str) -> Result<()> {
-    let mut dir = hierarchy.dir.clone();
+    let path = path.trim_matches('/');
+    if path.is_empty() {
+        return Ok(());
+    }
+    let (above, _) = path.rsplit_once('/').unwrap_or_default();
+    let (parent, dir) = (group_dir(hierarchy, above), group_dir(hierarchy, path));
+    let mut made = std::fs::create_dir(&dir);
+    if made.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound) && !above.is_empty() {
+        create_in(hierarchy, above)?;
+        made = std::fs::create_dir(&dir);
+    }
+    match made {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(error).context("create the control group", dir.display());
+        }
+        _ => {}
+    }
+    if hierarchy.unified {
+        // Somebody else may have made the parents: all on the way must hand down what the last one is to have.
+        hand_down_from_root(hierarchy, above, &dir)?;
+    } else if hierarchy.controllers.iter().any(|c| c == "cpuset") {
+        inherit_cpuset(&parent, &dir)?;
+    }
+    Ok(())
+}
+
+/// Hands controllers down along `path` to the group in `dir`, unless it has them all.
+fn hand_down_from_root(hierarchy: &Hierarchy, path: &str, dir: &Path) -> Result<()> {
+    let file = dir.join("cgroup.controllers");
+    let has = std::fs::read_to_string(&file).context("read", file.display())?;
+    if hierarchy.controllers.iter().all(|c| has.split_whitespace().any(|h| h == c)) {
+        return Ok(());
+    }
+    let mut above = hierarchy.dir.clone();
+    hand_down_controllers(&above, &hierarchy.controllers)?;
     for name in path.split('/').filter(|n| !n.is_empty()) {
-        if hierarchy.unified {
-            hand_down_controllers(&dir, &hierarchy.controllers)?;
-        }
-        let parent = dir.clone();
-        dir.push(name);
-        match std::fs::create_dir(&dir) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(error).context("create the control group", dir.display());
-            }
-            _ => {}
-        }
-        if !hierarchy.unified && hierarchy.controllers.iter().any(|c| c == "cpuset") {
-            inherit_cpuset(&parent, &dir)?;
-        }
+        above.push(name);
+        hand_down_controllers(&above, &hierarchy.controllers)?;
     }
     Ok(())
 }
@@ -433,13 +463,28 @@ mod tests {
             let limits = Limits {
                 memory_bytes: Some(memory << 20),
                 memory_swap_bytes: Some(both << 20),
-                cpuset_cpus: Some("0".to_owned()),
                 hugepages: [("3MB".to_owned(), 0)].into(),
                 ..Limits::default()
             };
             groups.set(&path, &limits).expect("set; a size of pages that there is not is passed over");
             assert_eq!(groups.limits(&path).expect("limits").memory_bytes, limits.memory_bytes);
         }
+    }
+
+    #[test]
+    fn what_the_kernel_cannot_limit_is_refused() {
+        let dir = std::env::temp_dir();
+        let memory = Hierarchy { dir, unified: true, controllers: vec!["memory".to_owned()] };
+        let groups = KernelCgroups::new(Layout { hierarchies: vec![memory] });
+        let cpus = Limits { cpuset_cpus: Some("0".to_owned()), ..Limits::default() };
+        let file =
+            Limits { unified: [("rdma.max".to_owned(), "max".to_owned())].into(), ..Limits::default() };
+        for (limits, controller) in [(cpus, "cpuset"), (file, "rdma")] {
+            let error = groups.set("/a", &limits).expect_err(controller).to_string();
+            assert!(error.contains(&format!("no controller \"{controller}\"")), "{error}");
+        }
+        let pages = Limits { hugepages: [("2MB".to_owned(), 0)].into(), ..Limits::default() };
+        groups.set("/a", &pages).expect("pages that there are none of need no limit");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use corten_node_api::cri::*;
 
 use super::checks;
-use crate::world::{World, same, security};
+use crate::world::{World, resources, same, security};
 
 checks![
     files_and_directories_are_mounted,
@@ -232,5 +232,11 @@ async fn usual_mounts_are_there(w: &World) -> Result<()> {
     let nodes = "for d in null zero full random urandom tty; do test -c /dev/$d || exit 1; done; \
         for l in fd stdin stdout stderr ptmx; do test -L /dev/$l || exit 2; done";
     pod.output(nodes, |_| ()).await.context("device nodes")?;
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        let own = "cat /proc/self/cgroup /sys/fs/cgroup/memory.max; mkdir /sys/fs/cgroup/x 2>/dev/null && echo made";
+        let text =
+            pod.output(&format!("{own}; true"), |c| resources(c).memory_limit_in_bytes = 64 << 20).await?;
+        same("own control group", text.as_str(), "0::/\n67108864")?;
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Limits: memory, processor, their change while a container runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use corten_node_api::cri::*;
@@ -11,6 +11,8 @@ use crate::world::{World, resources, same};
 checks![
     limits_are_written,
     memory_is_limited,
+    a_container_may_die_as_a_whole,
+    processor_time_is_limited,
     limits_change_while_running,
     scores_are_set,
     huge_pages_are_limited,
@@ -31,12 +33,24 @@ fn group_file(w: &World, parent: &str, container: &str, names: [&str; 2]) -> Res
     Ok(text.trim().to_owned())
 }
 
+/// Whether control groups are those of version 2.
+fn is_unified() -> bool {
+    !Path::new("/sys/fs/cgroup/memory").exists()
+}
+
+/// Whether the kernel can choose processors for control groups.
+fn has_cpuset() -> bool {
+    let all = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers");
+    !is_unified() || all.is_ok_and(|all| all.contains("cpuset"))
+}
+
 fn parent(pod: &PodSandboxConfig) -> String {
     pod.linux.as_ref().map(|l| l.cgroup_parent.clone()).unwrap_or_default()
 }
 
 async fn limits_are_written(w: &World) -> Result<()> {
     let pod = w.pod().await?;
+    let set = if has_cpuset() { "0" } else { "" };
     let id = pod
         .start(|c| {
             *resources(c) = LinuxContainerResources {
@@ -45,8 +59,8 @@ async fn limits_are_written(w: &World) -> Result<()> {
                 cpu_period: 100_000,
                 memory_limit_in_bytes: 64 << 20,
                 memory_swap_limit_in_bytes: 64 << 20,
-                cpuset_cpus: "0".into(),
-                cpuset_mems: "0".into(),
+                cpuset_cpus: set.into(),
+                cpuset_mems: set.into(),
                 ..LinuxContainerResources::default()
             };
         })
@@ -57,7 +71,13 @@ async fn limits_are_written(w: &World) -> Result<()> {
     ensure!(quota == "20000" || quota == "20000 100000", "{quota}");
     let shares = read("cpu.shares", "cpu.weight")?;
     ensure!(shares == "512" || shares == "20", "{shares}");
-    same("cpuset", read("cpuset.cpus", "cpuset.cpus")?.as_str(), "0")?;
+    if has_cpuset() {
+        same("cpuset", read("cpuset.cpus", "cpuset.cpus")?.as_str(), "0")?;
+    } else {
+        let refused = pod.start(|c| resources(c).cpuset_cpus = "0".into()).await;
+        let words = format!("{:#}", refused.err().context("processors are chosen that cannot be")?);
+        ensure!(words.contains("cpuset"), "{words}");
+    }
     let told = w.status(&id).await?.resources.and_then(|r| r.linux).context("no limits in the status")?;
     same("status", (told.cpu_shares, told.memory_limit_in_bytes), (512, 64 << 20))?;
     let (seen, _) = w.exec(&id, "cat /proc/self/cgroup").await?;
@@ -79,6 +99,44 @@ async fn memory_is_limited(w: &World) -> Result<()> {
     let (status, log) = pod.run(&format!("{eat}; echo went on"), limit).await?;
     ensure!(log.contains("went on"), "{log}");
     same("a child", status.exit_code, 0)
+}
+
+async fn a_container_may_die_as_a_whole(w: &World) -> Result<()> {
+    if !is_unified() {
+        return Ok(()); // version 1 kills one process
+    }
+    let pod = w.pod().await?;
+    let eat = "dd if=/dev/zero of=/dev/null bs=200M count=1; echo went on";
+    let (status, log) = pod
+        .run(eat, |c| {
+            resources(c).memory_limit_in_bytes = 32 << 20;
+            resources(c).unified = [("memory.oom.group".to_owned(), "1".to_owned())].into();
+        })
+        .await?;
+    same("all", (status.exit_code, status.reason.as_str(), log.as_str()), (137, "OOMKilled", ""))
+}
+
+async fn processor_time_is_limited(w: &World) -> Result<()> {
+    let pod = w.pod().await?;
+    let id = pod
+        .start(|c| {
+            c.command = ["sh", "-c", "while :; do :; done"].map(str::to_owned).to_vec();
+            resources(c).cpu_period = 20_000;
+            resources(c).cpu_quota = 2_000;
+        })
+        .await?;
+    let held_up = || -> Result<u64> {
+        let text = group_file(w, &parent(&pod.config), &id, ["cpu.stat", "cpu.stat"])?;
+        let count = text.lines().find_map(|l| l.strip_prefix("nr_throttled "));
+        count.context("no such figure")?.parse().context("no number")
+    };
+    for _ in 0..100 {
+        if held_up()? > 5 {
+            return Ok(());
+        }
+        corten_rt::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("it has not been held up")
 }
 
 async fn limits_change_while_running(w: &World) -> Result<()> {
@@ -130,8 +188,7 @@ async fn huge_pages_are_limited(w: &World) -> Result<()> {
         })
         .await?;
     let unified = [("memory.low".to_owned(), "1048576".to_owned())].into();
-    let second = !std::path::Path::new("/sys/fs/cgroup/memory").exists();
-    if second {
+    if is_unified() {
         pod.start(|c| resources(c).unified = unified).await?;
     } else {
         let refused = pod.start(|c| resources(c).unified = unified).await;
