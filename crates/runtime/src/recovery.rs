@@ -85,7 +85,8 @@ impl Runtime {
                 sandbox.alive.send_replace(true);
                 // Beside: what cannot be removed yet must not keep the others from their runtime.
                 let runtime = self.clone();
-                self.tasks.spawn_until_stopped("dead sandbox", async move { runtime.bereave(&sandbox).await });
+                self.tasks
+                    .spawn_until_stopped("dead sandbox", async move { runtime.bereave(&sandbox).await });
             }
             None => {}
         }
