@@ -11,6 +11,7 @@ pod low 'priorityClassName: low'
 pod usual 'restartPolicy: Never'
 becomes 20 Running field pod/low .status.phase
 becomes 20 Running field pod/usual .status.phase
+usually=$CORTEN_EVICTION_HARD
 export CORTEN_EVICTION_HARD='memory.available<99%' CORTEN_EVICTION_PRESSURE_TRANSITION_PERIOD=15s
 again
 becomes 40 True pressure
@@ -24,7 +25,8 @@ printf '%s\n' "apiVersion: v1" "kind: Pod" "metadata: {name: late}" "spec:" "  n
 becomes 20 "Failed Evicted Pod was rejected: The node had condition: [MemoryPressure]. " \
   field pod/late '.status.phase} {.status.reason} {.status.message'
 becomes 40 "Failed Evicted" field pod/usual '.status.phase} {.status.reason'
-unset CORTEN_EVICTION_HARD CORTEN_EVICTION_PRESSURE_TRANSITION_PERIOD
+unset CORTEN_EVICTION_PRESSURE_TRANSITION_PERIOD
+export CORTEN_EVICTION_HARD=$usually
 again
 becomes 60 False pressure
 kubectl delete priorityclass low >/dev/null

@@ -10,7 +10,7 @@ becomes 5 corten.local/demo:2 field pod/app '.status.containerStatuses[0].image'
 is Running field pod/app .status.phase
 is "$address" field pod/app .status.podIP
 [ "$first" != "$(field pod/app '.status.containerStatuses[0].containerID')" ] || fail "the same container"
-k get events -o 'jsonpath={.items[*].message}' | grep -q 'Container app definition changed, will be restarted'
+says 'Container app definition changed, will be restarted' messages
 
 # An image that cannot be had is put right.
 k run wrong --image=corten.local/none:1 --image-pull-policy=Never --command -- sh -c "trap exit TERM; sleep 1000 & wait" >/dev/null

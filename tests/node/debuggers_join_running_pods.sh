@@ -5,6 +5,6 @@ k debug app --image=$IMAGE --image-pull-policy=IfNotPresent --target=app -c look
   sh -c 'cat /proc/1/cmdline; exit 3' >/dev/null 2>&1
 e='.status.ephemeralContainerStatuses[0]'
 becomes 15 "look 3 0" field pod/app "$e.name} {$e.state.terminated.exitCode} {$e.restartCount"
-k logs app -c look | tr '\0' ' ' | grep -q httpd
+k logs app -c look | tr '\0' ' ' | grep httpd >/dev/null
 is "Running true 0" field pod/app '.status.phase} {.status.containerStatuses[0].ready} {.status.containerStatuses[0].restartCount'
 k delete pod app --grace-period=1 >/dev/null

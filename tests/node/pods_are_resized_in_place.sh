@@ -31,7 +31,7 @@ is 30m field pod/web '.status.containerStatuses[0].allocatedResources.cpu'
 is 0 field pod/web '.status.containerStatuses[0].restartCount'
 is 20000 cat "$(container_cgroup cpu)/cpu.cfs_quota_us"
 is 20000 cat "$(container_cgroup cpu)/$id/cpu.cfs_quota_us"
-k get events -o jsonpath='{.items[*].reason}' | grep -q ResizeCompleted || fail "no event tells of the resize"
+says ^ResizeCompleted messages
 
 # Memory wants a restart.
 resize '{"limits":{"memory":"80Mi"}}'

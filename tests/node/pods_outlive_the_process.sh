@@ -34,11 +34,17 @@ k exec web -c web -- touch /tmp/unready
 becomes 10 False ready
 k exec web -c web -- rm /tmp/unready
 becomes 10 True ready
-# What was deleted while nobody looked is gone after the next start.
+# While nobody looks one pod is deleted and another ends: the next start ends the one, and tells how the other did.
+k run ends --image=$IMAGE --image-pull-policy=IfNotPresent --restart=Never --command -- \
+  sh -c 'while [ ! -e /tmp/end ]; do sleep 0.1; done; sleep 1; echo -n "so it was" > /dev/termination-log; exit 7' >/dev/null
+becomes 20 Running field pod/ends .status.phase
 k run brief --image=$IMAGE --image-pull-policy=IfNotPresent >/dev/null
 becomes 20 Running field pod/brief .status.phase
 k delete pod brief --wait=false --grace-period=2 >/dev/null
+k exec ends -- touch /tmp/end
 kill -9 "$(corten_pid)"
-sleep 1
+sleep 2
 start_corten
+e='.status.containerStatuses[0].state.terminated'
+becomes 20 "Failed 7 Error so it was" field pod/ends ".status.phase} {$e.exitCode} {$e.reason} {$e.message"
 becomes 40 "" k get pod brief --ignore-not-found -o name

@@ -8,7 +8,7 @@ pod first "" 'ports: [{containerPort: 80, hostPort: 8099}]'
 becomes 20 Running field pod/first .status.phase
 pod second "" 'ports: [{containerPort: 80, hostPort: 8099}]'
 becomes 10 "Failed OutOfcpu" field pod/cpu '.status.phase} {.status.reason'
-field pod/cpu .status.message | grep -q "^Pod was rejected: Node didn't have enough resource: cpu, requested: 1000000, used: "
+field pod/cpu .status.message | grep "^Pod was rejected: Node didn't have enough resource: cpu, requested: 1000000, used: " >/dev/null
 becomes 10 "Failed NodeAffinity Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" \
   field pod/affinity '.status.phase} {.status.reason} {.status.message'
 becomes 10 "Failed NodePorts" field pod/second '.status.phase} {.status.reason'

@@ -12,9 +12,9 @@ becomes 20 "Failed 1 last line" field pod/logs ".status.phase} {$c.state.termina
 becomes 30 "Failed 137 OOMKilled" field pod/oom ".status.phase} {$c.state.terminated.exitCode} {$c.state.terminated.reason"
 becomes 20 "Succeeded Completed false false 0" field pod/fine ".status.phase} {$c.state.terminated.reason} {$c.ready} {$c.started} {$c.restartCount"
 becomes 30 "CrashLoopBackOff 5 1" field pod/again "$c.state.waiting.reason} {$c.lastState.terminated.exitCode} {$c.restartCount"
-field pod/again "$c.state.waiting.message" | grep -q '^back-off 10s restarting failed container=c pod=again_'
-field pod/again "$c.imageID" | grep -q 'sha256:'
-field pod/again "$c.containerID" | grep -q '^[a-z]*://[0-9a-f]\{64\}$'
+field pod/again "$c.state.waiting.message" | grep '^back-off 10s restarting failed container=c pod=again_' >/dev/null
+field pod/again "$c.imageID" | grep 'sha256:' >/dev/null
+field pod/again "$c.containerID" | grep '^[a-z]*://[0-9a-f]\{64\}$' >/dev/null
 # The same after a restart of the node's process.
 kill -9 "$(corten_pid)"
 sleep 1
