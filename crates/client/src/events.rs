@@ -25,6 +25,8 @@ struct Note {
     kind: &'static str,
     reason: String,
     message: String,
+    /// What tells whether another is equal to it; the message when `None`.
+    same: Option<String>,
     annotations: BTreeMap<String, String>,
 }
 
@@ -59,7 +61,18 @@ impl EventRecorder {
 
     /// An event about a reference, such as one with a field path (`spec.containers{web}`).
     pub fn note(&self, about: ObjectReference, kind: &'static str, reason: &str, message: String) {
-        let note = Note { about, kind, reason: reason.into(), message, annotations: BTreeMap::new() };
+        self.send(Note { about, kind, reason: reason.into(), message, same: None, annotations: BTreeMap::new() });
+    }
+
+    /// An event about something that goes on: of those with the same `story` the last message stands, in one
+    /// event that counts them.
+    pub fn follow(&self, about: ObjectReference, reason: &str, story: &str, message: String) {
+        let same = Some(story.to_string());
+        let annotations = BTreeMap::new();
+        self.send(Note { about, kind: "Normal", reason: reason.into(), message, same, annotations });
+    }
+
+    fn send(&self, note: Note) {
         if self.queue.try_send(note).is_err() {
             tracing::debug!("an event was dropped");
         }
@@ -97,11 +110,11 @@ impl Writer {
                 note.about.field_path.clone(),
                 note.kind,
                 note.reason.clone(),
-                note.message.clone(),
+                note.same.clone().unwrap_or_else(|| note.message.clone()),
             );
             self.written.retain(|_, (_, at)| at.elapsed() < SAME_FOR);
             let outcome = match self.written.get(&same).cloned() {
-                Some((event, _)) => match self.count_on(&event).await {
+                Some((event, _)) => match self.count_on(&event, &note.message).await {
                     Err(e) if e.is_not_found() => self.write(&note).await,
                     other => other,
                 },
@@ -138,9 +151,13 @@ impl Writer {
         self.client.namespaced::<Event>(namespace).create(event).await
     }
 
-    async fn count_on(&self, event: &Event) -> corten_semantics::ApiResult<Arc<Event>> {
-        let now = Time::new(self.clock.now());
-        let patch = format!("{{\"count\":{},\"lastTimestamp\":\"{now}\"}}", event.count + 1);
-        self.client.beside(event).patch(&event.metadata.name, PatchType::Merge, patch.into_bytes()).await
+    async fn count_on(&self, event: &Event, message: &str) -> corten_semantics::ApiResult<Arc<Event>> {
+        let now = Time::new(self.clock.now()).to_string();
+        let mut patch = serde_json::json!({ "count": event.count + 1, "lastTimestamp": now });
+        if event.message != message {
+            patch["message"] = message.into();
+        }
+        let patch = patch.to_string().into_bytes();
+        self.client.beside(event).patch(&event.metadata.name, PatchType::Merge, patch).await
     }
 }

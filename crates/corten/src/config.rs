@@ -204,6 +204,22 @@ pub struct ResourceFlags {
     /// How long an image may be unused before it is removed; 0 for ever.
     #[arg(long, env = "CORTEN_IMAGE_MAXIMUM_GC_AGE", default_value = "0")]
     pub image_maximum_gc_age: String,
+    /// Pull one image after the other; `false` pulls as many at once as pods ask for.
+    #[arg(long, env = "CORTEN_SERIALIZE_IMAGE_PULLS", action = clap::ArgAction::Set, default_value_t = true,
+          default_value_if("max_parallel_image_pulls", clap::builder::ArgPredicate::IsPresent, "false"))]
+    pub serialize_image_pulls: bool,
+    /// The most images that are pulled at once.
+    #[arg(long, env = "CORTEN_MAX_PARALLEL_IMAGE_PULLS")]
+    pub max_parallel_image_pulls: Option<usize>,
+    /// The age below which ended containers stay.
+    #[arg(long, env = "CORTEN_MINIMUM_CONTAINER_TTL_DURATION", default_value = "0")]
+    pub minimum_container_ttl_duration: String,
+    /// How many ended runs of each container stay; -1 for all.
+    #[arg(long, env = "CORTEN_MAXIMUM_DEAD_CONTAINERS_PER_CONTAINER", default_value_t = 1, allow_negative_numbers = true)]
+    pub maximum_dead_containers_per_container: i32,
+    /// The most processes of a pod; -1 for any number.
+    #[arg(long, env = "CORTEN_POD_MAX_PIDS", default_value_t = -1, allow_negative_numbers = true)]
+    pub pod_max_pids: i64,
     /// The size at which a container's log is rotated.
     #[arg(long, env = "CORTEN_CONTAINER_LOG_MAX_SIZE", default_value = "10Mi")]
     pub container_log_max_size: String,

@@ -31,6 +31,7 @@ mod workers;
 pub use cpu::CpuSet;
 pub use eviction::threshold::DEFAULT_HARD as EVICTION_HARD;
 pub use node::NodeConfig;
+pub use pod::pull_progress::{PullProgress, Pulled};
 pub use pod::sandbox::Resolver;
 pub use settings::{SettingError, Settings, duration, resource_list};
 pub use start::{Kubelet, KubeletConfig};
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     /// What pods have been given of what they ask for.
     pub allocations: pod::allocation::Allocations,
     pub pulls: pod::pull_records::Pulls,
+    pub pull_progress: Option<Arc<dyn PullProgress>>,
     pub user_namespaces: pod::user_namespaces::UserNamespaces,
     pub resolver: Resolver,
     pub node_name: String,
@@ -73,7 +75,7 @@ pub(crate) struct Shared {
     pub version: String,
     pub settings: Settings,
     pub stats: stats::Collector,
-    pub meters: meters::Meters,
+    pub meters: Arc<meters::Meters>,
     pub reviews: server::Reviews,
     pub orders: orders::Orders,
     pub pressure: eviction::Pressure,

@@ -3,6 +3,7 @@
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Why a pod has to end, and how.
@@ -17,19 +18,33 @@ pub struct Order {
     pub disruption: bool,
 }
 
+/// The reason of a pod that makes room for a critical one.
+pub const PREEMPTED: &str = "Preempting";
+
 /// Orders by pod UID.
-#[derive(Debug, Default)]
-pub struct Orders(Mutex<HashMap<String, Order>>);
+#[derive(Default)]
+pub struct Orders {
+    given: Mutex<HashMap<String, Order>>,
+    wake: OnceLock<Box<dyn Fn(&str) + Send + Sync>>,
+}
 
 impl Orders {
     /// Gives an order; an earlier one to the same pod stands.
     pub fn give(&self, uid: &str, order: Order) {
-        self.0.lock().entry(uid.to_string()).or_insert(order);
+        self.given.lock().entry(uid.to_string()).or_insert(order);
+        if let Some(wake) = self.wake.get() {
+            wake(uid);
+        }
+    }
+
+    /// Has `wake` called with the UID of each pod that is given an order.
+    pub fn on_order(&self, wake: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.wake.set(Box::new(wake));
     }
 
     /// Takes the order to this pod.
     pub fn take(&self, uid: &str) -> Option<Order> {
-        let mut orders = self.0.lock();
+        let mut orders = self.given.lock();
         if orders.is_empty() { None } else { orders.remove(uid) }
     }
 }

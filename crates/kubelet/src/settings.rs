@@ -36,6 +36,14 @@ pub struct Settings {
     /// An image younger than this stays; one unused for longer than the second goes (zero: never).
     pub image_minimum_age: Duration,
     pub image_maximum_age: Duration,
+    /// Images are pulled one after the other, or so many at once (`None`: any number).
+    pub serialize_image_pulls: bool,
+    pub max_parallel_image_pulls: Option<usize>,
+    /// Ended containers that are younger stay; of the others as many of each container (`None`: all).
+    pub minimum_container_age: Duration,
+    pub most_dead_per_container: Option<usize>,
+    /// The most processes of a pod; -1 for any number.
+    pub pod_pids: i64,
     /// The size at which a container's log is rotated, and how many files of it are kept.
     pub log_max_size: u64,
     pub log_max_files: usize,
@@ -65,6 +73,11 @@ impl Default for Settings {
             image_gc_low: 80,
             image_minimum_age: Duration::from_secs(120),
             image_maximum_age: Duration::ZERO,
+            serialize_image_pulls: true,
+            max_parallel_image_pulls: None,
+            minimum_container_age: Duration::ZERO,
+            most_dead_per_container: Some(1),
+            pod_pids: -1,
             log_max_size: 10 << 20,
             log_max_files: 5,
             status_update: Duration::from_secs(10),
@@ -94,6 +107,11 @@ impl Settings {
         self.thresholds =
             parse_thresholds(flags).map_err(|why| SettingError { flag: "eviction-hard", why })?;
         Ok(())
+    }
+
+    /// How many images are pulled at once; `None` for any number.
+    pub fn pulls_at_once(&self) -> Option<usize> {
+        if self.serialize_image_pulls { Some(1) } else { self.max_parallel_image_pulls }
     }
 
     /// What of `capacity` pods may have: what is not reserved, nor kept free by hard thresholds.
@@ -151,7 +169,7 @@ impl Settings {
                 .collect::<serde_json::Map<_, _>>()
                 .into()
         };
-        json!({ "kubeletconfig": {
+        let mut configuration = json!({ "kubeletconfig": {
             "kind": "KubeletConfiguration",
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "syncFrequency": "1m0s",
@@ -188,7 +206,13 @@ impl Settings {
             "enforceNodeAllocatable": ["pods"],
             "shutdownGracePeriod": go_duration(self.shutdown_grace),
             "shutdownGracePeriodCriticalPods": go_duration(self.shutdown_grace_critical),
-        }})
+            "serializeImagePulls": self.serialize_image_pulls,
+            "podPidsLimit": self.pod_pids,
+        }});
+        if let Some(most) = self.max_parallel_image_pulls {
+            configuration["kubeletconfig"]["maxParallelImagePulls"] = most.into();
+        }
+        configuration
     }
 }
 

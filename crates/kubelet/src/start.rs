@@ -9,7 +9,7 @@ use crate::server::PodDirectory;
 use crate::static_pods::{self, StaticPodConfig};
 use crate::volumes::{VolumeConfig, Volumes};
 use crate::workers::Workers;
-use crate::{Settings, Shared, pleg};
+use crate::{PullProgress, Settings, Shared, pleg};
 use corten_api::core::v1::{Node, Pod};
 use corten_client::{Client, EventRecorder, Informer, Informers, WatchOptions};
 use corten_node_api::CriClient;
@@ -38,6 +38,8 @@ pub struct KubeletConfig {
     pub static_pods: StaticPodConfig,
     /// What the kubelet's flags set.
     pub settings: Settings,
+    /// Who knows how far the runtime's pulls are, if anybody does.
+    pub pull_progress: Option<Arc<dyn PullProgress>>,
 }
 
 /// A running kubelet.
@@ -74,6 +76,7 @@ impl Kubelet {
         };
         let events = EventRecorder::start(client.clone(), "kubelet", &config.node.name, clock, tasks);
         let cpus = crate::cpu::Cpus::new(&config.settings, &config.data_dir);
+        let meters = Arc::<crate::meters::Meters>::default();
         let shared = Arc::new(Shared {
             volumes: Volumes::new(volumes, client.clone(), clock).following(events.clone(), tasks),
             events,
@@ -86,7 +89,11 @@ impl Kubelet {
             features: Default::default(),
             static_pods: Default::default(),
             allocations: Default::default(),
-            pulls: crate::pod::pull_records::Pulls::new(config.data_dir.join("pulled-images")),
+            pulls: crate::pod::pull_records::Pulls::new(
+                config.data_dir.join("pulled-images"),
+                config.settings.pulls_at_once(),
+            ),
+            pull_progress: config.pull_progress,
             user_namespaces: Default::default(),
             node_name: config.node.name.clone(),
             host_ip: config.node.address.clone(),
@@ -94,7 +101,7 @@ impl Kubelet {
             version: config.node.version.clone(),
             settings: config.settings,
             stats: Default::default(),
-            meters: Default::default(),
+            meters: meters.clone(),
             reviews: Default::default(),
             orders: Default::default(),
             pressure: Default::default(),
@@ -106,10 +113,12 @@ impl Kubelet {
             memory_bytes: memory_bytes(),
             oom_floor: own_oom_score(),
             client: client.clone(),
-            cri: cri.clone(),
+            cri: cri.observed(meters),
             clock,
         });
         let workers = Workers::new(shared.clone(), tasks.clone());
+        let ordered = workers.clone();
+        shared.orders.on_order(move |uid| ordered.wake(uid));
         let registration = Arc::new(Registration { config: config.node, shared: shared.clone() });
         Kubelet {
             static_pods: config.static_pods,

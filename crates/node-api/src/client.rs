@@ -54,6 +54,13 @@ pub type LocalRuntime = dyn RuntimeService<GetContainerEventsStream = EventStrea
 pub struct CriClient {
     services: Services,
     request_timeout: Duration,
+    observer: Option<Arc<dyn CallObserver>>,
+}
+
+/// Is told of every call of a client.
+pub trait CallObserver: Send + Sync {
+    /// A call of this method, `create_container`, has ended, well or in an error.
+    fn called(&self, method: &'static str, took: Duration, failed: bool);
 }
 
 /// Where the services are.
@@ -95,7 +102,8 @@ macro_rules! calls {
             pub async fn $call(&self, request: $request) -> CriResult<$response> {
                 let limit = self.request_timeout;
                 let request = limited(request, limit);
-                within(limit, call!(self, $service.$call(request))).await
+                let call = within(limit, call!(self, $service.$call(request)));
+                self.watched(stringify!($call), call).await
             }
         )*}
     };
@@ -178,13 +186,30 @@ impl CriClient {
             runtime: Box::new(RuntimeServiceClient::new(runtime).max_decoding_message_size(MAX_MESSAGE)),
             images: Box::new(ImageServiceClient::new(images).max_decoding_message_size(MAX_MESSAGE)),
         };
-        Ok(CriClient { services, request_timeout: config.request_timeout })
+        Ok(CriClient { services, request_timeout: config.request_timeout, observer: None })
     }
 
     /// A client of a runtime in this process, with the default limits.
     pub fn local(runtime: Arc<LocalRuntime>, images: Arc<dyn ImageService>) -> Self {
         let request_timeout = CriConfig::new("").request_timeout;
-        CriClient { services: Services::Local { runtime, images }, request_timeout }
+        CriClient { services: Services::Local { runtime, images }, request_timeout, observer: None }
+    }
+
+    /// The same, telling `observer` of its calls.
+    pub fn observed(self, observer: Arc<dyn CallObserver>) -> Self {
+        CriClient { observer: Some(observer), ..self }
+    }
+
+    async fn watched<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = CriResult<T>>,
+    ) -> CriResult<T> {
+        let Some(observer) = &self.observer else { return call.await };
+        let began = corten_rt::Instant::now();
+        let outcome = call.await;
+        observer.called(method, began.elapsed(), outcome.is_err());
+        outcome
     }
 
     /// As [`CriClient::new`], and asks the runtime for its version, so that an error shows at once.
@@ -198,14 +223,16 @@ impl CriClient {
     pub async fn run_pod_sandbox(&self, request: RunPodSandboxRequest) -> CriResult<RunPodSandboxResponse> {
         let limit = self.request_timeout * 2;
         let request = limited(request, limit);
-        within(limit, call!(self, runtime.run_pod_sandbox(request))).await
+        let call = within(limit, call!(self, runtime.run_pod_sandbox(request)));
+        self.watched("run_pod_sandbox", call).await
     }
 
     /// Stops a container: its grace (`timeout`, seconds) comes on top of the usual limit.
     pub async fn stop_container(&self, request: StopContainerRequest) -> CriResult<StopContainerResponse> {
         let limit = self.request_timeout + seconds(request.timeout);
         let request = limited(request, limit);
-        within(limit, call!(self, runtime.stop_container(request))).await
+        let call = within(limit, call!(self, runtime.stop_container(request)));
+        self.watched("stop_container", call).await
     }
 
     /// Runs a command to its end. With `timeout` 0 there is no limit; otherwise it comes on top of the usual
@@ -213,11 +240,11 @@ impl CriClient {
     pub async fn exec_sync(&self, request: ExecSyncRequest) -> CriResult<ExecSyncResponse> {
         if request.timeout <= 0 {
             let request = Request::new(request);
-            return unlimited(call!(self, runtime.exec_sync(request))).await;
+            return self.watched("exec_sync", unlimited(call!(self, runtime.exec_sync(request)))).await;
         }
         let limit = self.request_timeout + seconds(request.timeout);
         let request = limited(request, limit);
-        within(limit, call!(self, runtime.exec_sync(request))).await
+        self.watched("exec_sync", within(limit, call!(self, runtime.exec_sync(request)))).await
     }
 
     /// Writes a checkpoint of a container; its own `timeout` (seconds) comes on top of the usual limit.
@@ -227,7 +254,8 @@ impl CriClient {
     ) -> CriResult<CheckpointContainerResponse> {
         let limit = self.request_timeout + seconds(request.timeout);
         let request = limited(request, limit);
-        within(limit, call!(self, runtime.checkpoint_container(request))).await
+        let call = within(limit, call!(self, runtime.checkpoint_container(request)));
+        self.watched("checkpoint_container", call).await
     }
 
     /// The containers' events from now on. The stream has no limit: drop it to end it.
@@ -245,7 +273,7 @@ impl CriClient {
     /// Pulls an image. There is no limit: drop the future to give up.
     pub async fn pull_image(&self, request: PullImageRequest) -> CriResult<PullImageResponse> {
         let request = Request::new(request);
-        unlimited(call!(self, images.pull_image(request))).await
+        self.watched("pull_image", unlimited(call!(self, images.pull_image(request)))).await
     }
 }
 

@@ -13,6 +13,6 @@ mod error;
 pub mod plugin_registration;
 mod socket;
 
-pub use client::{CriClient, CriConfig, EventStream, LocalRuntime};
+pub use client::{CallObserver, CriClient, CriConfig, EventStream, LocalRuntime};
 pub use error::{CriError, CriResult};
 pub use socket::{channel, socket_path};

@@ -87,6 +87,7 @@ pub async fn start(setup: NodeSetup, flags: &KubeletFlags, ground: Ground, tasks
         },
         cgroup_root: flags.cgroup_root.clone(),
         settings: settings::of(&flags.resources)?,
+        pull_progress: ground.runtime.pull_progress(),
     };
     let cgroups = Arc::new(KernelCgroups::detect().context("find the cgroup hierarchies")?);
     let kubelet = Kubelet::new(config, &informers, cri.clone(), cgroups, clock, tasks);

@@ -22,6 +22,15 @@ pub fn of(flags: &ResourceFlags) -> Result<Settings> {
         image_gc_low: flags.image_gc_low_threshold,
         image_minimum_age: duration("minimum-image-ttl-duration", &flags.minimum_image_ttl_duration)?,
         image_maximum_age: duration("image-maximum-gc-age", &flags.image_maximum_gc_age)?,
+        serialize_image_pulls: flags.serialize_image_pulls,
+        max_parallel_image_pulls: flags.max_parallel_image_pulls,
+        minimum_container_age: duration(
+            "minimum-container-ttl-duration",
+            &flags.minimum_container_ttl_duration,
+        )?,
+        // Any negative number stands for no limit.
+        most_dead_per_container: usize::try_from(flags.maximum_dead_containers_per_container).ok(),
+        pod_pids: flags.pod_max_pids,
         log_max_size: bytes(&flags.container_log_max_size).context("--container-log-max-size")?,
         log_max_files: flags.container_log_max_files,
         status_update: duration("node-status-update-frequency", &flags.node_status_update_frequency)?,
@@ -56,6 +65,16 @@ pub fn of(flags: &ResourceFlags) -> Result<Settings> {
 fn check(settings: &Settings) -> Result<()> {
     if settings.image_gc_low >= settings.image_gc_high || settings.image_gc_high > 100 {
         bail!("--image-gc-low-threshold must be below --image-gc-high-threshold, which is at most 100");
+    }
+    match settings.max_parallel_image_pulls {
+        Some(0) => bail!("--max-parallel-image-pulls must be greater than 0"),
+        Some(2..) if settings.serialize_image_pulls => {
+            bail!("--max-parallel-image-pulls cannot be larger than 1 unless --serialize-image-pulls=false")
+        }
+        _ => {}
+    }
+    if settings.pod_pids == 0 || settings.pod_pids < -1 {
+        bail!("--pod-max-pids must be more than 0, or -1 for any number");
     }
     if settings.log_max_files < 2 {
         bail!("--container-log-max-files must be at least 2: the file being written, and one before it");
@@ -114,10 +133,23 @@ mod tests {
             ("--reserved-cpus=x", "no processor"),
             ("--shutdown-grace-period-critical-pods=5s", "must not exceed"),
             ("--minimum-image-ttl-duration=soon", "no duration"),
+            ("--max-parallel-image-pulls=0", "greater than 0"),
+            ("--pod-max-pids=0", "more than 0"),
         ] {
             let error = format!("{:#}", read(&[argument]).map(|_| ()).expect_err("invalid"));
             assert!(error.contains(why), "{argument}: {error}");
         }
         assert!(read(&["--cpu-manager-policy=static", "--reserved-cpus=0"]).is_ok());
+        for (arguments, at_once) in [
+            (&[][..], Some(1)),
+            (&["--serialize-image-pulls=false"], None),
+            (&["--max-parallel-image-pulls=3"], Some(3)),
+            (&["--max-parallel-image-pulls=1", "--serialize-image-pulls=true"], Some(1)),
+        ] {
+            assert_eq!(read(arguments).expect("valid").pulls_at_once(), at_once, "{arguments:?}");
+        }
+        assert!(read(&["--max-parallel-image-pulls=2", "--serialize-image-pulls=true"]).is_err());
+        let settings = read(&["--maximum-dead-containers-per-container=-1", "--pod-max-pids=64"]).expect("valid");
+        assert_eq!((settings.most_dead_per_container, settings.pod_pids), (None, 64));
     }
 }

@@ -10,8 +10,10 @@ use crate::config::{KubeletFlags, RuntimeChoice};
 use crate::images::ensure_pause;
 use anyhow::{Context, Result};
 use containerd::Containerd;
+use corten_kubelet::{PullProgress, Pulled};
 use corten_node_api::{CriClient, CriConfig};
 use corten_rt::Tasks;
+use corten_runtime::images::Images;
 use corten_runtime::network::SandboxNetwork;
 use embedded::Embedded;
 use std::path::Path;
@@ -52,6 +54,14 @@ impl NodeRuntime {
         }
     }
 
+    /// Who knows how far its pulls are: CRI does not tell, but a runtime in this process does.
+    pub fn pull_progress(&self) -> Option<Arc<dyn PullProgress>> {
+        match self {
+            NodeRuntime::Embedded(embedded) => Some(Arc::new(Pulls(embedded.images().clone()))),
+            NodeRuntime::Containerd(_) | NodeRuntime::External(_) => None,
+        }
+    }
+
     /// The CRI client.
     pub fn client(&self) -> CriClient {
         match self {
@@ -59,5 +69,14 @@ impl NodeRuntime {
             NodeRuntime::Containerd(containerd) => containerd.client(),
             NodeRuntime::External(client) => client.clone(),
         }
+    }
+}
+
+/// The pulls of the embedded runtime.
+struct Pulls(Images);
+
+impl PullProgress for Pulls {
+    fn progress(&self, image: &str) -> Option<Pulled> {
+        self.0.progress(image).map(|p| Pulled { fetched: p.fetched, total: p.total })
     }
 }

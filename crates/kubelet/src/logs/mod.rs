@@ -36,6 +36,18 @@ pub fn last_lines(path: &Path, lines: usize, bytes: usize) -> String {
     String::from_utf8_lossy(&text[text.len().saturating_sub(bytes)..]).into_owned()
 }
 
+/// Removes a log with the files that were rotated from it. What cannot be removed goes with its pod.
+pub fn remove(path: &Path) {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let rotated = format!("{}.", name.to_string_lossy());
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_its = entry.file_name() == name || entry.file_name().to_string_lossy().starts_with(&rotated);
+        if is_its && let Err(error) = std::fs::remove_file(entry.path()) {
+            tracing::debug!(log = %entry.path().display(), %error, "an old log was not removed");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +61,12 @@ mod tests {
         std::fs::write(&path, lines.concat()).expect("written");
         assert_eq!(last_lines(&path, 2, 2048), "two\nthree\n");
         assert_eq!(last_lines(&path, 80, 4), "ree\n");
+        for other in ["0.log.20260101-000000", "0.log.20260101-000000.gz", "10.log"] {
+            std::fs::write(dir.path().join(other), "").expect("written");
+        }
+        remove(&path);
+        let left: Vec<_> =
+            std::fs::read_dir(dir.path()).expect("read").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(left, ["10.log"]);
     }
 }

@@ -24,6 +24,8 @@ use std::time::Duration;
 const LEASES: &str = "kube-node-lease";
 /// How often the runtime is asked until it is ready.
 const IMPATIENT: Duration = Duration::from_millis(500);
+/// Tells that the node attaches no volumes itself.
+const ATTACHED_BY_CONTROLLER: &str = "volumes.kubernetes.io/controller-managed-attach-detach";
 /// The most images that the status tells of.
 const IMAGES: usize = 50;
 
@@ -67,6 +69,7 @@ impl Registration {
         let mut node = Node::default();
         node.metadata.name = self.config.name.clone();
         node.metadata.labels = self.labels();
+        node.metadata.annotations.insert(ATTACHED_BY_CONTROLLER.into(), "true".into());
         self.fill(&mut node.status).await;
         node
     }
@@ -84,11 +87,13 @@ impl Registration {
     async fn relabel(&self, mut node: Arc<Node>) -> ApiResult<Arc<Node>> {
         let labels = self.labels();
         loop {
-            if labels.iter().all(|(k, v)| node.metadata.labels.get(k) == Some(v)) {
+            let noted = node.metadata.annotations.get(ATTACHED_BY_CONTROLLER).is_some_and(|v| v == "true");
+            if noted && labels.iter().all(|(k, v)| node.metadata.labels.get(k) == Some(v)) {
                 return Ok(node);
             }
             let mut changed = (*node).clone();
             changed.metadata.labels.extend(labels.clone());
+            changed.metadata.annotations.insert(ATTACHED_BY_CONTROLLER.into(), "true".into());
             match self.shared.client.all::<Node>().update(changed).await {
                 Err(e) if e.is_conflict() => {
                     node = self.shared.client.all::<Node>().get(&self.config.name).await?
@@ -148,6 +153,7 @@ impl Registration {
         status.daemon_endpoints.kubelet_endpoint.port = i32::from(self.config.port);
         status.node_info = system_info(&self.config);
         status.images = self.images().await;
+        status.volumes_in_use = shared.volumes.in_use();
         let told = shared.cri.status(StatusRequest { verbose: false }).await;
         let trouble = self.trouble(told.as_ref().map_err(ToString::to_string));
         if let Ok(told) = told {

@@ -2,7 +2,9 @@
 
 pub mod admission;
 pub mod allocation;
+pub mod collect;
 pub mod container;
+pub mod dns;
 pub mod env;
 pub mod env_file;
 pub mod ephemeral;
@@ -18,6 +20,7 @@ pub mod observed;
 pub mod operation;
 pub mod plan;
 pub mod probe;
+pub mod pull_progress;
 pub mod pull_records;
 pub mod pull_secrets;
 pub mod resize;

@@ -1,6 +1,8 @@
 //! Carries out the actions that bring a pod up, in their order, beside the worker's loop.
 
+use super::collect::Leftover;
 use super::container::{Setting, container_config, write_hosts};
+use super::dns::dns;
 use super::ephemeral;
 use super::hooks;
 use super::image;
@@ -18,9 +20,10 @@ use corten_api::core::v1::{Container, HostIP, Pod, PodIP, VolumeMount};
 use corten_api::node::v1::RuntimeClass;
 use corten_node_api::cri::{
     ContainerConfig, ContainerFilter, ContainerState, ContainerStateValue, CreateContainerRequest,
-    ListContainersRequest, NamespaceMode, RemoveContainerRequest, RunPodSandboxRequest,
-    StartContainerRequest, StopPodSandboxRequest, UserNamespace,
+    ListContainersRequest, NamespaceMode, RemoveContainerRequest, RemovePodSandboxRequest,
+    RunPodSandboxRequest, StartContainerRequest, StopPodSandboxRequest, UserNamespace,
 };
+use corten_sys::cgroups::Limits;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +84,9 @@ pub struct Operation {
 const PULL_WAIT: Duration = Duration::from_secs(10);
 const OTHER_WAIT: Duration = Duration::from_secs(1);
 
+/// Under this name, which no container can have, is kept how long leftovers stay that could not be removed.
+pub const COLLECT: &str = "/collect";
+
 impl Operation {
     /// Runs `actions`; the first failure of the sandbox or volumes ends it, that of a container does not.
     pub async fn run(mut self, actions: Vec<Action>) {
@@ -90,6 +96,14 @@ impl Operation {
                 Action::StartSandbox { attempt } => self.start_sandbox(*attempt).await,
                 Action::StopSandbox { id } => self.stop_sandbox(id).await,
                 Action::Remove { id } => self.remove(id).await,
+                Action::Collect { containers, sandboxes } => {
+                    // Nobody waits for it, and it is tried again.
+                    if let Err(message) = self.collect(containers, sandboxes).await {
+                        self.put_off(COLLECT, "FailedRemove", message, OTHER_WAIT);
+                    }
+                    let _ = self.tell.send(Told::Changed);
+                    Ok(())
+                }
                 Action::StartContainer { name, sandbox, attempt } => {
                     self.learn_addresses();
                     self.start_container(name, sandbox, *attempt).await;
@@ -142,8 +156,12 @@ impl Operation {
         let root = &shared.cgroup_root;
         let config = sandbox_config(&self.pod, attempt, &shared.resolver, &shared.places, root, &users)
             .map_err(refused)?;
+        for (reason, message) in dns(&self.pod, &shared.resolver).warnings {
+            shared.events.warning(&*self.pod, reason, message);
+        }
         let cgroup = pod_cgroup(root, &self.pod);
-        let limits = of_new(&pod_limits(&self.pod));
+        let pids = Some(shared.settings.pod_pids).filter(|most| *most > 0);
+        let limits = Limits { pids, ..of_new(&pod_limits(&self.pod)) };
         let made = shared.cgroups.create(&cgroup).and_then(|()| shared.cgroups.set(&cgroup, &limits));
         if let Err(e) = made {
             return Err(("FailedCreatePodContainer", format!("unable to ensure pod container exists: {e}")));
@@ -262,6 +280,29 @@ impl Operation {
             .await
             .map(|_| ())
             .map_err(|e| ("FailedRemove", e.to_string()))
+    }
+
+    /// Removes what is no longer needed of a pod that lives on, as far as that goes.
+    async fn collect(&self, containers: &[Leftover], sandboxes: &[String]) -> Result<(), String> {
+        let mut outcome = Ok(());
+        let logs = self.shared.places.pod_logs(&self.pod);
+        for c in containers {
+            match self.remove(&c.id).await {
+                Ok(()) => crate::logs::remove(&logs.join(&c.log)),
+                Err((_, why)) => outcome = Err(why),
+            }
+        }
+        for id in sandboxes {
+            let request = RemovePodSandboxRequest { pod_sandbox_id: id.clone() };
+            let removed = match self.stop_sandbox(id).await {
+                Ok(()) => self.shared.cri.remove_pod_sandbox(request).await.map_err(|e| e.to_string()),
+                Err((_, why)) => Err(why),
+            };
+            if let Err(why) = removed {
+                outcome = Err(why);
+            }
+        }
+        outcome
     }
 
     /// The id of the running container of this name.

@@ -1,6 +1,7 @@
 //! What a pod's worker does next: a pure function of the pod, what the runtime shows, and what the worker
 //! remembers.
 
+use super::collect::Leftover;
 use super::ephemeral;
 use super::memory::Memory;
 use super::observed::{Observed, Seen, SeenState};
@@ -28,6 +29,8 @@ pub enum Action {
     Replace { id: String, name: String, why: String, grace: Duration },
     /// Remove an ended container that nobody asks about any more.
     Remove { id: String },
+    /// Remove ended containers, with their logs, and ended sandboxes that were replaced.
+    Collect { containers: Vec<Leftover>, sandboxes: Vec<String> },
     /// Give running containers, and the pod's cgroup, what the pod was given.
     Resize { sandbox: String, changes: Vec<Change> },
     /// Everything has ended: give back what the pod held, and let the API forget it if it was deleted.
@@ -219,7 +222,6 @@ fn run(pod: &Pod, observed: &Observed, memory: &Memory, now: Timestamp, plan: &m
             keep_running(pod, c, observed, memory, &id, now, plan);
         }
     }
-    remove_old(pod, observed, plan);
 }
 
 /// Whether the containers proper may start.
@@ -331,16 +333,6 @@ fn start(
         plan.actions.push(Action::Remove { id: stale.id.clone() });
     }
     plan.actions.push(Action::StartContainer { name: c.name.clone(), sandbox: sandbox.to_string(), attempt });
-}
-
-/// Of each container the newest and the one before it are kept, for status and `logs --previous`.
-fn remove_old(pod: &Pod, observed: &Observed, plan: &mut Plan) {
-    for c in pod.spec.containers.iter().chain(&pod.spec.init_containers) {
-        let mut attempts: Vec<&Seen> = observed.containers.iter().filter(|s| s.name == c.name).collect();
-        attempts.sort_by_key(|s| std::cmp::Reverse(s.attempt));
-        let old = attempts.into_iter().skip(2).filter(|s| s.exit_code().is_some());
-        plan.actions.extend(old.map(|s| Action::Remove { id: s.id.clone() }));
-    }
 }
 
 #[cfg(test)]

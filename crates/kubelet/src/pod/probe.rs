@@ -148,9 +148,11 @@ impl Prober {
             if early {
                 corten_rt::sleep(delay.saturating_sub(started.elapsed())).await;
             }
+            let asked = Instant::now();
             let found = self.ask().await;
             let result = if found.is_ok() { "successful" } else { "failed" };
-            self.shared.meters.probed(self.kind.word(), result, &self.pod, &self.container.name);
+            let (kind, took) = (self.kind.word(), asked.elapsed());
+            self.shared.meters.probed(kind, result, &self.pod, &self.container.name, took);
             match found {
                 Ok(()) => {
                     (successes, failures) = (successes + 1, 0);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// One file per image that was pulled, in a directory.
 #[derive(Debug)]
@@ -16,20 +16,24 @@ pub struct Pulls {
     dir: PathBuf,
     /// The images that have a file.
     known: parking_lot::Mutex<HashSet<String>>,
-    turn: Mutex<()>,
+    /// As many images may be pulled at once; without, any number.
+    turns: Option<Semaphore>,
 }
 
 impl Pulls {
-    /// With the records in `dir`.
-    pub fn new(dir: PathBuf) -> Self {
+    /// With the records in `dir`; `most` images are pulled at once.
+    pub fn new(dir: PathBuf, most: Option<usize>) -> Self {
         let files = std::fs::read_dir(&dir).into_iter().flatten().flatten();
         let known = files.map(|f| f.file_name().to_string_lossy().into_owned()).collect();
-        Pulls { dir, known: parking_lot::Mutex::new(known), turn: Mutex::default() }
+        Pulls { dir, known: parking_lot::Mutex::new(known), turns: most.map(Semaphore::new) }
     }
 
-    /// Waits until no other image is being pulled.
-    pub async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().await
+    /// Waits until so few other images are being pulled that another may be: first come, first served.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        match &self.turns {
+            Some(turns) => turns.acquire().await.ok(),
+            None => None,
+        }
     }
 
     /// Whether this image was pulled by the kubelet.
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn an_image_is_for_those_who_could_pull_it() {
         let dir = tempfile::tempdir().expect("a directory");
-        let pulls = Pulls::new(dir.path().join("pulled"));
+        let pulls = Pulls::new(dir.path().join("pulled"), Some(1));
         assert!(pulls.allows("sha256:a", "reg/a:1", &[]), "it was here before");
         pulls.note("sha256:a", "reg/a:1", Some(&credential("1", "x"))).expect("noted");
         for (name, who, want) in [
@@ -141,10 +145,26 @@ mod tests {
             ("reg/b:1", vec![credential("1", "x")], false),
         ] {
             // Another process finds the same.
-            assert_eq!(Pulls::new(dir.path().join("pulled")).allows("sha256:a", name, &who), want, "{name}");
+            assert_eq!(
+                Pulls::new(dir.path().join("pulled"), Some(1)).allows("sha256:a", name, &who),
+                want,
+                "{name}"
+            );
         }
         pulls.note("sha256:a", "reg/a:1", None).expect("noted");
         assert!(pulls.allows("sha256:a", "reg/a@sha256:b", &[]), "anybody may have it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn images_are_pulled_in_turn() {
+        use futures::FutureExt;
+        for (most, at_once) in [(Some(1), 1), (Some(2), 2), (None, 3)] {
+            let pulls = Pulls::new("/nowhere".into(), most);
+            let turns: Vec<_> = (0..3).map(|_| pulls.turn().now_or_never()).collect();
+            assert_eq!(turns.iter().filter(|t| t.is_some()).count(), at_once, "{most:?}");
+            drop(turns);
+            assert!(pulls.turn().now_or_never().is_some(), "{most:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a pod's sandbox is made of.
 
+use super::dns::dns;
 use super::names::{Places, kernel_hostname, pod_labels};
 use super::resources::{linux, overhead, pod_cgroup, pod_limits};
 use super::security;
@@ -35,53 +36,6 @@ impl Resolver {
             }
         }
         out
-    }
-}
-
-/// More of them a `resolv.conf` does not take.
-const MOST_SERVERS: usize = 3;
-const MOST_SEARCHES: usize = 32;
-
-/// The pod's `resolv.conf` by its policy (upstream's `dns.Configurer`).
-pub fn dns(pod: &Pod, resolver: &Resolver) -> DnsConfig {
-    let cluster = match pod.spec.dns_policy.as_str() {
-        "None" => DnsConfig::default(),
-        "Default" => resolver.host.clone(),
-        "ClusterFirstWithHostNet" => cluster_first(pod, resolver),
-        _ if pod.spec.host_network || resolver.cluster_dns.is_empty() => resolver.host.clone(),
-        _ => cluster_first(pod, resolver),
-    };
-    let mut out = cluster;
-    if let Some(own) = &pod.spec.dns_config {
-        extend_new(&mut out.servers, &own.nameservers);
-        extend_new(&mut out.searches, &own.searches);
-        for option in &own.options {
-            out.options.retain(|o| o.split(':').next() != Some(option.name.as_str()));
-            out.options.push(match &option.value {
-                Some(value) => format!("{}:{value}", option.name),
-                None => option.name.clone(),
-            });
-        }
-    }
-    out.servers.truncate(MOST_SERVERS);
-    out.searches.truncate(MOST_SEARCHES);
-    out
-}
-
-fn cluster_first(pod: &Pod, resolver: &Resolver) -> DnsConfig {
-    let domain = &resolver.domain;
-    let mut searches =
-        vec![format!("{}.svc.{domain}", pod.metadata.namespace), format!("svc.{domain}"), domain.clone()];
-    extend_new(&mut searches, &resolver.host.searches);
-    searches.truncate(MOST_SEARCHES);
-    DnsConfig { servers: resolver.cluster_dns.clone(), searches, options: vec!["ndots:5".into()] }
-}
-
-fn extend_new(list: &mut Vec<String>, more: &[String]) {
-    for m in more {
-        if !list.contains(m) {
-            list.push(m.clone());
-        }
     }
 }
 
@@ -129,7 +83,7 @@ pub fn sandbox_config(
             false => kernel_hostname(pod, &resolver.domain)?,
         },
         log_directory: places.pod_logs(pod).to_string_lossy().into_owned(),
-        dns_config: Some(dns(pod, resolver)),
+        dns_config: Some(dns(pod, resolver).config),
         port_mappings: ports(pod),
         labels: pod_labels(pod),
         annotations: m.annotations.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -197,32 +151,5 @@ fn sandbox_security(pod: &Pod, users: &UserNamespace) -> LinuxSandboxSecurityCon
             ..SecurityProfile::default()
         }),
         ..LinuxSandboxSecurityContext::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_resolve_by_policy() {
-        let resolver = Resolver {
-            cluster_dns: vec!["10.96.0.10".into()],
-            domain: "cluster.local".into(),
-            host: Resolver::parse("nameserver 9.9.9.9\nsearch home\noptions rotate\n"),
-        };
-        let mut pod = Pod::default();
-        pod.metadata.namespace = "ns".into();
-        pod.spec.dns_policy = "ClusterFirst".into();
-        let got = dns(&pod, &resolver);
-        assert_eq!(got.servers, ["10.96.0.10"]);
-        assert_eq!(got.searches, ["ns.svc.cluster.local", "svc.cluster.local", "cluster.local", "home"]);
-        assert_eq!(got.options, ["ndots:5"]);
-        pod.spec.host_network = true;
-        assert_eq!(dns(&pod, &resolver).servers, ["9.9.9.9"]);
-        pod.spec.dns_policy = "ClusterFirstWithHostNet".into();
-        assert_eq!(dns(&pod, &resolver).servers, ["10.96.0.10"]);
-        pod.spec.dns_policy = "None".into();
-        assert_eq!(dns(&pod, &resolver), DnsConfig::default());
     }
 }

@@ -5,7 +5,7 @@ mod file;
 mod mirror;
 
 use crate::Shared;
-use crate::pod::names::is_mirror;
+use crate::pod::names::{CONFIG_MIRROR, is_mirror};
 use crate::workers::Workers;
 use corten_api::core::v1::Pod;
 use corten_client::Key;
@@ -137,7 +137,33 @@ pub fn with_static(shared: &Shared) -> Vec<Arc<Pod>> {
     of_api.chain(shared.static_pods.list()).collect()
 }
 
+/// The node's pods with what the API knows of them, and the UIDs under which they run: mirrors have others.
+pub fn as_they_run(shared: &Shared) -> Vec<Arc<Pod>> {
+    shared.pods.list().into_iter().map(under_own_uid).collect()
+}
+
+fn under_own_uid(mut pod: Arc<Pod>) -> Arc<Pod> {
+    if let Some(uid) = pod.metadata.annotations.get(CONFIG_MIRROR).cloned() {
+        Arc::make_mut(&mut pod).metadata.uid = uid;
+    }
+    pod
+}
+
 /// When a definition was first seen, as upstream notes it.
 fn seen(now: Timestamp) -> String {
     now.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_measured_under_the_uid_that_runs() {
+        let mut pod = Pod::default();
+        pod.metadata.uid = "of-the-api".into();
+        assert_eq!(under_own_uid(Arc::new(pod.clone())).metadata.uid, "of-the-api");
+        pod.metadata.annotations.insert(CONFIG_MIRROR.into(), "own".into());
+        assert_eq!(under_own_uid(Arc::new(pod)).metadata.uid, "own");
+    }
 }

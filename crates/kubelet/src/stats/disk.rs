@@ -18,7 +18,7 @@ const BEHIND_AGE: Duration = Duration::from_secs(60);
 
 /// Measures everything: as long as it takes to look at every file that pods wrote.
 pub async fn measure(shared: &Arc<Shared>) -> Disks {
-    let pods = shared.pods.list().into_iter().filter(|p| !is_terminal(p)).collect();
+    let pods = crate::static_pods::as_they_run(shared).into_iter().filter(|p| !is_terminal(p)).collect();
     let disks = file_systems(shared).await;
     of_pods(shared, pods, disks).await
 }

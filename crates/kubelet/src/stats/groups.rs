@@ -13,7 +13,7 @@ use corten_sys::cgroups::{Cgroups, Stats};
 pub fn measure(shared: &Shared) -> Usage {
     let machine = Machine::measure();
     let all = shared.cgroups.stats(&shared.cgroup_root).unwrap_or_default();
-    let pods = shared.pods.list();
+    let pods = crate::static_pods::as_they_run(shared);
     Usage {
         time: shared.clock.now(),
         cpu: Cpu { nanoseconds: machine.cpu_nanoseconds, ..Cpu::default() },

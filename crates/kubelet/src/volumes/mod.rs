@@ -16,6 +16,7 @@ mod expand;
 mod format;
 mod host_path;
 mod image;
+mod in_use;
 mod kinds;
 mod leftovers;
 mod local;
@@ -136,6 +137,7 @@ pub struct Volumes {
     objects: objects::Objects,
     csi: csi::Csi,
     locks: locks::Locks,
+    in_use: in_use::InUse,
     measured: stats::Measured,
     /// Directories of which this process knows that they are set up.
     ready: Mutex<HashSet<PathBuf>>,
@@ -159,6 +161,7 @@ impl Volumes {
             events: EventRecorder::discarding(),
             tokens: token::Tokens::default(),
             locks: locks::Locks::default(),
+            in_use: in_use::InUse::default(),
             measured: stats::Measured::default(),
             ready: Mutex::default(),
         }
@@ -184,6 +187,11 @@ impl Volumes {
     /// What the registration of plugins tells of CSI drivers.
     pub fn csi_plugins(&self) -> CsiPlugins {
         self.csi.plugins()
+    }
+
+    /// The volumes that nobody may detach from this node, as its status names them.
+    pub fn in_use(&self) -> Vec<String> {
+        self.in_use.names()
     }
 
     /// Brings all volumes that the pod's containers use into place and their contents up to date, and gives

@@ -28,7 +28,9 @@ impl Volumes {
         let shared = local::mounted_for(&dir);
         let removal = tokio::task::spawn_blocking(move || remove(&dir, &*mounts));
         removal.await.map_err(|e| failed(e.to_string()))?.map_err(failed)?;
-        local::let_go(self, &shared).await.map_err(failed)
+        local::let_go(self, &shared).await.map_err(failed)?;
+        self.in_use.forget(uid);
+        Ok(())
     }
 }
 

@@ -9,10 +9,12 @@ use corten_semantics::taint::untolerated;
 use std::sync::Arc;
 
 mod machine;
+mod preemption;
 #[cfg(test)]
 mod tests;
 
 pub use machine::Machine;
+pub use preemption::choose as choose_victims;
 
 /// Why a pod is not taken: the pod's reason, and a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,12 +27,31 @@ impl Rejection {
     fn predicate(name: &str, why: &str) -> Self {
         Rejection { reason: name.into(), message: format!("Predicate {name} failed: {why}") }
     }
+}
 
-    fn lacking(resource: &str, requested: i64, used: i64, capacity: i64) -> Self {
+/// What there is not enough of: thousandths of processors, bytes, pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    pub resource: String,
+    pub requested: i64,
+    pub used: i64,
+    pub capacity: i64,
+}
+
+impl Lack {
+    /// How much more there would have to be.
+    fn missing(&self) -> i64 {
+        self.requested.saturating_sub(self.capacity.saturating_sub(self.used))
+    }
+}
+
+impl From<Lack> for Rejection {
+    fn from(l: Lack) -> Self {
         let message = format!(
-            "Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}"
+            "Node didn't have enough resource: {}, requested: {}, used: {}, capacity: {}",
+            l.resource, l.requested, l.used, l.capacity
         );
-        Rejection { reason: format!("OutOf{resource}"), message }
+        Rejection { reason: format!("OutOf{}", l.resource), message }
     }
 }
 
@@ -53,13 +74,37 @@ pub fn admit(
     allocatable: &ResourceList,
     node: Option<&Node>,
 ) -> Result<(), Rejection> {
+    match lacks_of(pod, bound, allocatable, node).into_iter().next() {
+        Some(lack) => Err(lack.into()),
+        None => suits(pod, bound, node),
+    }
+}
+
+/// The same for a critical pod, for which others make room: what there is not enough of.
+///
+/// # Errors
+/// The first other reason against it.
+pub fn admit_critical(
+    pod: &Pod,
+    bound: &[Arc<Pod>],
+    allocatable: &ResourceList,
+    node: Option<&Node>,
+) -> Result<Vec<Lack>, Rejection> {
+    suits(pod, bound, node).map(|()| lacks_of(pod, bound, allocatable, node))
+}
+
+fn lacks_of(pod: &Pod, bound: &[Arc<Pod>], allocatable: &ResourceList, node: Option<&Node>) -> Vec<Lack> {
     let mut allocatable = allocatable.clone();
     if let Some(node) = node {
         // Resources that others brought to the node.
         let more = node.status.allocatable.iter().filter(|(name, _)| is_scalar(name));
         allocatable.extend(more.map(|(name, amount)| (name.clone(), *amount)));
     }
-    fits(pod, bound, &allocatable)?;
+    lacks(pod, bound, &allocatable)
+}
+
+/// Whether the pod and the node want each other, and nobody has the pod's ports.
+fn suits(pod: &Pod, bound: &[Arc<Pod>], node: Option<&Node>) -> Result<(), Rejection> {
     if let Some(node) = node {
         if !RequiredNodes::of(pod).matches(node) {
             let why = "node(s) didn't match Pod's node affinity/selector";
@@ -103,11 +148,19 @@ fn others<'a>(pod: &Pod, bound: &'a [Arc<Pod>]) -> Vec<&'a Pod> {
 /// # Errors
 /// What there is not enough of.
 pub fn fits(pod: &Pod, bound: &[Arc<Pod>], allocatable: &ResourceList) -> Result<(), Rejection> {
+    lacks(pod, bound, allocatable).into_iter().next().map_or(Ok(()), |lack| Err(lack.into()))
+}
+
+fn lacks(pod: &Pod, bound: &[Arc<Pod>], allocatable: &ResourceList) -> Vec<Lack> {
     let others = others(pod, bound);
+    let mut lacks = Vec::new();
+    let mut lacking = |resource: &str, requested, used, capacity| {
+        lacks.push(Lack { resource: resource.into(), requested, used, capacity });
+    };
     if let Some(most) = allocatable.get("pods").map(|q| q.value()) {
         let used = i64::try_from(others.len()).unwrap_or(i64::MAX);
         if used >= most {
-            return Err(Rejection::lacking("pods", 1, used, most));
+            lacking("pods", 1, used, most);
         }
     }
     let options = RequestOptions::default();
@@ -116,18 +169,22 @@ pub fn fits(pod: &Pod, bound: &[Arc<Pod>], allocatable: &ResourceList) -> Result
     // A resource that the node does not know at all is not the node's to count.
     let scalars = wanted.keys().map(String::as_str).filter(|n| is_scalar(n) && allocatable.contains_key(*n));
     for resource in ["cpu", "memory", "ephemeral-storage"].into_iter().chain(scalars) {
-        let amount = |list: &ResourceList| match (list.get(resource), resource) {
-            (None, _) => 0,
-            (Some(q), "cpu") => q.milli_value(),
-            (Some(q), _) => q.value(),
-        };
+        let amount = |list: &ResourceList| amount_of(list, resource);
         let (requested, capacity) = (amount(&wanted), amount(allocatable));
         let used = held.iter().map(amount).fold(0, i64::saturating_add);
         if requested > 0 && requested > capacity.saturating_sub(used) {
-            return Err(Rejection::lacking(resource, requested, used, capacity));
+            lacking(resource, requested, used, capacity);
         }
     }
-    Ok(())
+    lacks
+}
+
+fn amount_of(list: &ResourceList, resource: &str) -> i64 {
+    match (list.get(resource), resource) {
+        (None, _) => 0,
+        (Some(q), "cpu") => q.milli_value(),
+        (Some(q), _) => q.value(),
+    }
 }
 
 fn host_ports(pod: &Pod) -> impl Iterator<Item = &ContainerPort> {

@@ -68,6 +68,7 @@ fn words(plan: &Plan) -> Vec<String> {
             Action::Kill { id, grace, .. } => format!("kill {id} {}", grace.as_secs()),
             Action::Replace { id, why, .. } => format!("replace {id}: {why}"),
             Action::Remove { id } => format!("remove {id}"),
+            Action::Collect { .. } => "collect".into(),
             Action::Resize { changes, .. } => format!("resize {}", changes.len()),
             Action::Finish => "finish".into(),
         })

@@ -12,6 +12,7 @@ use super::ephemeral;
 use super::memory::{Memory, ProbeState};
 use super::names::{TERMINATION_FILE, TERMINATION_POLICY};
 use super::observed::{Observed, Seen, SeenState};
+use crate::orders::PREEMPTED;
 use corten_api::core::v1::*;
 use corten_api::{Kind, Time};
 use corten_semantics::pod::is_sidecar;
@@ -45,7 +46,10 @@ fn disruption(pod: &Pod, out: &mut PodStatus, memory: &Memory, now: Timestamp) {
         type_: "DisruptionTarget".into(),
         status: "True".into(),
         reason: "TerminationByKubelet".into(),
-        message: order.message.clone(),
+        message: match order.reason.as_str() {
+            PREEMPTED => "Pod was preempted by Kubelet to accommodate a critical pod.".into(),
+            _ => order.message.clone(),
+        },
         observed_generation: pod.metadata.generation,
         last_transition_time: since.or(Some(Time::new(now))),
         ..PodCondition::default()

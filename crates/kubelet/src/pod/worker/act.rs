@@ -38,6 +38,23 @@ impl Worker {
         })
     }
 
+    /// Adds to the plan what is no longer needed of a pod that lives on; tells when there will be more.
+    pub(super) fn plan_collection(&mut self, plan: &mut Plan, now: Timestamp) -> Option<Duration> {
+        let ends = is_terminating(&self.pod) || is_terminal(&self.pod) || plan.failed.is_some();
+        // What is known may be older than an operation under way.
+        if ends || self.memory.failed.is_some() || self.operation.is_some() {
+            return None;
+        }
+        let (action, again) = collect(&self.observed, &self.shared.settings, now);
+        if action.is_none() {
+            self.memory.waiting.remove(COLLECT);
+        } else if let Some(wait) = self.memory.wait_for(COLLECT, now) {
+            return Some(again.map_or(wait, |a| a.min(wait)));
+        }
+        plan.actions.extend(action);
+        again
+    }
+
     pub(super) fn operate(&mut self, actions: Vec<Action>) {
         let stop = self.tasks.stop().child();
         self.operation = Some(stop.clone());
@@ -80,8 +97,10 @@ impl Worker {
         }
         let sandbox = self.observed.containers.iter().find(|c| c.id == id);
         let sandbox = sandbox.map(|c| c.sandbox.clone()).unwrap_or_default();
-        // While its pod ends, a container may still tell whether it is ready.
+        // While its pod ends, a container may still tell whether it is ready; a sidecar's probes all go on.
+        let sidecar = self.pod.spec.init_containers.iter().any(|c| c.name == name && is_sidecar(c));
         match self.probes.get(&id) {
+            Some(_) if ends && sidecar => {}
             Some(probes) if ends => probes.deadly.stop(),
             Some(_) => {
                 if let Some(probes) = self.probes.remove(&id) {

@@ -2,6 +2,7 @@
 
 mod act;
 mod finish;
+mod preempt;
 mod report;
 mod resources;
 mod watch;
@@ -9,15 +10,17 @@ mod watch;
 pub use self::report::Outcome;
 use self::report::Reporter;
 use super::allocation::Resize;
+use super::collect::collect;
 use super::memory::Memory;
 use super::observed::{self, Observed, observe};
-use super::operation::{Operation, Told, kill};
-use super::plan::{Action, plan, restarts};
+use super::operation::{COLLECT, Operation, Told, kill};
+use super::plan::{Action, Plan, plan, restarts};
 use super::probe::{self, Findings};
 use super::resources::pod_cgroup;
 use super::status::{self, Surroundings};
 use super::{admission, ephemeral, names};
 use crate::Shared;
+use crate::eviction::is_critical;
 use crate::workers::Wake;
 use corten_api::core::v1::{Container, Node, Pod, PodStatus};
 use corten_api::meta::v1::Preconditions;
@@ -216,7 +219,8 @@ impl Worker {
         self.memory.probes = self.findings.snapshot();
         let mut decided = plan(&self.pod, &self.observed, &self.memory, now);
         self.plan_resize(&mut decided);
-        decided.again = [decided.again, retry].into_iter().flatten().min();
+        let more = self.plan_collection(&mut decided, now);
+        decided.again = [decided.again, retry, more].into_iter().flatten().min();
         if let Some(failed) = decided.failed.filter(|_| self.memory.failed.is_none()) {
             self.shared.events.normal(&*self.pod, &failed.0, failed.1.clone());
             self.memory.failed = Some(failed);
@@ -319,8 +323,18 @@ impl Worker {
         let bound = shared.bound();
         let decided = Box::pin(crate::gate::admit(shared, &self.pod))
             .await
-            .and_then(|()| admission::able(&self.pod, &machine))
-            .and_then(|()| admission::admit(&self.pod, &bound, &shared.allocatable, node.as_deref()));
+            .and_then(|()| admission::able(&self.pod, &machine));
+        let (pod, has, node) = (&self.pod, &shared.allocatable, node.as_deref());
+        let decided = match decided {
+            Ok(()) if is_critical(pod) => match admission::admit_critical(pod, &bound, has, node) {
+                Ok(lacks) if lacks.is_empty() => Ok(()),
+                Ok(lacks) => Box::pin(self.make_room(&bound, &lacks)).await,
+                Err(rejection) => Err(rejection),
+            },
+            Ok(()) => admission::admit(pod, &bound, has, node),
+            Err(rejection) => Err(rejection),
+        };
+        let shared = &self.shared;
         if let Err(rejection) = decided
             && !is_terminating(&self.pod)
         {

@@ -35,7 +35,9 @@ pub fn probes(node: &Node) -> String {
     let mut out = String::new();
     if let Some(meters) = node.directory.meters() {
         let pods = node.directory.pods();
-        meters.keep_pods(|uid| pods.iter().any(|p| p.metadata.uid == uid));
+        meters.keep_pods(|namespace, name| {
+            pods.iter().any(|p| p.metadata.namespace == namespace && p.metadata.name == name)
+        });
         meters.write(&mut out, true);
     }
     out

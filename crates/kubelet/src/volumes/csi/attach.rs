@@ -18,11 +18,20 @@ pub async fn publish_context(
     spec: &Spec,
     driver: Option<&CSIDriver>,
 ) -> Result<HashMap<String, String>, Trouble> {
-    if spec.ephemeral || driver.is_some_and(|d| d.spec.attach_required == Some(false)) {
+    if !note_use(place, spec, driver) {
         return Ok(HashMap::new());
     }
     let attached = corten_rt::timeout(PATIENCE, wait(place, spec)).await;
     attached.unwrap_or_else(|| Err(Trouble::Unattached("context deadline exceeded".into())))
+}
+
+/// Notes that the pod wants the volume, if that is one that has to be attached; tells whether it is.
+pub fn note_use(place: &Place<'_>, spec: &Spec, driver: Option<&CSIDriver>) -> bool {
+    let attached = !spec.ephemeral && driver.is_none_or(|d| d.spec.attach_required != Some(false));
+    if attached {
+        place.volumes.in_use.note(&place.pod.metadata.uid, &spec.driver, &spec.handle);
+    }
+    attached
 }
 
 async fn wait(place: &Place<'_>, spec: &Spec) -> Result<HashMap<String, String>, Trouble> {

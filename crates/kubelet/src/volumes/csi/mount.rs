@@ -23,6 +23,10 @@ pub async fn set_up(place: &Place<'_>, spec: &Spec) -> Result<PathBuf, Trouble> 
     let object = object.as_deref();
     let again = there && object.is_some_and(|o| o.spec.requires_republish == Some(true));
     if there && !again {
+        if object.is_some() {
+            // Of an earlier process.
+            attach::note_use(place, spec, object);
+        }
         place.now_ready();
         return Ok(target);
     }
