@@ -8,9 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+/// The names of processes that a runtime keeps beside a pod's containers, in the pod's own groups.
+const SUPERVISORS: [&str; 2] = ["corten-pod", "conmon"];
+
 /// A runtime's cgroup.
 pub struct Tally {
-    processes: PathBuf,
+    dir: PathBuf,
     usage: Usage,
 }
 
@@ -47,9 +50,8 @@ impl Tally {
             let second = root.join(own);
             (second.clone(), Usage::Stat(second.join("cpu.stat")))
         };
-        let processes = dir.join("cgroup.procs");
-        std::fs::metadata(&processes).with_context(|| format!("find the cgroup {path}"))?;
-        Ok(Tally { processes, usage })
+        std::fs::metadata(dir.join("cgroup.procs")).with_context(|| format!("find the cgroup {path}"))?;
+        Ok(Tally { dir, usage })
     }
 
     /// CPU time up to now.
@@ -61,10 +63,18 @@ impl Tally {
         }
     }
 
-    /// The processes of the cgroup itself: the daemon, shims, supervisors.
+    /// The daemon, shims and supervisors: the cgroup's own processes, and those of the groups below that
+    /// are no containers.
     pub fn processes(&self) -> BTreeSet<u32> {
-        let text = std::fs::read_to_string(&self.processes).unwrap_or_default();
-        text.lines().filter_map(|line| line.parse().ok()).collect()
+        let mut found: BTreeSet<u32> = members(&self.dir).collect();
+        let mut below = vec![self.dir.clone()];
+        while let Some(dir) = below.pop() {
+            let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+            let groups: Vec<PathBuf> = entries.map(|e| e.path()).filter(|path| path.is_dir()).collect();
+            found.extend(groups.iter().flat_map(|group| members(group)).filter(|pid| is_supervisor(*pid)));
+            below.extend(groups);
+        }
+        found
     }
 
     /// Memory of the processes that were there `before`, and of those that came with `pods` pods.
@@ -87,6 +97,16 @@ impl Tally {
         each(&mut memory.pod_private);
         memory
     }
+}
+
+fn members(group: &Path) -> impl Iterator<Item = u32> + use<> {
+    let text = std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<u32>>().into_iter()
+}
+
+fn is_supervisor(pid: u32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    SUPERVISORS.iter().any(|supervisor| name.starts_with(supervisor))
 }
 
 /// The number after `name` at the start of a line.
