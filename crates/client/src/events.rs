@@ -61,7 +61,14 @@ impl EventRecorder {
 
     /// An event about a reference, such as one with a field path (`spec.containers{web}`).
     pub fn note(&self, about: ObjectReference, kind: &'static str, reason: &str, message: String) {
-        self.send(Note { about, kind, reason: reason.into(), message, same: None, annotations: BTreeMap::new() });
+        self.send(Note {
+            about,
+            kind,
+            reason: reason.into(),
+            message,
+            same: None,
+            annotations: BTreeMap::new(),
+        });
     }
 
     /// An event about something that goes on: of those with the same `story` the last message stands, in one
