@@ -1,0 +1,2 @@
+# The tests of control groups.
+"$SYS_TESTS" "${FILTER:-cgroups}" --nocapture --test-threads=1
