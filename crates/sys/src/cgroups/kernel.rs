@@ -223,7 +223,7 @@ fn create_in(hierarchy: &Hierarchy, path: &str) -> Result<()> {
         return Ok(());
     }
     let (above, _) = path.rsplit_once('/').unwrap_or_default();
-    let (parent, dir) = (group_dir(hierarchy, above), group_dir(hierarchy, path));
+    let dir = group_dir(hierarchy, path);
     let mut made = std::fs::create_dir(&dir);
     if made.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound) && !above.is_empty() {
         create_in(hierarchy, above)?;
@@ -239,7 +239,9 @@ fn create_in(hierarchy: &Hierarchy, path: &str) -> Result<()> {
         // Somebody else may have made the parents: all on the way must hand down what the last one is to have.
         hand_down_from_root(hierarchy, above, &dir)?;
     } else if hierarchy.controllers.iter().any(|c| c == "cpuset") {
-        inherit_cpuset(&parent, &dir)?;
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            inherit_cpuset(hierarchy, path, file)?;
+        }
     }
     Ok(())
 }
@@ -273,18 +275,18 @@ fn hand_down_controllers(dir: &Path, controllers: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A new group of version 1 may run nowhere until it is told where.
-fn inherit_cpuset(parent: &Path, dir: &Path) -> Result<()> {
-    for file in ["cpuset.cpus", "cpuset.mems"] {
-        let own = dir.join(file);
-        let now = std::fs::read_to_string(&own).context("read", own.display())?;
-        if now.trim().is_empty() {
-            let above = parent.join(file);
-            let value = std::fs::read_to_string(&above).context("read", above.display())?;
-            write_file(&own, value.trim())?;
-        }
+/// A new group of version 1 may run nowhere until it is told where; so may parents that somebody else made.
+/// The text that the group at `path` has in `file`.
+fn inherit_cpuset(hierarchy: &Hierarchy, path: &str, file: &str) -> Result<String> {
+    let own = group_dir(hierarchy, path).join(file);
+    let now = std::fs::read_to_string(&own).context("read", own.display())?;
+    if !now.trim().is_empty() || path.is_empty() {
+        return Ok(now);
     }
-    Ok(())
+    let (above, _) = path.rsplit_once('/').unwrap_or_default();
+    let value = inherit_cpuset(hierarchy, above, file)?;
+    write_file(&own, value.trim())?;
+    Ok(value)
 }
 
 fn write_file(file: &Path, value: &str) -> Result<()> {

@@ -80,7 +80,13 @@ fn apply_one(socket: &mut Socket, change: &Change) -> Result<()> {
         }
         Change::SetUp(name) => socket.request(encode::set_up(index_of(name)?), name),
         Change::SetHairpin(name) => socket.request(encode::set_hairpin(index_of(name)?), name),
-        Change::DeleteLink(name) => missing_is_fine(socket.request(encode::delete_link(name), name)),
+        Change::DeleteLink(name) => {
+            // Whether there is one is known without the lock under which all interfaces are changed.
+            if nix::net::if_::if_nametoindex(name.as_str()) == Err(nix::Error::ENODEV) {
+                return Ok(());
+            }
+            missing_is_fine(socket.request(encode::delete_link(name), name))
+        }
         Change::AddAddress(name, cidr) => {
             let message = encode::add_address(index_of(name)?, *cidr);
             existing_is_fine(socket.request(message, &format!("{cidr} on {name}")))
