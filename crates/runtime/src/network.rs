@@ -30,6 +30,12 @@ pub trait SandboxNetwork: Send + Sync + 'static {
     fn setup(&self, attachment: &Attachment) -> Result<Vec<IpAddr>, String>;
     /// Takes it away again; a sandbox without is fine, also one whose namespace is gone.
     fn teardown(&self, attachment: &Attachment) -> Result<(), String>;
+    /// Whether a stopped sandbox's interface may be taken away a little later, with nobody waiting: when the
+    /// namespace ends, the kernel does it by itself, for many at once, and what belongs to the sandbox alone is
+    /// all there is to give back.
+    fn may_be_late(&self, _attachment: &Attachment) -> bool {
+        false
+    }
     /// Removes what is left of sandboxes other than these.
     fn keep_only(&self, _sandboxes: &BTreeSet<String>) -> Result<(), String> {
         Ok(())

@@ -1,6 +1,6 @@
 //! Sandboxes: made, stopped, removed.
 
-use crate::network::namespace_of;
+use crate::network::{Attachment, namespace_of};
 use crate::record::{self, RECORD, SandboxRecord};
 use crate::runtime::{Runtime, blocking, internal};
 use crate::spec::{SandboxInput, SandboxPlan, plan_sandbox};
@@ -17,6 +17,8 @@ use tonic::Status;
 pub const HANDLER: &str = "corten";
 /// How long a supervisor gets to end its pod, before everything in the pod's groups is killed.
 const SHUTDOWN: Duration = Duration::from_secs(10);
+/// How long the kernel usually takes to end a namespace that nobody is in any more, and a little more.
+const NAMESPACE_ENDS: Duration = Duration::from_millis(300);
 /// Where a supervisor's last words go.
 const LOG: &str = "supervisor.log";
 
@@ -182,16 +184,44 @@ impl Runtime {
         if sandbox.record.lock().stopped && !*sandbox.alive.borrow() {
             return Ok(());
         }
-        let (network, attachment, networked) =
-            (self.network.clone(), sandbox.attachment(), sandbox.has_network());
-        let unwired = blocking(move || match networked {
-            true => network.teardown(&attachment).map_err(network_failed(&attachment.sandbox)),
-            false => Ok(()),
-        });
-        let (ended, unwired) = tokio::join!(self.end(sandbox), unwired);
-        ended.and(unwired)?;
+        let (attachment, networked) = (sandbox.attachment(), sandbox.has_network());
+        if networked && self.network.may_be_late(&attachment) {
+            self.end(sandbox).await?;
+            self.unwire_later(attachment);
+        } else {
+            let network = self.network.clone();
+            let unwired = blocking(move || match networked {
+                true => network.teardown(&attachment).map_err(network_failed(&attachment.sandbox)),
+                false => Ok(()),
+            });
+            let (ended, unwired) = tokio::join!(self.end(sandbox), unwired);
+            ended.and(unwired)?;
+        }
         sandbox.record.lock().stopped = true;
         self.save_sandbox(sandbox).await
+    }
+
+    /// Takes a sandbox's interface away when its namespace has had the time to end, which usually leaves nothing
+    /// to do but to give the address back. What fails is tried again; the next start does so too.
+    fn unwire_later(&self, attachment: Attachment) {
+        let network = self.network.clone();
+        self.tasks.spawn_until_stopped("unwire", async move {
+            let mut backoff = corten_rt::Backoff::new(NAMESPACE_ENDS, Duration::from_secs(30));
+            loop {
+                corten_rt::sleep(backoff.step()).await;
+                let (network, attachment) = (network.clone(), attachment.clone());
+                let sandbox = attachment.sandbox.clone();
+                let undone = blocking(move || {
+                    network.teardown(&attachment).map_err(network_failed(&attachment.sandbox))
+                });
+                match undone.await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, sandbox, "a sandbox's network is not taken down yet; trying again");
+                    }
+                }
+            }
+        });
     }
 
     /// Ends a sandbox's supervisor and with it all containers; by force, if it takes long.

@@ -54,6 +54,11 @@ impl SandboxNetwork for Holder {
         PodNet::teardown(self, &attachment.sandbox)
     }
 
+    fn may_be_late(&self, _: &Attachment) -> bool {
+        // Ports of the machine are claimed and given back with the pod, elsewhere.
+        true
+    }
+
     fn keep_only(&self, sandboxes: &BTreeSet<String>) -> Result<(), String> {
         *self.found.lock() = Some(sandboxes.clone());
         Ok(())

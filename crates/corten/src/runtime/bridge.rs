@@ -65,6 +65,11 @@ impl SandboxNetwork for Bridge {
         self.network.teardown(&attachment.sandbox).map_err(|e| e.to_string())
     }
 
+    fn may_be_late(&self, attachment: &Attachment) -> bool {
+        // The machine's ports are wanted by others at once.
+        attachment.ports.is_empty()
+    }
+
     fn keep_only(&self, sandboxes: &BTreeSet<String>) -> Result<(), String> {
         self.network.collect_garbage(sandboxes).map(drop).map_err(|e| e.to_string())
     }
