@@ -14,30 +14,40 @@ use std::time::Duration;
 
 /// Upstream's `containerLogMonitorInterval`.
 const PERIOD: Duration = Duration::from_secs(10);
+/// How soon to look again while a container writes so fast that its log outgrew the limit by far.
+const HASTE: Duration = Duration::from_secs(1);
+/// How many times its limit such a log is.
+const FAR: u64 = 2;
 
 /// Runs until dropped.
 pub async fn run(shared: Arc<Shared>, workers: Workers) {
     let rotation =
         Rotation { max_size: shared.settings.log_max_size, max_files: shared.settings.log_max_files };
+    let mut period = PERIOD;
     loop {
-        corten_rt::sleep(PERIOD).await;
-        if !workers.is_empty() {
-            Box::pin(look(&shared, &rotation)).await;
-        }
+        corten_rt::sleep(period).await;
+        let haste = !workers.is_empty() && Box::pin(look(&shared, &rotation)).await;
+        period = if haste { HASTE } else { PERIOD };
     }
 }
 
-async fn look(shared: &Shared, rotation: &Rotation) {
+/// Rotates what is due; whether a log had grown by far too large.
+async fn look(shared: &Shared, rotation: &Rotation) -> bool {
     let running = ContainerStateValue { state: ContainerState::ContainerRunning as i32 };
     let filter = ContainerFilter { state: Some(running), ..ContainerFilter::default() };
     let listed = match shared.cri.list_containers(ListContainersRequest { filter: Some(filter) }).await {
         Ok(listed) => listed.containers,
-        Err(error) => return tracing::debug!(%error, "the runtime did not list its containers"),
+        Err(error) => {
+            tracing::debug!(%error, "the runtime did not list its containers");
+            return false;
+        }
     };
+    let mut haste = false;
     for container in listed {
         let Some(log) = log_of(&shared.places, &container).filter(|log| rotation.is_due(log)) else {
             continue;
         };
+        haste |= std::fs::metadata(&log).is_ok_and(|m| m.len() > rotation.max_size.saturating_mul(FAR));
         let request = ReopenContainerLogRequest { container_id: container.id };
         let reopen =
             async { shared.cri.reopen_container_log(request).await.map(|_| ()).map_err(|e| e.to_string()) };
@@ -45,6 +55,7 @@ async fn look(shared: &Shared, rotation: &Rotation) {
             tracing::warn!(log = %log.display(), %error, "a container's log was not rotated");
         }
     }
+    haste
 }
 
 /// Where a container's log is, by its labels.

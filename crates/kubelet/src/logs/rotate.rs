@@ -59,7 +59,8 @@ impl Rotation {
         for path in old.drain(..excess) {
             fs::remove_file(path)?;
         }
-        old.iter().filter(|path| path.extension().is_none_or(|e| e != "gz")).try_for_each(|p| compress(p))
+        let plain = old.iter().filter(|path| path.extension().is_none_or(|e| e != "gz"));
+        plain.map(|path| compress(path).or_else(|error| give_up(path, error))).collect()
     }
 }
 
@@ -88,6 +89,19 @@ fn rotated(log: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// On a full disk an old log goes: otherwise no log could be rotated any more, and the disk would stay full.
+fn give_up(path: &Path, error: io::Error) -> io::Result<()> {
+    if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return Err(error);
+    }
+    tracing::warn!(log = %path.display(), "no space left to compress an old log; it is removed");
+    fs::remove_file(suffixed(path, ".tmp")).or_else(|e| match e.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(e),
+    })?;
+    fs::remove_file(path)
 }
 
 fn compress(path: &Path) -> io::Result<()> {
@@ -129,6 +143,18 @@ mod tests {
         let file = File::open(dir.path().join("0.log.19700101-000002.gz")).expect("file");
         flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("compressed");
         assert_eq!(text, "text 2");
+    }
+
+    #[test]
+    fn on_a_full_disk_old_logs_go() {
+        let dir = tempfile::tempdir().expect("directory");
+        let old = dir.path().join("0.log.1");
+        for (kind, left) in [(io::ErrorKind::PermissionDenied, 2), (io::ErrorKind::StorageFull, 0)] {
+            fs::write(&old, "text").expect("written");
+            fs::write(suffixed(&old, ".tmp"), "half").expect("written");
+            assert_eq!(give_up(&old, kind.into()).is_err(), left > 0);
+            assert_eq!(names(dir.path()).len(), left);
+        }
     }
 
     #[tokio::test]

@@ -164,10 +164,12 @@ impl Operation {
         let limits = Limits { pids, ..of_new(&pod_limits(&self.pod)) };
         let made = shared.cgroups.create(&cgroup).and_then(|()| shared.cgroups.set(&cgroup, &limits));
         if let Err(e) = made {
-            return Err(("FailedCreatePodContainer", format!("unable to ensure pod container exists: {e}")));
+            let message = format!("unable to ensure pod container exists: {e}");
+            shared.events.warning(&*self.pod, "FailedCreatePodContainer", message.clone());
+            return Err(("FailedCreatePodContainer", message));
         }
         if let Err(e) = std::fs::create_dir_all(&config.log_directory) {
-            return Err(("FailedCreatePodSandBox", format!("log directory: {e}")));
+            return Err(refused(format!("make the log directory {}: {e}", config.log_directory)));
         }
         let request = RunPodSandboxRequest { config: Some(config), runtime_handler: handler };
         let reply = shared.cri.run_pod_sandbox(request).await.map_err(|e| refused(e.to_string()))?;
@@ -180,7 +182,7 @@ impl Operation {
         };
         let shown = if self.pod.spec.host_network { vec![shared.host_ip.clone()] } else { ips.clone() };
         write_hosts(shared, &self.pod, &shown)
-            .map_err(|e| ("FailedCreatePodSandBox", format!("/etc/hosts: {e}")))?;
+            .map_err(|e| refused(format!("write the pod's /etc/hosts: {e}")))?;
         let _ = self.tell.send(Told::Sandbox(Sandbox { id, attempt, ready: true, ips }));
         Ok(())
     }
