@@ -3,10 +3,10 @@ pod bystander 'while :; do echo tick; sleep 0.2; done' | k create -f - >/dev/nul
 becomes 20 Running field pod/bystander .status.phase
 {
   pod forks 'while :; do (while :; do sleep 1000 & done); done' "" \
-    'resources: {requests: {cpu: 10m, memory: 8Mi}, limits: {cpu: 300m, memory: 64Mi}}'
+    'resources: {requests: {cpu: 10m, memory: 8Mi}, limits: {cpu: 300m, memory: 256Mi}}'
   pod eats 'tail /dev/zero' 'restartPolicy: Never' 'resources: {limits: {cpu: 500m, memory: 32Mi}}'
   pod writes 'yes "a line that is written as fast as it can be, over and over again, and read by nobody"' "" \
-    'resources: {limits: {cpu: 100m}}'
+    'resources: {limits: {cpu: 50m}}'
   grace=3 pod deaf 'trap "" TERM; while :; do sleep 1; done'
   pod ends 'exit 3'
 } | k create -f - >/dev/null
@@ -15,7 +15,7 @@ becomes 20 Running field pod/bystander .status.phase
 uid=$(field pod/forks .metadata.uid)
 of_group() { find /sys/fs/cgroup -path "*$FAULTS_CGROUP/*pod$uid/$1" -exec cat {} + 2>/dev/null || true; }
 refused() { of_group pids.events | sed -n 's/^max //p' | sort -n | tail -n 1; }
-becomes 20 100 of_group pids.max
+becomes 20 50 of_group pids.max
 becomes 60 "[1-9]*" refused
 
 becomes 30 OOMKilled field pod/eats '.status.containerStatuses[0].state.terminated.reason'
