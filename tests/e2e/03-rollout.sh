@@ -69,8 +69,9 @@ test_scale_up_and_down() {
 }
 
 test_recreate_stops_the_old_first() {
-  k create deployment once --image="$IMAGE" --replicas=2
-  k patch deployment once -p '{"spec":{"strategy":{"type":"Recreate","rollingUpdate":null},"template":{"spec":{"terminationGracePeriodSeconds":1}}}}'
+  k create deployment once --image="$IMAGE" --replicas=2 --dry-run=client -o json |
+    k patch --local -f - --type=merge -o json \
+      -p '{"spec":{"strategy":{"type":"Recreate"},"template":{"spec":{"terminationGracePeriodSeconds":1}}}}' | apply
   ready deployment/once
   k set env deployment/once A=b
   ready deployment/once
