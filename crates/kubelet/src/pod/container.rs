@@ -3,7 +3,7 @@
 use super::env::{Sources, environment};
 use super::expand::expand;
 use super::names::*;
-use super::resources::container_resources;
+use super::resources::{container_resources, ended_as_one};
 use super::security::security_context;
 use super::{mounts, names};
 use crate::Shared;
@@ -54,6 +54,7 @@ pub async fn container_config(
     let expanded = |list: &[String]| list.iter().map(|s| expand(s, lookup)).collect::<Vec<_>>();
     let words = termination_file(shared, pod, c, attempt).map_err(|e| format!("termination log: {e}"))?;
     let security = security_context(pod, c, Some(image), &setting.users, &shared.places.root)?;
+    let resources = container_resources(pod, c, shared.memory_bytes, shared.oom_floor);
     let config = ContainerConfig {
         metadata: Some(ContainerMetadata { name: c.name.clone(), attempt }),
         image: Some(ImageSpec {
@@ -74,7 +75,7 @@ pub async fn container_config(
         stdin_once: c.stdin_once,
         tty: c.tty,
         linux: Some(LinuxContainerConfig {
-            resources: Some(container_resources(pod, c, shared.memory_bytes, shared.oom_floor)),
+            resources: Some(ended_as_one(resources, shared.cgroups.is_unified())),
             security_context: Some(security),
         }),
         stop_signal: stop_signal(c) as i32,

@@ -50,6 +50,12 @@ pub fn container_resources(
     }
 }
 
+/// With version 2 of control groups, a container that runs out of memory ends as a whole, not one process of it.
+pub fn ended_as_one(resources: LinuxContainerResources, unified: bool) -> LinuxContainerResources {
+    let setting = unified.then(|| ("memory.oom.group".to_owned(), "1".to_owned()));
+    LinuxContainerResources { unified: setting.into_iter().collect(), ..resources }
+}
+
 /// The limit of every size of huge page that the machine has: none but what is asked for.
 fn hugepages(limits: &BTreeMap<String, Quantity>) -> BTreeMap<String, u64> {
     let mut out: BTreeMap<String, u64> = page_sizes().iter().map(|size| (size.clone(), 0)).collect();
@@ -231,6 +237,8 @@ mod tests {
         assert_eq!((r.cpu_quota, r.cpu_shares, r.memory_limit_in_bytes), (50_000, 512, 64 << 20));
         assert_eq!(r.oom_score_adj, -997);
         assert_eq!(container_resources(&p, &p.spec.containers[0], 1 << 30, 0).oom_score_adj, 0);
+        assert!(r.unified.is_empty() && ended_as_one(r.clone(), false) == r, "version 1 has no such setting");
+        assert_eq!(ended_as_one(r, true).unified["memory.oom.group"], "1");
         assert_eq!(pod_cgroup("/kubepods", &p), "/kubepods/podu");
         assert_eq!(
             pod_cgroup("/kubepods", &Pod { spec: Default::default(), ..p.clone() }),

@@ -1,6 +1,7 @@
 //! All kinds together, over a server that holds a few objects and a mount table in memory.
 
 mod csi;
+mod nfs;
 
 use super::*;
 use async_trait::async_trait;
