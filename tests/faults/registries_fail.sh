@@ -17,6 +17,7 @@ becomes 20 Running field pod/good .status.phase
 while IFS='|' read -r fault words; do
   becomes 60 "*Failed to pull image \"127.0.0.1:5000/$fault/app:1\": *${words}*" events "$fault"
   becomes 10 "*Error: ErrImagePull*" events "$fault"
+  [ "$fault" != hanging ] || continue
   becomes 60 ImagePullBackOff waiting "$fault"
   becomes 10 "*Back-off pulling image \"127.0.0.1:5000/$fault/app:1\"*" events "$fault"
 done <<'T'
