@@ -195,7 +195,8 @@ impl<K: Kind> Informer<K> {
             if error.is_expired() || error.code() == 400 {
                 position.clear();
             }
-            if started.elapsed() > Duration::from_secs(30) {
+            // It worked: what broke it, a restart perhaps, says nothing about the next attempt.
+            if started.elapsed() > Duration::from_secs(1) {
                 backoff.reset();
             }
             tracing::debug!(kind = ?K::INFO, %error, "watch ended, starting again");
