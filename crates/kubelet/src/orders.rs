@@ -21,11 +21,14 @@ pub struct Order {
 /// The reason of a pod that makes room for a critical one.
 pub const PREEMPTED: &str = "Preempting";
 
+/// Is called with the UID of each pod that is given an order.
+type Wake = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Orders by pod UID.
 #[derive(Default)]
 pub struct Orders {
     given: Mutex<HashMap<String, Order>>,
-    wake: OnceLock<Box<dyn Fn(&str) + Send + Sync>>,
+    wake: OnceLock<Wake>,
 }
 
 impl Orders {
