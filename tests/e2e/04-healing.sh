@@ -96,12 +96,12 @@ YAML
 }
 
 test_a_killed_supervisor_takes_its_pod_along_and_another_comes() {
-  local pod uid before
+  local pod uid before restarts
   pod=$(k get pods -l app=web -o jsonpath='{.items[0].metadata.name}')
   uid=$(field "pod/$pod" '{.metadata.uid}') before=$(field "pod/$pod" '{.status.containerStatuses[0].containerID}')
+  restarts=$(field "pod/$pod" '{.status.containerStatuses[0].restartCount}')
   kill -KILL "$(supervisor_of "$pod")"
-  eventually 30 is "pod/$pod" '{.status.containerStatuses[0].restartCount}' \
-    "$(($(field "pod/$pod" '{.status.containerStatuses[0].restartCount}') + 1))"
+  eventually 30 is "pod/$pod" '{.status.containerStatuses[0].restartCount}' $((restarts + 1))
   ready "pod/$pod"
   same "$(field "pod/$pod" '{.metadata.uid}')" "$uid"
   [ "$(field "pod/$pod" '{.status.containerStatuses[0].containerID}')" != "$before" ]

@@ -99,5 +99,7 @@ JSON
 }
 
 test_the_registry_ends() {
-  [ ! -e "$WORK/registry.pid" ] || pkill -f "docker-registry serve $WORK/registry.yml"
+  [ -e "$WORK/registry.pid" ] || return 0
+  kill "$(cat "$WORK/registry.pid")"
+  on node1 umount /etc/hosts
 }
