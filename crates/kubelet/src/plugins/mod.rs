@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use watch::Identity;
+use watch::{Identity, Watch};
 
 /// How long to wait for a connection, and for a plugin to say who it is.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,11 +72,21 @@ impl Registry {
         if let Err(error) = std::fs::create_dir_all(&self.dir) {
             tracing::warn!(dir = %self.dir.display(), %error, "the directory of plugins cannot be made");
         }
+        let mut watch = Watch::new(self.dir.clone());
         loop {
-            let sockets = watch::sockets(&self.dir);
+            let sockets = watch.sockets();
             self.reconcile(&sockets).await;
-            watch::pause().await;
+            watch.changed(self.next_try()).await;
         }
+    }
+
+    /// When the first of those that were refused is to be asked again.
+    fn next_try(&self) -> Option<Duration> {
+        let refused = self.known.values().filter_map(|known| match &known.state {
+            State::Refused { again, .. } => Some(*again),
+            State::Registered { .. } => None,
+        });
+        refused.min().map(|again| again.saturating_duration_since(Instant::now()))
     }
 
     async fn reconcile(&mut self, sockets: &BTreeMap<PathBuf, Identity>) {
