@@ -36,7 +36,9 @@ async fn serve(flags: &Cri, tasks: &Tasks) -> Result<()> {
             let (bridge, range, dir) =
                 (flags.bridge.clone(), flags.pod_cidr.clone(), flags.root.join("network"));
             let opened = tokio::task::spawn_blocking(move || Bridge::open(&bridge, &range, &dir));
-            Arc::new(opened.await?.context("make the pods' network")?)
+            let failed = "make the pods' network (where the kernel's nftables cannot translate addresses, \
+                          --cni-conf-dir takes a network of CNI plugins instead)";
+            Arc::new(opened.await?.context(failed)?)
         }
     };
     let runtime = Embedded::open(&layout, network, tasks).await?;
