@@ -13,7 +13,7 @@ becomes 20 Running field pod/bystander .status.phase
 
 # No more processes than the node allows a pod.
 uid=$(field pod/forks .metadata.uid)
-of_group() { find /sys/fs/cgroup -path "*$FAULTS_CGROUP/*pod$uid$1" -exec cat {} + 2>/dev/null || true; }
+of_group() { find /sys/fs/cgroup{,/*}"$FAULTS_CGROUP" -path "*pod$uid$1" -exec cat {} + 2>/dev/null || true; }
 refused() { of_group '*/pids.events' | sed -n 's/^max //p' | sort -n | tail -n 1; }
 becomes 20 50 of_group /pids.max
 becomes 60 "[1-9]*" refused
