@@ -59,8 +59,8 @@ impl Rotation {
         for path in old.drain(..excess) {
             fs::remove_file(path)?;
         }
-        let plain = old.iter().filter(|path| path.extension().is_none_or(|e| e != "gz"));
-        plain.map(|path| compress(path).or_else(|error| give_up(path, error))).collect()
+        let mut plain = old.iter().filter(|path| path.extension().is_none_or(|e| e != "gz"));
+        plain.try_for_each(|path| compress(path).or_else(|error| give_up(path, error)))
     }
 }
 
