@@ -35,6 +35,7 @@ pub struct Pods {
 pub struct Pod {
     sandbox: String,
     container: String,
+    logs: String,
 }
 
 /// How long one life's parts took.
@@ -106,6 +107,7 @@ impl Pods {
 
     async fn start(&self) -> Result<(Pod, Duration, Duration)> {
         let config = self.config();
+        let logs = config.log_directory.clone();
         let began = Instant::now();
         let request =
             RunPodSandboxRequest { config: Some(config.clone()), ..RunPodSandboxRequest::default() };
@@ -120,7 +122,7 @@ impl Pods {
             self.client.create_container(request).await.context("create a container")?.container_id;
         let request = StartContainerRequest { container_id: container.clone() };
         self.client.start_container(request).await.context("start a container")?;
-        Ok((Pod { sandbox, container }, made, began.elapsed() - made))
+        Ok((Pod { sandbox, container, logs }, made, began.elapsed() - made))
     }
 
     async fn end(&self, pod: &Pod) -> Result<(Duration, Duration)> {
@@ -129,7 +131,10 @@ impl Pods {
         self.client.stop_container(request).await.context("stop a container")?;
         let stopped = began.elapsed();
         self.remove(pod.sandbox.clone()).await?;
-        Ok((stopped, began.elapsed() - stopped))
+        let ended = began.elapsed();
+        // The logs are the client's to remove.
+        let _ = std::fs::remove_dir_all(&pod.logs);
+        Ok((stopped, ended - stopped))
     }
 
     async fn remove(&self, id: String) -> Result<()> {
