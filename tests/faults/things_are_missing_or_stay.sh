@@ -15,24 +15,24 @@ for name in wants mounts; do
   becomes 10 hello k logs $name
 done
 
-# Processes from elsewhere come to sit in the pod's control group, again and again for a while.
+# A process from elsewhere sits in the pod's control group, and a mount keeps the group from being removed.
 pod parked 'exec sleep 1000' | k create -f - >/dev/null
 becomes 20 Running field pod/parked .status.phase
 uid=$(field pod/parked .metadata.uid)
 groups() { find /sys/fs/cgroup{,/*}"$FAULTS_CGROUP" -name "pod$uid" -type d 2>/dev/null || true; }
 [ -n "$(groups)" ] || fail "the pod has no control groups"
 held=$(groups | grep -e /pids/ -e /unified/ | head -n 1)
-mkdir "$held/foreign"; rm -f "$FAULTS_DATA/enough"
-trap 'touch "$FAULTS_DATA/enough"' EXIT
-(until [ -e "$FAULTS_DATA/enough" ]; do
-  sleep 1 & echo $! >"$held/foreign/cgroup.procs"; sleep 0.01
-done) 2>/dev/null & parking=$!
+mkdir "$held/foreign" "$held/parked"; mount -t tmpfs foreign "$held/foreign"
+trap 'umount "$held/foreign" 2>/dev/null || true' EXIT
+sleep 1000 & parked=$!; disown
+echo $parked >"$held/parked/cgroup.procs"
 k delete pod parked --wait=false >/dev/null
 gone() { k get pod parked --ignore-not-found -o name; groups; }
 sleep 3
 [ -d "$held" ] || fail "the group was not held"
 becomes 20 "*FailedKillPod*remove the control group*" events parked
-touch "$FAULTS_DATA/enough"; wait $parking || true
+lives $parked && fail "a process outlived the pod in whose control group it sat"
+umount "$held/foreign"
 becomes 60 "" gone
 
 # A mount in the pod's volume is busy, and one within it; a file in another cannot be removed.
@@ -52,4 +52,4 @@ becomes 20 0 mounted
 chattr -i "$volumes/disk/immutable"
 gone() { k get pod busy --ignore-not-found -o name; ls "$data/kubelet/pods" | grep "$uid" || true; }
 becomes 60 "" gone
-survived "a missing Secret and ConfigMap (pods started once they came), a control group that others kept busy, a busy mount, a file that could not be removed"
+survived "a missing Secret and ConfigMap (pods started once they came), a control group that a mount and a foreign process kept busy, a busy mount, a file that could not be removed"
