@@ -46,7 +46,9 @@ pub fn plan_container(input: &ContainerInput<'_>) -> Result<ContainerPlan, Refus
         cgroup: &cgroup,
     };
     if let (Some(name), false) = (resources.unified.keys().next(), input.machine.cgroups.is_unified()) {
-        return Err(unsupported(format!("{name} is a setting of control groups of version 2; here is version 1")));
+        return Err(unsupported(format!(
+            "{name} is a setting of control groups of version 2; here is version 1"
+        )));
     }
     let mounts = mounts::all(&situation, &brought.mounts)?;
     let (masked_paths, mut readonly_paths) = match context.privileged {
