@@ -215,7 +215,12 @@ pub struct ResourceFlags {
     #[arg(long, env = "CORTEN_MINIMUM_CONTAINER_TTL_DURATION", default_value = "0")]
     pub minimum_container_ttl_duration: String,
     /// How many ended runs of each container stay; -1 for all.
-    #[arg(long, env = "CORTEN_MAXIMUM_DEAD_CONTAINERS_PER_CONTAINER", default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        env = "CORTEN_MAXIMUM_DEAD_CONTAINERS_PER_CONTAINER",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub maximum_dead_containers_per_container: i32,
     /// The most processes of a pod; -1 for any number.
     #[arg(long, env = "CORTEN_POD_MAX_PIDS", default_value_t = -1, allow_negative_numbers = true)]

@@ -149,7 +149,8 @@ mod tests {
             assert_eq!(read(arguments).expect("valid").pulls_at_once(), at_once, "{arguments:?}");
         }
         assert!(read(&["--max-parallel-image-pulls=2", "--serialize-image-pulls=true"]).is_err());
-        let settings = read(&["--maximum-dead-containers-per-container=-1", "--pod-max-pids=64"]).expect("valid");
+        let settings =
+            read(&["--maximum-dead-containers-per-container=-1", "--pod-max-pids=64"]).expect("valid");
         assert_eq!((settings.most_dead_per_container, settings.pod_pids), (None, 64));
     }
 }

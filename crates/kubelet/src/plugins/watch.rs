@@ -86,21 +86,30 @@ impl Watch {
     }
 }
 
-/// Waits for news and forgets them: they are seen when looking.
+/// Waits for news and forgets them: they are seen when looking. What cannot be read is looked for now and then.
 async fn drained(events: &Receiver) {
-    let mut buffer = [0_u8; 4096];
-    let mut some = false;
-    while !some {
+    loop {
         if events.readable().await.is_err() {
             return std::future::pending().await;
         }
-        loop {
-            match events.try_read(&mut buffer) {
-                Ok(1..) => some = true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // What cannot be read is looked for now and then.
-                _ => return std::future::pending().await,
-            }
+        match drain(events) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(_) => return std::future::pending().await,
+        }
+    }
+}
+
+/// Reads what is there; whether it was something.
+fn drain(events: &Receiver) -> io::Result<bool> {
+    let mut buffer = [0_u8; 4096];
+    let mut some = false;
+    loop {
+        match events.try_read(&mut buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => some = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(some),
+            Err(error) => return Err(error),
         }
     }
 }
