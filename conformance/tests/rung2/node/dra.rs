@@ -25,6 +25,7 @@ fn claim() -> Value {
 }
 
 #[tokio::test]
+#[ignore = "the server has no server-side apply yet"]
 async fn dra_resourceclaim_crud_status() -> Result<()> {
     spec(async |cluster| {
         let life = Life {
