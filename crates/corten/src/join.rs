@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Joins, and runs the node until asked to stop.
 pub async fn run(flags: Flags) -> Result<()> {
-    process::claim(&flags.at.data_dir)?;
+    process::claim(&flags.at.data_dir).await?;
     let tasks = Tasks::new(Stop::new());
     let started = Box::pin(start(&flags, &tasks)).await;
     let result = match &started {

@@ -29,13 +29,20 @@ pub fn start_logging(verbose: u8) {
     tracing_subscriber::registry().with(layer).with(targets).init();
 }
 
+/// How long a process that was killed may take to let go of its files.
+const LETTING_GO: Duration = Duration::from_secs(3);
+
 /// Makes the data directory and notes who works in it.
-pub fn claim(data_dir: &Path) -> Result<()> {
+pub async fn claim(data_dir: &Path) -> Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(data_dir)
         .with_context(|| format!("make {}", data_dir.display()))?;
+    let began = corten_rt::Instant::now();
+    while running(data_dir).is_some() && began.elapsed() < LETTING_GO {
+        corten_rt::sleep(Duration::from_millis(20)).await;
+    }
     if let Some(pid) = running(data_dir) {
         bail!("a corten (pid {pid}) runs from {} already: `corten down` stops it", data_dir.display());
     }
@@ -95,9 +102,11 @@ pub async fn end(pid: i32, grace: Duration) -> Result<()> {
     Ok(())
 }
 
+/// Whether nothing of it runs any more: its files are open until its last thread has ended.
 fn is_zombie(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    threads <= 1 && stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 /// Starts the same command in the background, and waits until it says that the node is ready.

@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Control plane and node, until asked to stop.
 pub async fn run(flags: Up) -> Result<()> {
-    process::claim(&flags.server.at.data_dir)?;
+    process::claim(&flags.server.at.data_dir).await?;
     let tasks = Tasks::new(Stop::new());
     let outcome = start(&flags, &tasks).await;
     let result = match &outcome {
@@ -30,7 +30,7 @@ pub async fn run(flags: Up) -> Result<()> {
 
 /// The control plane alone, until asked to stop.
 pub async fn run_server(flags: Server) -> Result<()> {
-    process::claim(&flags.at.data_dir)?;
+    process::claim(&flags.at.data_dir).await?;
     let tasks = Tasks::new(Stop::new());
     let outcome = serve(&flags, &tasks).await;
     let result = match &outcome {

@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until asked to stop. Pods go on running.
 pub async fn run(flags: Cri) -> Result<()> {
-    process::claim(&flags.root)?;
+    process::claim(&flags.root).await?;
     let tasks = Tasks::new(Stop::new());
     let result = match serve(&flags, &tasks).await {
         Ok(()) => process::until_asked(tasks.stop()).await,
