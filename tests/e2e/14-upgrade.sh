@@ -1,7 +1,7 @@
 # Upgrade in place: another executable takes over, and pods do not notice.
 # shellcheck shell=bash
-# OLDER may name an executable of an earlier version. Without one it is ours with its supervisor under another
-# name, so that the newer one finds pods whose supervisor is not its own.
+# OLDER may name an executable of an earlier version, whose supervisors are then others than the newer one's.
+# Without one it is a copy of ours.
 
 older=$WORK/corten-older newer=$WORK/corten-newer
 
@@ -15,8 +15,7 @@ test_pods_are_started_by_the_older_version() {
   if [ -n "${OLDER:-}" ]; then
     cp "$OLDER" "$older"
   else
-    LC_ALL=C sed 's/corten-pod-[0-9a-f]\{16\}/corten-pod-0123456789abcdef/g' "$CORTEN" >"$older"
-    chmod +x "$older"
+    cp "$CORTEN" "$older"
   fi
   cp "$CORTEN" "$newer"
   use "$older"
@@ -112,7 +111,7 @@ test_logs_go_on_without_a_gap() {
 
 test_the_newer_version_speaks_to_the_older_supervisors() {
   [ -n "$(old_supervisors)" ]
-  [ ! -e "$(supervisor_of_older)" ]
+  [ -z "${OLDER:-}" ] || [ ! -e "$(supervisor_of_older)" ]
   same "$(echo in | k exec -i ticker -c main -- cat)" in
   same "$(in_pod web wget -qO- http://127.0.0.1/)" 'hello from corten'
   local code=0
@@ -155,7 +154,7 @@ test_new_pods_have_the_newer_supervisor() {
 test_older_pods_end_in_order() {
   k delete pod ticker web
   same "$(cat "$WORK/ticker/said")" term
-  eventually 20 same "$(old_supervisors)" ""
+  [ -z "${OLDER:-}" ] || eventually 20 same "$(old_supervisors)" ""
 }
 
 test_an_executable_replaced_in_its_place() {
