@@ -211,7 +211,8 @@ impl Pod {
     pub fn log(&self, id: &str) -> String {
         let text = std::fs::read_to_string(self.dir.join(id).join("log")).unwrap_or_default();
         let mut all = String::new();
-        for line in text.lines() {
+        // A line that is being written counts once it is whole.
+        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
             let mut fields = line.splitn(4, ' ');
             let tag = fields.nth(2).unwrap();
             all.push_str(fields.next().unwrap_or_default());
