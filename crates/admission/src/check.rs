@@ -1,5 +1,6 @@
 //! What a check is, and what it is told.
 
+use crate::notes::Notes;
 use async_trait::async_trait;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::{Kind, KindInfo, Object};
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub old: Option<&'a dyn Object>,
     /// The cluster's objects.
     pub objects: &'a dyn Lookup,
+    /// Takes warnings for the client, and annotations for the audit log.
+    pub notes: &'a Notes,
 }
 
 impl Context<'_> {

@@ -12,6 +12,7 @@ mod default_toleration_seconds;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
+mod notes;
 mod persistent_volume_claim_resize;
 mod priority;
 mod runtime_class;
@@ -20,6 +21,7 @@ mod taint_nodes;
 
 pub use chain::Chain;
 pub use check::{Check, Context, Operation};
+pub use notes::Notes;
 pub use priority::system_classes;
 
 #[cfg(test)]

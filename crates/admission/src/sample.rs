@@ -1,6 +1,7 @@
 //! Writes for the checks' tests.
 
 use crate::check::{Check, Context, Operation};
+use crate::notes::Notes;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::core::v1::{Container, Pod};
 use corten_api::meta::v1::ObjectMeta;
@@ -19,6 +20,7 @@ pub struct Request {
     pub user: UserInfo,
     pub old: Option<Box<dyn Object>>,
     pub objects: Vec<Arc<dyn Object>>,
+    pub notes: Notes,
 }
 
 impl Request {
@@ -32,6 +34,7 @@ impl Request {
             user: UserInfo { username: "jane".into(), ..UserInfo::default() },
             old: None,
             objects: Vec::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Request {
             dry_run: false,
             old: self.old.as_deref(),
             objects: &self.objects,
+            notes: &self.notes,
         }
     }
 

@@ -24,13 +24,17 @@ use crate::registry::{
 /// Calls on a registry under one identity.
 pub struct LocalTransport {
     registry: Arc<Registry>,
-    ctx: RequestContext,
+    user: Arc<UserInfo>,
 }
 
 impl LocalTransport {
     /// Calls as `user`.
     pub fn new(registry: Arc<Registry>, user: UserInfo) -> Self {
-        LocalTransport { registry, ctx: RequestContext { user: Arc::new(user) } }
+        LocalTransport { registry, user: Arc::new(user) }
+    }
+
+    fn context(&self) -> RequestContext {
+        RequestContext { user: self.user.clone(), ..RequestContext::default() }
     }
 
     fn authorize(&self, target: &Target, verb: &str, fields: &str) -> ApiResult<()> {
@@ -44,7 +48,7 @@ impl LocalTransport {
             namespace: target.namespace.as_deref().unwrap_or_default(),
             name: &name,
             fields: fields.as_ref(),
-            ..Attributes::resource(&self.ctx.user, verb, target.kind.group, target.kind.plural)
+            ..Attributes::resource(&self.user, verb, target.kind.group, target.kind.plural)
         };
         self.registry.authorizer().check(&attributes)
     }
@@ -54,7 +58,7 @@ impl LocalTransport {
 impl Transport for LocalTransport {
     async fn call(&self, target: Target, call: Call) -> ApiResult<Answer> {
         self.authorize(&target, verb(&call), selectors(&call))?;
-        let (registry, ctx) = (&self.registry, &self.ctx);
+        let (registry, ctx) = (&self.registry, &self.context());
         match call {
             Call::Get => {
                 let entry = registry.get(ctx, &target, &GetOptions::default()).await?;
@@ -90,7 +94,7 @@ impl Transport for LocalTransport {
             allow_bookmarks: true,
             timeout: None,
         };
-        let watch = self.registry.watch(&self.ctx, &target, &options).await?;
+        let watch = self.registry.watch(&self.context(), &target, &options).await?;
         Ok(watch.map(event).boxed())
     }
 }

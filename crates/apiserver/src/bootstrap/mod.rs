@@ -68,7 +68,7 @@ impl System {
             groups: vec![identity::MASTERS.into(), identity::AUTHENTICATED.into()],
             ..UserInfo::default()
         };
-        System { registry, ctx: RequestContext { user: Arc::new(user) } }
+        System { registry, ctx: RequestContext { user: Arc::new(user), ..RequestContext::default() } }
     }
 
     async fn ensure(&self, advertised: SocketAddr) -> ApiResult<()> {

@@ -97,7 +97,14 @@ async fn admit(
     let time = request_time(&api, &query)?;
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, ());
-    let exchange = Exchange { request, body: Some(body), info, query, context: RequestContext { user }, api };
+    let exchange = Exchange {
+        request,
+        body: Some(body),
+        info,
+        query,
+        context: RequestContext { user, ..RequestContext::default() },
+        api,
+    };
     if long {
         return route::dispatch(exchange).await;
     }

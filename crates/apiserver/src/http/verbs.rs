@@ -221,6 +221,7 @@ pub fn finish(
     };
     let mut answer = response::object_answer(exchange.headers(), code, encoder.media_type(), bytes);
     warnings.extend(reply.warnings);
+    warnings.extend(exchange.context.notes.take_warnings());
     response::warn(&mut answer, &warnings);
     Ok(answer)
 }

@@ -28,6 +28,7 @@ impl Admission<'_> {
             dry_run: self.dry_run,
             old,
             objects: &*registry.cache,
+            notes: &self.ctx.notes,
         }
     }
 }

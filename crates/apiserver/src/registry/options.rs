@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use corten_admission::Notes;
 use corten_api::KindInfo;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::meta::v1::{Preconditions, Status};
@@ -17,6 +18,8 @@ pub use corten_client::transport::{PatchType, Target};
 pub struct RequestContext {
     /// The caller, after impersonation.
     pub user: Arc<UserInfo>,
+    /// What admission says beside yes and no.
+    pub notes: Arc<Notes>,
 }
 
 /// What is done about unknown and duplicate fields of a body.

@@ -110,7 +110,7 @@ async fn components_call_in_process_with_their_own_rights() {
         c.registry.get(&ctx(), &of::<ConfigMap>("default", "a"), &Default::default()).await.expect("there");
     assert!(std::ptr::addr_eq(Arc::as_ptr(&read), Arc::as_ptr(&entry.object())), "one object, shared");
 
-    let context = RequestContext { user: Arc::new(alice) };
+    let context = RequestContext { user: Arc::new(alice), ..RequestContext::default() };
     let grab = ClusterRole {
         metadata: meta("", "grab"),
         rules: vec![PolicyRule {

@@ -83,7 +83,8 @@ impl Cluster {
 
 pub fn ctx() -> RequestContext {
     let groups = vec!["system:masters".to_string()];
-    RequestContext { user: Arc::new(UserInfo { username: "admin".into(), groups, ..UserInfo::default() }) }
+    let user = UserInfo { username: "admin".into(), groups, ..UserInfo::default() };
+    RequestContext { user: Arc::new(user), ..RequestContext::default() }
 }
 
 /// Where objects of a kind lie; empty texts for none.
