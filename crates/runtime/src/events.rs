@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 /// Events that wait for a listener who is slow; one who is slower must list again.
-const MOST_WAITING: usize = 4096;
+const MOST_WAITING: usize = 512;
 
 /// Where events go.
 pub struct Events {

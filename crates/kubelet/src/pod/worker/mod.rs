@@ -120,7 +120,8 @@ impl Worker {
     /// Works until the pod is gone.
     pub async fn run(mut self) {
         loop {
-            match self.look().await {
+            // Boxed: a look needs much more room than the wait between two.
+            match Box::pin(self.look()).await {
                 Next::Over => break,
                 Next::Wait(again) => self.wait(again).await,
             }
