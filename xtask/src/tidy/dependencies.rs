@@ -4,12 +4,13 @@
 use super::Finding;
 
 /// Every crate of ours and its row.
-const ROWS: [(&str, u8); 23] = [
+const ROWS: [(&str, u8); 24] = [
     ("sys", 0),
     ("rt", 0),
     ("store", 0),
     ("streaming", 0),
     ("api-derive", 0),
+    ("cel", 0),
     ("pod", 0),
     ("api", 1),
     ("codec", 2),
@@ -34,8 +35,9 @@ const ROWS: [(&str, u8); 23] = [
 const BESIDE: [(&str, &str); 2] = [("store", "rt"), ("streaming", "rt")];
 
 /// What a crate must not use although it stands lower, and why.
-const NEVER: [(&str, &[&str], &str); 16] = [
+const NEVER: [(&str, &[&str], &str); 17] = [
     ("api", &["rt", "sys", "store", "streaming", "tokio", "hyper"], "types do no input or output"),
+    ("cel", &["rt", "sys", "store", "streaming", "tokio", "hyper"], "values in, values out"),
     ("codec", &["rt", "sys", "store", "streaming", "tokio", "hyper"], "bytes in, objects out"),
     ("semantics", &["rt", "sys", "store", "streaming", "tokio", "hyper"], "pure rules"),
     ("kinds", &["rt", "sys", "store", "streaming", "tokio", "hyper"], "strategies are pure"),
