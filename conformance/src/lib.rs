@@ -11,6 +11,7 @@ pub mod helper;
 mod kubectl;
 mod objects;
 pub mod pods;
+pub mod rest;
 mod socket;
 mod streams;
 
