@@ -15,6 +15,7 @@ pub trait Reflect: Any + Debug + Send + Sync {
 }
 
 /// A value, seen.
+#[derive(Clone, Copy)]
 pub enum View<'a> {
     /// An unset optional.
     Null,

@@ -237,7 +237,7 @@ impl Encoder<'_> {
 }
 
 /// Whether Go would not write the field.
-fn left_out(field: &Field, view: &View<'_>) -> bool {
+pub(crate) fn left_out(field: &Field, view: &View<'_>) -> bool {
     match view {
         // A plain time is `null` when unset, as is a pointer without `omitempty`.
         View::Null => !(field.nullable || field.optional && field.required),
