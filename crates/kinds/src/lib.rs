@@ -37,6 +37,7 @@ pub mod selectors;
 pub mod storage;
 mod strategy;
 mod table;
+mod webhook_client;
 
 pub use columns::{Column, TableColumn};
 pub use lifecycle::{before_create, before_update};
