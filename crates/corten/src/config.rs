@@ -1,5 +1,6 @@
 //! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
 
+use crate::control::AuditFlags;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -119,6 +120,8 @@ pub struct Server {
     /// Where the administrator's kubeconfig is written; DATA_DIR/kubeconfig when absent.
     #[arg(long, env = "CORTEN_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub audit: AuditFlags,
 }
 
 #[derive(Args, Clone, Debug)]

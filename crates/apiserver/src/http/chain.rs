@@ -1,11 +1,13 @@
 //! What every request goes through, in upstream's order: who is it, as whom do they act, is there room, may
 //! they, and then the work itself, within its time.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use corten_admission::Notes;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::selector::FieldSelector;
 use corten_auth::authenticate::{Peer, bearer, is_open};
@@ -18,10 +20,12 @@ use hyper::Request;
 use hyper::body::Incoming;
 
 use super::negotiate::{self, Offer};
+use super::passage::{Passage, attempted};
 use super::path::RequestInfo;
 use super::query::Query;
 use super::response::{self, AUDIT_ID, Response};
 use super::{Api, route};
+use crate::audit::Record;
 use crate::registry::RequestContext;
 
 /// A request on its way.
@@ -33,6 +37,8 @@ pub struct Exchange {
     pub info: Arc<RequestInfo>,
     pub query: Query,
     pub context: RequestContext,
+    /// What the audit log is told; none when it wants nothing of this request.
+    pub record: Option<Arc<Record>>,
 }
 
 impl Exchange {
@@ -43,26 +49,41 @@ impl Exchange {
 }
 
 /// Answers one request; never fails.
-pub async fn serve(api: Arc<Api>, peer: Arc<Peer>, request: Request<Incoming>) -> Response {
-    let audit_id = audit_id(request.headers());
+pub async fn serve(
+    api: Arc<Api>,
+    peer: Arc<Peer>,
+    from: Option<IpAddr>,
+    request: Request<Incoming>,
+) -> Response {
+    let passage = Passage::new(&api, audit_id(request.headers()), from);
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let info = RequestInfo::new(request.method(), request.uri().path(), &query);
     // An error is told in the format that an answer would have had.
     let accepted = negotiate::answer(request.headers(), &query, Offer::Plain).unwrap_or_default();
     let info = Arc::new(info);
-    let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query);
+    let long = info.is_long_running(&query);
+    let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query, &passage);
     let work = AssertUnwindSafe(work).catch_unwind().await;
-    let mut answer = match work {
+    let answer = match work {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => response::error(&error, accepted),
-        Err(_) => {
+        Ok(Err(error)) => {
+            if let Some(record) = passage.record.get() {
+                record.status(error.status());
+            }
+            response::error(&error, accepted)
+        }
+        Err(panic) => {
+            if let Some(record) = passage.record.get() {
+                record.panicked(panic.downcast_ref::<String>().map_or("", String::as_str));
+            }
             tracing::error!(verb = info.verb, path = info.path, "a request's handler panicked");
             let message = "This request caused apiserver to panic. Look in the logs for details.";
             response::text(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
     };
     api.metrics.count(&info, answer.status().as_u16());
-    response::finish(&mut answer, &audit_id);
+    let mut answer = passage.answered(answer, long);
+    response::finish(&mut answer, &passage.audit_id);
     answer
 }
 
@@ -81,9 +102,20 @@ async fn admit(
     request: Request<Incoming>,
     info: Arc<RequestInfo>,
     query: Query,
+    passage: &Passage,
 ) -> ApiResult<Response> {
-    let user = identify(&api, peer, &request, &info)?;
+    let identified = identify(&api, peer, &request, &info);
+    let record = passage.record(&api, &request, identified.as_ref().ok(), &info).cloned();
+    let user = identified.inspect_err(|_| {
+        if let Some(record) = &record {
+            record.refused(attempted(request.headers(), &query, peer));
+        }
+    })?;
+    let caller = Arc::clone(&user);
     let user = impersonate(&api, user, request.headers())?;
+    if let Some(record) = record.as_ref().filter(|_| !Arc::ptr_eq(&caller, &user)) {
+        record.impersonated(&user);
+    }
     let long = info.is_long_running(&query);
     let _place = if long {
         None
@@ -93,7 +125,8 @@ async fn admit(
             None => return Ok(too_many(&api)),
         }
     };
-    authorize(&api, &user, &info, &query)?;
+    let notes = record.as_ref().map(|_| &*passage.notes);
+    authorize(&api, &user, &info, &query, notes)?;
     let time = request_time(&api, &query)?;
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, ());
@@ -102,7 +135,8 @@ async fn admit(
         body: Some(body),
         info,
         query,
-        context: RequestContext { user, ..RequestContext::default() },
+        context: RequestContext { user, notes: Arc::clone(&passage.notes) },
+        record,
         api,
     };
     if long {
@@ -178,19 +212,26 @@ fn impersonate(api: &Api, caller: Arc<UserInfo>, headers: &HeaderMap) -> ApiResu
     Ok(Arc::new(wish.user))
 }
 
-fn authorize(api: &Api, user: &UserInfo, info: &RequestInfo, query: &Query) -> ApiResult<()> {
+/// Whether they may; `notes` are told how it was decided.
+fn authorize(
+    api: &Api,
+    user: &UserInfo,
+    info: &RequestInfo,
+    query: &Query,
+    notes: Option<&Notes>,
+) -> ApiResult<()> {
     if !info.is_resource {
         // Whoever has proved nothing got here for an open path alone.
         if is_open(&info.path) && matches!(info.verb.as_str(), "get" | "head") {
             return Ok(());
         }
-        return api.authorizer.check(&Attributes::path(user, &info.verb, &info.path));
+        return decide(api, &Attributes::path(user, &info.verb, &info.path), notes);
     }
     let selector = query
         .get("fieldSelector")
         .filter(|_| matches!(info.verb.as_str(), "list" | "watch" | "deletecollection"))
         .and_then(|text| FieldSelector::parse(text).ok());
-    api.authorizer.check(&Attributes {
+    let attributes = Attributes {
         version: &info.version,
         subresource: &info.subresource,
         namespace: &info.namespace,
@@ -198,7 +239,18 @@ fn authorize(api: &Api, user: &UserInfo, info: &RequestInfo, query: &Query) -> A
         path: &info.path,
         fields: selector.as_ref(),
         ..Attributes::resource(user, &info.verb, &info.group, &info.resource)
-    })
+    };
+    decide(api, &attributes, notes)
+}
+
+fn decide(api: &Api, attributes: &Attributes<'_>, notes: Option<&Notes>) -> ApiResult<()> {
+    let decision = api.authorizer.authorize(attributes);
+    if let Some(notes) = notes {
+        let word = if decision.allowed { "allow" } else { "forbid" };
+        notes.annotate("authorization.k8s.io/decision", word);
+        notes.annotate("authorization.k8s.io/reason", decision.reason.to_string());
+    }
+    if decision.allowed { Ok(()) } else { Err(attributes.forbidden(&decision.reason.to_string())) }
 }
 
 fn too_many(api: &Api) -> Response {

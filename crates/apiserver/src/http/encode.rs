@@ -66,6 +66,12 @@ impl Encoder {
         self.accepted
     }
 
+    /// The same in compact JSON, as the audit log has it.
+    pub fn in_json(&self) -> Encoder {
+        let accepted = Accepted { format: Format::Json, pretty: false, ..self.accepted };
+        Encoder { accepted, ..self.clone() }
+    }
+
     /// The media type of the answer.
     pub fn media_type(&self) -> &'static str {
         self.accepted.format.media_type()

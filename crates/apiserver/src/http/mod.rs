@@ -15,9 +15,10 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
+mod passage;
 pub(crate) mod path;
 mod pretty;
-mod query;
+pub(crate) mod query;
 mod response;
 mod reviews;
 mod route;
@@ -35,6 +36,7 @@ use corten_auth::{Authenticator, Authorizer, tls};
 use corten_rt::{Clock, Tasks};
 
 use crate::Registry;
+use crate::audit::Audit;
 use crate::metrics::Usage;
 pub use connect::KubeletTls;
 pub use health::{Check, Health};
@@ -60,6 +62,8 @@ pub struct Api {
     pub clock: Clock,
     pub limits: Limits,
     pub inflight: InFlight,
+    /// Takes a record of requests; none when it is turned off.
+    pub audit: Option<Arc<Audit>>,
     /// The tasks of streams that outlive their request; their end closes watches.
     pub tasks: Tasks,
 }
@@ -101,6 +105,7 @@ impl Api {
             clock,
             limits,
             inflight: InFlight::new(limits.reads, limits.writes),
+            audit: None,
             tasks,
             registry,
         })

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -111,6 +111,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
     api.metrics.connections.fetch_add(1, Ordering::Relaxed);
     let _open = Open(Arc::clone(&api), place);
     let _ = stream.set_nodelay(true);
+    let from = stream.peer_addr().ok().map(|address| address.ip());
     let handshake = corten_rt::timeout(api.limits.header_time, tls.accept(stream));
     let stream = match api.tasks.stop().run(handshake).await {
         Some(Some(Ok(stream))) => stream,
@@ -122,7 +123,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
     };
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let peer = Arc::new(api.certificates.peer(chain, api.clock.now()));
-    connection(stream, api, peer).await;
+    connection(stream, api, peer, from).await;
 }
 
 /// Runs the streams of HTTP/2 connections in the server's tasks.
@@ -135,12 +136,17 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for InTasks
     }
 }
 
-async fn connection(stream: tokio_rustls::server::TlsStream<TcpStream>, api: Arc<Api>, peer: Arc<Peer>) {
+async fn connection(
+    stream: tokio_rustls::server::TlsStream<TcpStream>,
+    api: Arc<Api>,
+    peer: Arc<Peer>,
+    from: Option<IpAddr>,
+) {
     let limits = api.limits;
     let (stop, tasks) = (api.tasks.stop().clone(), api.tasks.clone());
     let service = service_fn(move |request| {
         let (api, peer) = (Arc::clone(&api), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(chain::serve(api, peer, request).await) }
+        async move { Ok::<_, Infallible>(chain::serve(api, peer, from, request).await) }
     });
     let mut builder = auto::Builder::new(InTasks(tasks));
     builder

@@ -15,6 +15,7 @@ use super::negotiate::{self, Accepted, Form, Offer};
 use super::response::{self, Response};
 use super::route::Verb;
 use super::{body, formats, options, watch};
+use crate::audit::Level;
 use crate::registry::{Body, DeleteOptions, PatchType, Reply};
 
 /// The patches that are taken, as the refusal of another lists them.
@@ -62,6 +63,7 @@ async fn get(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let options = options::get(&exchange.query)?;
     let entry = exchange.api.registry.get(&exchange.context, &target, &options).await?;
     let bytes = encoder.object(&entry)?;
+    record(&exchange, &encoder, |json| json.object(&entry));
     Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
 }
 
@@ -70,7 +72,17 @@ async fn list(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let mut encoder = encoder(&exchange, &target)?;
     let list = exchange.api.registry.list(&exchange.context, &target, &options).await?;
     let bytes = encoder.list(&list)?;
+    record(&exchange, &encoder, |json| json.list(&list));
     Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
+}
+
+/// Gives the answer to the audit log, when it wants it.
+fn record(exchange: &Exchange, encoder: &Encoder, encode: impl FnOnce(&mut Encoder) -> ApiResult<Bytes>) {
+    if let Some(record) = exchange.record.as_ref().filter(|r| r.wants(Level::RequestResponse))
+        && let Ok(json) = encode(&mut encoder.in_json())
+    {
+        record.response(json);
+    }
 }
 
 /// Takes the body out of the request and reads it.
@@ -88,6 +100,9 @@ async fn create(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let kind = body_kind(target.kind, target.subresource);
     let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
     settle_namespace(read.object.as_mut(), &target)?;
+    if let Some(record) = &exchange.record {
+        record.request(&*read.object);
+    }
     if !target.subresource.is_empty() && !target.name.is_empty() {
         name_in_path(read.object.as_mut(), &target)?;
     }
@@ -104,6 +119,9 @@ async fn update(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let kind = body_kind(target.kind, target.subresource);
     let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
     settle_namespace(read.object.as_mut(), &target)?;
+    if let Some(record) = &exchange.record {
+        record.request(&*read.object);
+    }
     same_name(read.object.as_ref(), &target)?;
     let registry = &exchange.api.registry;
     let reply = registry.update(&exchange.context, &target, read.object, &options).await?;
@@ -170,6 +188,9 @@ async fn patch(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     };
     let mut encoder = encoder(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;
+    if let Some(record) = &exchange.record {
+        record.request_body(&bytes);
+    }
     let options = options::patch(&exchange.query, *kind)?;
     let registry = &exchange.api.registry;
     let reply = registry.patch(&exchange.context, &target, (*kind, &bytes), &options).await?;
@@ -178,6 +199,9 @@ async fn patch(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
 
 async fn delete_options(exchange: &mut Exchange) -> ApiResult<DeleteOptions> {
     let bytes = read_body(exchange).await?;
+    if let Some(record) = &exchange.record {
+        record.request_body(&bytes);
+    }
     if bytes.is_empty() {
         return options::delete_query(&exchange.query);
     }
@@ -213,8 +237,14 @@ pub fn finish(
 ) -> ApiResult<Response> {
     let code = StatusCode::from_u16(reply.code).unwrap_or(StatusCode::OK);
     let bytes = match reply.body {
-        Body::Object(entry) => encoder.object(&entry)?,
+        Body::Object(entry) => {
+            record(exchange, encoder, |json| json.object(&entry));
+            encoder.object(&entry)?
+        }
         Body::Status(status) => {
+            if let Some(record) = &exchange.record {
+                record.status(&status);
+            }
             let accepted = Accepted { form: Form::Plain, ..encoder.accepted() };
             formats::structure(status.as_ref(), accepted)?
         }

@@ -74,6 +74,11 @@ impl World {
 
     /// A fresh server with other limits.
     pub async fn with(limits: Limits) -> World {
+        World::built(limits, |_, _| ()).await
+    }
+
+    /// A fresh server that `change` has set up further; its directory is told.
+    pub async fn built(limits: Limits, change: impl FnOnce(&mut Api, &std::path::Path)) -> World {
         let dir = tempfile::tempdir().expect("a directory");
         let tasks = Tasks::new(Stop::new());
         let config = Config::default();
@@ -81,7 +86,8 @@ impl World {
         let pki = Pki::open(&dir.path().join("pki"), &ServerNames::default(), now).expect("certificates");
         let store = Arc::new(MemoryStore::new());
         let registry = Registry::open(store, config, &tasks).await.expect("a registry");
-        let api = Api::new(registry, &pki, limits, tasks.clone()).expect("an API");
+        let mut api = Api::new(registry, &pki, limits, tasks.clone()).expect("an API");
+        change(&mut api, dir.path());
         let identity = Arc::new(ServerIdentity::new(&pki.server).expect("an identity"));
         let tls = server_config(identity, std::slice::from_ref(pki.ca.certificate())).expect("TLS");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

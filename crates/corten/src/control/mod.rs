@@ -1,8 +1,11 @@
 //! The control plane: store, API server, controllers and scheduler in this process.
 
+mod audit;
 mod publish;
 mod signer;
 pub mod token;
+
+pub use audit::AuditFlags;
 
 use crate::config::Server as Flags;
 use anyhow::{Context, Result};
@@ -126,7 +129,8 @@ impl ControlPlane {
 }
 
 async fn serve(flags: &Flags, registry: &Arc<Registry>, pki: &Pki, tasks: &Tasks) -> Result<u16> {
-    let api = Api::new(registry.clone(), pki, Limits::default(), tasks.clone())?;
+    let mut api = Api::new(registry.clone(), pki, Limits::default(), tasks.clone())?;
+    api.audit = flags.audit.begin(&flags.at.data_dir, api.clock, tasks)?;
     // The authority travels along, so that a node that knows its hash can verify it.
     let shown = Identity {
         certificate: format!("{}{}", pki.server.certificate, pki.ca.pem()),
