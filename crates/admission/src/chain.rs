@@ -4,10 +4,13 @@ use crate::check::{Check, Context};
 use crate::{
     certificate_subject_restriction, default_ingress_class, default_storage_class,
     default_toleration_seconds, limit_ranger, namespace_lifecycle, node_restriction,
-    persistent_volume_claim_resize, priority, runtime_class, service_account, taint_nodes,
+    persistent_volume_claim_resize, pod_security, priority, resource_quota, runtime_class, service_account,
+    taint_nodes,
 };
-use corten_api::Object;
+use corten_api::core::v1::ResourceQuota;
+use corten_api::{Kind, Object};
 use corten_semantics::ApiResult;
+use jiff::Timestamp;
 
 /// Checks in the order in which they run.
 pub struct Chain(Vec<Box<dyn Check>>);
@@ -26,6 +29,7 @@ impl Chain {
             Box::new(service_account::ServiceAccountCheck),
             Box::new(node_restriction::NodeRestriction),
             Box::new(taint_nodes::TaintNodesByCondition),
+            Box::new(pod_security::PodSecurity::default()),
             Box::new(priority::Priority),
             Box::new(default_toleration_seconds::DefaultTolerationSeconds),
             Box::new(default_storage_class::DefaultStorageClass),
@@ -33,6 +37,7 @@ impl Chain {
             Box::new(runtime_class::RuntimeClassCheck),
             Box::new(certificate_subject_restriction::CertificateSubjectRestriction),
             Box::new(default_ingress_class::DefaultIngressClass),
+            Box::new(resource_quota::ResourceQuotaCheck),
         ])
     }
 
@@ -67,6 +72,26 @@ impl Chain {
         Ok(())
     }
 
+    /// Whether quotas are charged, and this write can use more of its namespace's.
+    pub fn charges(&self, context: &Context<'_>) -> bool {
+        resource_quota::may_use(context)
+            && self.0.iter().any(|check| check.name() == resource_quota::NAME)
+            && !context.objects.objects(ResourceQuota::INFO, context.namespace).is_empty()
+    }
+
+    /// The quotas to be written along with the object, charged for it; after all checks.
+    ///
+    /// # Errors
+    /// 403 when a quota does not allow it.
+    pub fn charge(
+        &self,
+        context: &Context<'_>,
+        object: &dyn Object,
+        now: Timestamp,
+    ) -> ApiResult<Vec<ResourceQuota>> {
+        if self.charges(context) { resource_quota::charge(context, object, now) } else { Ok(Vec::new()) }
+    }
+
     /// Asks the checks about a deletion.
     ///
     /// # Errors
@@ -93,13 +118,15 @@ mod tests {
                 "ServiceAccount",
                 "NodeRestriction",
                 "TaintNodesByCondition",
+                "PodSecurity",
                 "Priority",
                 "DefaultTolerationSeconds",
                 "DefaultStorageClass",
                 "PersistentVolumeClaimResize",
                 "RuntimeClass",
                 "CertificateSubjectRestriction",
-                "DefaultIngressClass"
+                "DefaultIngressClass",
+                "ResourceQuota"
             ]
         );
     }

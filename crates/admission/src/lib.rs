@@ -14,7 +14,9 @@ mod namespace_lifecycle;
 mod node_restriction;
 mod notes;
 mod persistent_volume_claim_resize;
+mod pod_security;
 mod priority;
+mod resource_quota;
 mod runtime_class;
 mod service_account;
 mod taint_nodes;
@@ -22,6 +24,7 @@ mod taint_nodes;
 pub use chain::Chain;
 pub use check::{Check, Context, Operation};
 pub use notes::Notes;
+pub use pod_security::{Level, LevelVersion, PodSecurity, Policy, Version};
 pub use priority::system_classes;
 
 #[cfg(test)]

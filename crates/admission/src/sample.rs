@@ -63,7 +63,7 @@ impl Request {
         self
     }
 
-    fn context(&self) -> Context<'_> {
+    pub fn context(&self) -> Context<'_> {
         Context {
             kind: self.kind,
             subresource: self.subresource,

@@ -23,6 +23,7 @@ mod ranking;
 mod replica_set;
 mod replicas;
 mod replication;
+mod resource_quota;
 mod root_ca;
 mod service_account;
 mod service_pods;

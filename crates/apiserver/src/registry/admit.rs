@@ -17,7 +17,7 @@ pub(crate) struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    fn context<'c>(&'c self, registry: &'c Registry, old: Option<&'c dyn Object>) -> Context<'c> {
+    pub(crate) fn context<'c>(&'c self, registry: &'c Registry, old: Option<&'c dyn Object>) -> Context<'c> {
         Context {
             kind: self.place.stored,
             subresource: self.subresource,

@@ -9,6 +9,7 @@ use corten_store::{Compare, Durability, Op, Revision, Txn, TxnOutcome};
 
 use super::Registry;
 use super::place::Place;
+use super::quota::Charges;
 use crate::cache::{Entry, form, store_failed};
 
 /// What becomes of an object.
@@ -17,6 +18,9 @@ pub(crate) enum Change {
     Put(Box<dyn Object>, Bytes),
     Delete,
 }
+
+/// The revision of a commit, and the entry that it made (none for a deletion).
+pub(crate) type Committed = (Revision, Option<Arc<Entry>>);
 
 /// Events, and the heartbeats of nodes, may be acknowledged before the disk has them.
 fn durability(kind: &KindInfo, key: &str) -> Durability {
@@ -42,9 +46,20 @@ impl Registry {
         place: &Place,
         expected: Revision,
         change: Change,
-    ) -> ApiResult<Option<(Revision, Option<Arc<Entry>>)>> {
+    ) -> ApiResult<Option<Committed>> {
+        self.commit_charged(place, expected, change, Charges::default()).await
+    }
+
+    /// The same, if the quotas that the change is charged to are as they were read; they are written too.
+    pub(crate) async fn commit_charged(
+        &self,
+        place: &Place,
+        expected: Revision,
+        change: Change,
+        charges: Charges,
+    ) -> ApiResult<Option<Committed>> {
         let key = place.key();
-        let compares = vec![Compare::at(key.clone(), expected)];
+        let mut compares = vec![Compare::at(key.clone(), expected)];
         let (op, value) = match change {
             Change::Delete => (Op::delete(key.clone()), None),
             Change::Put(object, value) => {
@@ -54,13 +69,24 @@ impl Registry {
                 (Op::put(key.clone(), value.clone()), Some(value))
             }
         };
-        let txn = Txn::new(compares, vec![op]).with(durability(place.stored, &key));
+        let mut ops = vec![op];
+        // The turn ends with this function.
+        let mut charges = charges;
+        let mut charged = Vec::new();
+        for charge in charges.quotas.drain(..) {
+            compares.push(Compare::at(charge.key.clone(), charge.revision));
+            ops.push(Op::put(charge.key.clone(), charge.value.clone()));
+            charged.push(charge.key.clone());
+            self.cache.pending.announce(charge.key, charge.value, charge.object);
+        }
+        let txn = Txn::new(compares, ops).with(durability(place.stored, &key));
         let outcome = {
             let _permit = self.transactions.acquire().await.map_err(ApiError::internal)?;
             self.cache.store().txn(txn).await
         };
         if !matches!(outcome, Ok(TxnOutcome::Committed { .. })) {
             self.cache.pending.forget(&key);
+            charged.iter().for_each(|key| self.cache.pending.forget(key));
         }
         match outcome.map_err(store_failed)? {
             TxnOutcome::Failed { revision, .. } => {

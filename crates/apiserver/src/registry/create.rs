@@ -7,7 +7,6 @@ use corten_semantics::{ApiError, ApiResult};
 use uuid::Builder;
 
 use super::admit::Admission;
-use super::commit::Change;
 use super::place::{OTHER_NAMESPACE, Place};
 use super::{Registry, Reply, RequestContext, Target, WriteOptions, requester};
 use crate::cache::Entry;
@@ -96,15 +95,15 @@ impl Registry {
         self.validate(&admission, &*object, None).await?;
         let warnings = place.strategy.warnings(&*object, None);
         if o.dry_run {
+            self.charge_quotas(&admission, &*object, None).await?;
             if self.current(place).await?.is_some() {
                 return Ok(None);
             }
             let entry = self.in_version(Entry::made(object.into()), place.kind);
             return Ok(Some(Reply { warnings, ..Reply::created(entry) }));
         }
-        let value = self.encode(&*object);
         reservation.start();
-        let Some((_, Some(entry))) = self.commit(place, 0, Change::Put(object, value)).await? else {
+        let Some((_, Some(entry))) = self.commit_new(&admission, object).await? else {
             reservation.give_back();
             return Ok(None);
         };

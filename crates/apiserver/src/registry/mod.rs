@@ -17,6 +17,7 @@ mod observe;
 mod options;
 mod patch;
 mod place;
+mod quota;
 mod read;
 mod requester;
 mod services;
@@ -79,6 +80,7 @@ pub struct Registry {
     services: Allocator,
     authorizer: Arc<Authorizer>,
     transactions: Semaphore,
+    turns: quota::Turns,
     tokens: OnceLock<Arc<TokenSigner>>,
     /// Makes the objects that are stored nowhere.
     computed: OnceLock<Arc<dyn Computed>>,
@@ -105,6 +107,7 @@ impl Registry {
             services,
             authorizer,
             transactions,
+            turns: quota::Turns::default(),
             tokens: OnceLock::new(),
             computed: OnceLock::new(),
             reviewer: OnceLock::new(),

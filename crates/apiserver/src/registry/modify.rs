@@ -86,6 +86,7 @@ impl Registry {
         let warnings = place.strategy.warnings(&*new, Some(&*old));
         let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
         if m.dry_run {
+            self.charge_quotas(&admission, &*new, Some(&*old)).await?;
             return Ok(Attempt::Done(reply(Entry::made(new.into()))));
         }
         if goes_with_this_update(&*new, &*old) {
@@ -103,8 +104,9 @@ impl Registry {
         if form::with_revision(&value, entry.revision()) == entry.json() {
             return Ok(Attempt::Done(reply(entry.clone())));
         }
+        let charges = self.charge_quotas(&admission, &*new, Some(&*old)).await?;
         reservation.start();
-        match self.commit(place, entry.revision(), Change::Put(new, value)).await? {
+        match self.commit_charged(place, entry.revision(), Change::Put(new, value), charges).await? {
             Some((_, Some(entry))) => {
                 reservation.keep();
                 Ok(Attempt::Done(reply(entry)))
