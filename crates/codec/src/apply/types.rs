@@ -5,25 +5,27 @@ use crate::openapi::markers;
 use corten_api::{Field, Form, ListKind, Schema, Type};
 use serde_json::Value;
 
-/// A type whose schema is known only at run time: a node of a custom resource's structural schema.
+/// Types that are known only at run time: the structural schemas of custom resources, node by node. What a
+/// node's number means is the implementor's business.
 ///
 /// The rules are upstream's (`schemaconv.ToSchemaFromOpenAPI`): a schema without `type` allows scalar, list
 /// and map; `x-kubernetes-preserve-unknown-fields` holds for all schemas below; an object's root declares
-/// `apiVersion`, `kind` (both [`TypeRef::STRING`]) and `metadata` ([`TypeRef::metadata`]), as does an embedded resource.
-pub trait ApplyType: Send + Sync {
+/// `apiVersion`, `kind` (both [`TypeRef::STRING`]) and `metadata` ([`TypeRef::metadata`]), as does an embedded
+/// resource.
+pub trait ApplyTypes: Send + Sync {
     /// The scalars allowed; none when the type is a list or map alone.
-    fn scalar(&self) -> Option<Scalar>;
+    fn scalar(&self, node: u64) -> Option<Scalar>;
     /// As a list: `x-kubernetes-list-type` and `-map-keys`, and the type of the items.
-    fn list(&self) -> Option<List<'_>>;
+    fn list(&self, node: u64) -> Option<List<'_>>;
     /// As a map: whether it is atomic (`x-kubernetes-map-type`), and the type of undeclared keys.
-    fn map(&self) -> Option<Dynamic<'_>>;
+    fn map(&self, node: u64) -> Option<Dynamic<'_>>;
     /// The type of a declared property.
-    fn field(&self, name: &str) -> Option<TypeRef<'_>>;
+    fn field(&self, node: u64, name: &str) -> Option<TypeRef<'_>>;
     /// The default of a declared property, for items of lists that leave a key out.
-    fn default_of(&self, field: &str) -> Option<Value>;
+    fn default_of(&self, node: u64, field: &str) -> Option<Value>;
 }
 
-/// A map of [`ApplyType`].
+/// A map of [`ApplyTypes`].
 pub struct Dynamic<'a> {
     pub atomic: bool,
     /// The type of keys that are not declared: `additionalProperties`, or [`TypeRef::Deduced`] where unknown
@@ -50,7 +52,8 @@ pub enum TypeRef<'a> {
     /// An item or value of such a field.
     Of(&'static Type),
     Scalar(Scalar),
-    Custom(&'a dyn ApplyType),
+    /// A node of types that are known at run time.
+    Custom(&'a dyn ApplyTypes, u64),
     /// Without schema: maps are merged, lists and scalars replaced.
     Deduced,
     /// Without schema, replaced as a whole.
@@ -77,7 +80,7 @@ pub struct List<'a> {
 #[derive(Clone, Copy)]
 pub enum Keys<'a> {
     Static(&'static [&'static str]),
-    Custom(&'a [String]),
+    Custom(&'a [Box<str>]),
 }
 
 /// A map or struct.
@@ -93,7 +96,7 @@ pub struct Map<'a> {
 enum Fields<'a> {
     None,
     Static(&'static Schema),
-    Custom(&'a dyn ApplyType),
+    Custom(&'a dyn ApplyTypes, u64),
 }
 
 impl<'a> Keys<'a> {
@@ -101,7 +104,7 @@ impl<'a> Keys<'a> {
     pub fn names(self) -> Vec<&'a str> {
         match self {
             Keys::Static(names) => names.to_vec(),
-            Keys::Custom(names) => names.iter().map(String::as_str).collect(),
+            Keys::Custom(names) => names.iter().map(|n| &**n).collect(),
         }
     }
 
@@ -120,7 +123,7 @@ impl<'a> Map<'a> {
         match self.fields {
             Fields::None => None,
             Fields::Static(schema) => field_of(schema, name),
-            Fields::Custom(custom) => custom.field(name),
+            Fields::Custom(custom, node) => custom.field(node, name),
         }
     }
 
@@ -136,7 +139,7 @@ impl<'a> Map<'a> {
             Fields::Static(schema) => {
                 schema.lookup(name)?.default.and_then(|text| serde_json::from_str(text).ok())
             }
-            Fields::Custom(custom) => custom.default_of(name),
+            Fields::Custom(custom, node) => custom.default_of(node, name),
         }
     }
 }
@@ -172,13 +175,13 @@ impl<'a> TypeRef<'a> {
             TypeRef::Field(schema, field) => of_field(schema, field),
             TypeRef::Of(ty) => of_type(ty),
             TypeRef::Scalar(scalar) => Atom { scalar: Some(scalar), ..Atom::default() },
-            TypeRef::Custom(custom) => Atom {
-                scalar: custom.scalar(),
-                list: custom.list(),
-                map: custom.map().map(|m| Map {
+            TypeRef::Custom(custom, node) => Atom {
+                scalar: custom.scalar(node),
+                list: custom.list(node),
+                map: custom.map(node).map(|m| Map {
                     atomic: m.atomic,
                     other: m.other,
-                    fields: Fields::Custom(custom),
+                    fields: Fields::Custom(custom, node),
                 }),
             },
             TypeRef::Deduced => any(false),

@@ -1,6 +1,7 @@
 //! What a write does to the owners of fields (upstream's `merge.Updater` and the managers around it).
 
 use super::compare::{Comparison, compare};
+use super::last_applied::{KUBECTL, renewed, taken_over};
 use super::managed::{Conflict, Conflicts, Identity, Managed, Manager, strip};
 use super::set::Set;
 use super::types::TypeRef;
@@ -168,6 +169,8 @@ pub struct Applied {
     /// The object; `None` when it stays as it is.
     pub object: Option<Value>,
     pub managed: Managed,
+    /// The annotation of what was applied last, where it is to be set, or (`Some(None)`) taken away.
+    pub last_applied: Option<Option<String>>,
 }
 
 /// One application of a configuration to an object (without its `managedFields`).
@@ -192,7 +195,33 @@ impl Application<'_> {
     }
 
     /// Applies, and makes the applier the owner of all it gave.
-    pub fn run(&self, mut managed: Managed) -> Result<Applied, ApplyError> {
+    pub fn run(&self, managed: Managed) -> Result<Applied, ApplyError> {
+        if self.write.manager != KUBECTL {
+            return self.once(managed, self.force);
+        }
+        let mut applied = match self.once(managed.clone(), self.force) {
+            Err(ApplyError::Conflicts(conflicts)) => {
+                let conflicts = self.with_others(conflicts)?;
+                if !conflicts.0.is_empty() {
+                    return Err(ApplyError::Conflicts(conflicts));
+                }
+                self.once(managed, true)?
+            }
+            done => done?,
+        };
+        applied.last_applied = renewed(applied.object.as_ref().unwrap_or(self.live), self.config);
+        Ok(applied)
+    }
+
+    /// The conflicts that are not with what kubectl itself applied from the client.
+    fn with_others(&self, mut conflicts: Conflicts) -> Result<Conflicts, ApplyError> {
+        if let Some(own) = taken_over(self.live, self.ty()?, self.write.api_version) {
+            conflicts.0.retain(|c| !own.has(&c.path.iter().collect::<Vec<_>>()));
+        }
+        Ok(conflicts)
+    }
+
+    fn once(&self, mut managed: Managed, force: bool) -> Result<Applied, ApplyError> {
         let ty = self.ty()?;
         if managed.is_empty() {
             managed = self.before_first_apply(ty);
@@ -215,7 +244,7 @@ impl Application<'_> {
         let changes = compare(self.live, &merged, ty).map(|set| self.write.reset.filter(set));
         let (live, reset) = (self.live, self.write.reset);
         let mut at = |version: &str| compare_at(self.versions, live, &merged, version);
-        settle(&mut managed, Some(&id), (self.write.api_version, &changes), &mut at, reset, self.force)
+        settle(&mut managed, Some(&id), (self.write.api_version, &changes), &mut at, reset, force)
             .map_err(ApplyError::Conflicts)?;
         if let Some(manager) = managed.get_mut(&id) {
             let mut own = manager.set().into_owned();
@@ -227,7 +256,7 @@ impl Application<'_> {
         if changed && let Some(manager) = managed.get_mut(&id) {
             manager.time = Some(self.write.now);
         }
-        Ok(Applied { object: changed.then_some(merged), managed })
+        Ok(Applied { object: changed.then_some(merged), managed, last_applied: None })
     }
 
     /// Whoever wrote the object so far was not recorded; what it holds belongs to a stand-in.

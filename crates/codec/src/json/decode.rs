@@ -264,6 +264,10 @@ impl<'a, 'p> Decoder<'a, 'p> {
             self.path.0.pop();
             at += 1;
         }
+        if at == 0 && of.as_struct().is_some_and(|s| s.name == "ManagedFieldsEntry") {
+            // An empty list asks that all owners be forgotten, as one empty entry does; absence does not.
+            to.push();
+        }
         self.depth -= 1;
         Ok(())
     }
