@@ -1,16 +1,18 @@
 //! The table of checks.
 
 use crate::check::{Check, Context};
+use crate::reinvocation::Reinvocation;
 use crate::{
     certificate_subject_restriction, default_ingress_class, default_storage_class,
     default_toleration_seconds, limit_ranger, namespace_lifecycle, node_restriction,
     persistent_volume_claim_resize, pod_security, priority, resource_quota, runtime_class, service_account,
-    taint_nodes,
+    taint_nodes, webhook,
 };
 use corten_api::core::v1::ResourceQuota;
 use corten_api::{Kind, Object};
 use corten_semantics::ApiResult;
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// Checks in the order in which they run.
 pub struct Chain(Vec<Box<dyn Check>>);
@@ -37,6 +39,8 @@ impl Chain {
             Box::new(runtime_class::RuntimeClassCheck),
             Box::new(certificate_subject_restriction::CertificateSubjectRestriction),
             Box::new(default_ingress_class::DefaultIngressClass),
+            Box::new(webhook::MutatingWebhooks::new()),
+            Box::new(webhook::ValidatingWebhooks::new()),
             Box::new(resource_quota::ResourceQuotaCheck),
         ])
     }
@@ -54,9 +58,20 @@ impl Chain {
     ///
     /// # Errors
     /// The first refusal.
-    pub async fn admit(&self, context: &Context<'_>, object: &mut dyn Object) -> ApiResult<()> {
+    pub async fn admit(&self, context: &Context<'_>, object: &mut Box<dyn Object>) -> ApiResult<()> {
+        let rounds = Reinvocation::default();
+        let context = Context { rounds: Some(&rounds), ..*context };
+        self.round(&context, object).await?;
+        if rounds.begin_second() { self.round(&context, object).await } else { Ok(()) }
+    }
+
+    async fn round(&self, context: &Context<'_>, object: &mut Box<dyn Object>) -> ApiResult<()> {
         for check in self.handling(context) {
-            check.admit(context, object).await?;
+            if check.replaces() {
+                check.replace(context, object).await?;
+            } else {
+                check.admit(context, &mut **object).await?;
+            }
         }
         Ok(())
     }
@@ -102,6 +117,17 @@ impl Chain {
         }
         Ok(())
     }
+
+    /// Asks the checks about a connection.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
+        for check in self.handling(context) {
+            check.connect(context, options).await?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +152,8 @@ mod tests {
                 "RuntimeClass",
                 "CertificateSubjectRestriction",
                 "DefaultIngressClass",
+                "MutatingAdmissionWebhook",
+                "ValidatingAdmissionWebhook",
                 "ResourceQuota"
             ]
         );

@@ -16,16 +16,21 @@ mod notes;
 mod persistent_volume_claim_resize;
 mod pod_security;
 mod priority;
+mod reinvocation;
 mod resource_quota;
 mod runtime_class;
+mod server;
 mod service_account;
 mod taint_nodes;
+mod webhook;
 
 pub use chain::Chain;
 pub use check::{Check, Context, Operation};
 pub use notes::Notes;
 pub use pod_security::{Level, LevelVersion, PodSecurity, Policy, Version};
 pub use priority::system_classes;
+pub use reinvocation::{Reinvocation, Rounds};
+pub use server::{Options, Server};
 
 #[cfg(test)]
 mod sample;

@@ -3,6 +3,8 @@
 mod audit;
 mod basics;
 mod bounds;
+mod hooks;
+mod refusal_table;
 mod refusals;
 mod streams;
 mod transport;
