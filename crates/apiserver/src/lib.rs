@@ -6,9 +6,11 @@
 pub mod audit;
 mod bootstrap;
 pub mod cache;
+pub mod custom;
 pub mod http;
 mod local;
 mod metrics;
+pub mod outbound;
 pub mod registry;
 
 pub use bootstrap::bootstrap;

@@ -38,8 +38,5 @@ pub(crate) fn decode_or_blank(kind: &'static KindInfo, key: &str, value: &[u8]) 
 
 /// An empty object of a kind. Kinds without object metadata are not stored; an empty ConfigMap stands in.
 pub(crate) fn blank(kind: &'static KindInfo) -> Box<dyn Object> {
-    match kind.new {
-        Some(new) => new(),
-        None => Box::new(corten_api::core::v1::ConfigMap::default()),
-    }
+    kind.blank().unwrap_or_else(|| Box::new(corten_api::core::v1::ConfigMap::default()))
 }

@@ -36,14 +36,13 @@ pub fn object(
     want: &'static KindInfo,
     validation: FieldValidation,
 ) -> ApiResult<Decoded> {
-    let Some(new) = want.new else { return Err(ApiError::internal("the kind has no objects")) };
     let body = formats::readable(body, format).map_err(|why| unrecognized(want.kind, &why, body))?;
     let head = body.head().map_err(|why| unrecognized(want.kind, &why, body.original()))?;
     let head = head.or(want);
     check_kind(&head, want)?;
     let mut problems =
         if validation == FieldValidation::Ignore { Problems::ignore() } else { Problems::strict() };
-    let mut object = new();
+    let mut object = want.blank().ok_or_else(|| ApiError::internal("the kind has no objects"))?;
     body.fill(object.as_struct_mut(), &mut problems).map_err(|why| unhandled(&head, want, &why))?;
     if validation == FieldValidation::Strict
         && let Some(why) = problems.error()

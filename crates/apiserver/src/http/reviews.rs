@@ -50,7 +50,8 @@ pub fn is_review(kind: &KindInfo) -> bool {
 /// Answers a question.
 pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResult<Response> {
     let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::NoTable)?;
-    let mut encoder = Encoder::new(accepted, kind, &exchange.query, exchange.api.clock.now())?;
+    let strategy = exchange.api.registry.strategy(kind);
+    let mut encoder = Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())?;
     let format = negotiate::body(exchange.headers())?;
     let bytes = verbs::read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "CreateOptions")?;

@@ -55,7 +55,8 @@ fn encoder(exchange: &Exchange, target: &Target) -> ApiResult<Encoder> {
         accepted.format = negotiate::Format::Json;
     }
     let kind = body_kind(target.kind, target.subresource);
-    Encoder::new(accepted, kind, &exchange.query, exchange.api.clock.now())
+    let strategy = exchange.api.registry.strategy(kind);
+    Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())
 }
 
 async fn get(exchange: Exchange, target: Target) -> ApiResult<Response> {

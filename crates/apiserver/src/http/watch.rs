@@ -29,7 +29,8 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let options = options::watch(&exchange.query)?;
     let accepted = negotiate::stream(exchange.headers(), &exchange.query, verbs::offer(&target))?;
     let accepted = negotiate::Accepted { pretty: false, ..accepted };
-    let encoder = Encoder::new(accepted, target.kind, &exchange.query, exchange.api.clock.now())?;
+    let strategy = exchange.api.registry.strategy(target.kind);
+    let encoder = Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())?;
     let watch = exchange.api.registry.watch(&exchange.context, &target, &options).await?;
     let events = Events { api: Counted::new(&exchange.api), kind: target.kind, encoder, watch };
     if wants_websocket(exchange.headers()) {

@@ -36,7 +36,32 @@ impl Registry {
     /// The object at the place as of everything committed.
     pub(crate) async fn current(&self, place: &Place) -> ApiResult<Option<Arc<Entry>>> {
         self.cache.wait_until_fresh().await?;
-        Ok(place.resource.get(&place.key()))
+        self.cached(place).await
+    }
+
+    /// The object at the place as the cache has it.
+    pub(crate) async fn cached(&self, place: &Place) -> ApiResult<Option<Arc<Entry>>> {
+        match place.resource.get(&place.key()) {
+            Some(entry) if place.kind.custom => self.shown(entry, place.kind).await.map(Some),
+            found => Ok(found),
+        }
+    }
+
+    /// The entry in the version that the client speaks.
+    pub(crate) async fn shown(&self, entry: Arc<Entry>, kind: &'static KindInfo) -> ApiResult<Arc<Entry>> {
+        if kind.custom { self.custom.shown(entry, kind).await } else { Ok(self.in_version(entry, kind)) }
+    }
+
+    /// The same for many at once.
+    pub(crate) async fn all_shown(
+        &self,
+        entries: Vec<Arc<Entry>>,
+        kind: &'static KindInfo,
+    ) -> ApiResult<Vec<Arc<Entry>>> {
+        if kind.custom {
+            return self.custom.all_shown(entries, kind).await;
+        }
+        Ok(entries.into_iter().map(|entry| self.in_version(entry, kind)).collect())
     }
 
     /// Changes the object if it is still at revision `expected` (0: absent). The entry that the change made
@@ -59,11 +84,19 @@ impl Registry {
         charges: Charges,
     ) -> ApiResult<Option<Committed>> {
         let key = place.key();
+        let change = match change {
+            Change::Put(object, _) if place.kind.custom && place.kind != place.resource.kind => {
+                let object = self.custom.convert(object, place.resource.kind).await?;
+                let value = self.encode(&*object);
+                Change::Put(object, value)
+            }
+            same => same,
+        };
         let mut compares = vec![Compare::at(key.clone(), expected)];
         let (op, value) = match change {
             Change::Delete => (Op::delete(key.clone()), None),
             Change::Put(object, value) => {
-                if !READ_SELDOM.contains(&place.stored) {
+                if !place.kind.custom && !READ_SELDOM.contains(&place.stored) {
                     self.cache.pending.announce(key.clone(), value.clone(), object);
                 }
                 (Op::put(key.clone(), value.clone()), Some(value))
@@ -95,7 +128,9 @@ impl Registry {
             }
             TxnOutcome::Committed { revision } => {
                 self.cache.wait_for(revision).await?;
-                Ok(Some((revision, value.map(|value| made(place, key, revision, &value)))))
+                let Some(value) = value else { return Ok(Some((revision, None))) };
+                let entry = self.shown(made(place, key, revision, &value), place.stored).await?;
+                Ok(Some((revision, Some(entry))))
             }
         }
     }
@@ -110,6 +145,6 @@ impl Registry {
 fn made(place: &Place, key: Arc<str>, revision: Revision, value: &Bytes) -> Arc<Entry> {
     match place.resource.get(&key) {
         Some(entry) if entry.revision() == revision => entry,
-        _ => Entry::stored(place.stored, key, revision, value, None),
+        _ => Entry::stored(place.resource.kind, key, revision, value, None),
     }
 }
