@@ -3,6 +3,7 @@
 //! does, for people and programs read them.
 
 mod call;
+mod convert;
 mod dial;
 mod failure;
 mod peer;
