@@ -68,7 +68,8 @@ impl System {
             groups: vec![identity::MASTERS.into(), identity::AUTHENTICATED.into()],
             ..UserInfo::default()
         };
-        System { registry, ctx: RequestContext { user: Arc::new(user), ..RequestContext::default() } }
+        let agent = "kube-apiserver".into();
+        System { registry, ctx: RequestContext { user: Arc::new(user), agent, ..RequestContext::default() } }
     }
 
     async fn ensure(&self, advertised: SocketAddr) -> ApiResult<()> {

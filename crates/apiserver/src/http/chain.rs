@@ -130,12 +130,13 @@ async fn admit(
     let time = request_time(&api, &query)?;
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, ());
+    let agent = if info.is_read() { Arc::default() } else { manager_name(request.headers()).into() };
     let exchange = Exchange {
         request,
         body: Some(body),
         info,
         query,
-        context: RequestContext { user, notes: Arc::clone(&passage.notes) },
+        context: RequestContext { user, notes: Arc::clone(&passage.notes), agent },
         record,
         api,
     };
@@ -146,6 +147,24 @@ async fn admit(
         let why = "Timeout: request did not complete within requested timeout - context deadline exceeded";
         Err(ApiError::timeout(why, 0))
     })
+}
+
+/// What the client calls itself, up to a slash: the owner of fields that it writes without another name.
+fn manager_name(headers: &HeaderMap) -> String {
+    const MOST: usize = 128;
+    let agent = headers.get(http::header::USER_AGENT).map(|h| String::from_utf8_lossy(h.as_bytes()));
+    let agent = agent.as_deref().unwrap_or_default();
+    let mut name = String::new();
+    for c in agent.split('/').next().unwrap_or_default().chars() {
+        let printable = !c.is_control() && (c == ' ' || !c.is_whitespace());
+        if printable && name.len() + c.len_utf8() > MOST {
+            break;
+        }
+        if printable {
+            name.push(c);
+        }
+    }
+    name
 }
 
 /// The smaller of the server's limit and what `?timeout=` asks for.

@@ -39,6 +39,7 @@ use crate::Registry;
 use crate::audit::Audit;
 use crate::metrics::Usage;
 pub use connect::KubeletTls;
+pub(crate) use connect::any_server;
 pub use health::{Check, Health};
 pub use inflight::InFlight;
 pub use metrics::Metrics;

@@ -6,7 +6,8 @@ use corten_rt::random;
 use corten_semantics::{ApiError, ApiResult};
 use uuid::Builder;
 
-use super::admit::Admission;
+use super::admit::{Admission, Asked};
+use super::managed::Owners;
 use super::place::{OTHER_NAMESPACE, Place};
 use super::{Registry, Reply, RequestContext, Target, WriteOptions, requester};
 use crate::cache::Entry;
@@ -37,7 +38,7 @@ impl Registry {
         let mut place = self.place(target)?;
         let object = self.convert(object, place.stored)?;
         fit_namespace(&mut place, &*object)?;
-        self.create_at(ctx, place, object, o).await
+        self.create_at(ctx, place, object, o, Owners::Follow).await
     }
 
     /// Creates an object at a place whose name may still be open.
@@ -47,6 +48,7 @@ impl Registry {
         mut place: Place,
         object: Box<dyn Object>,
         o: &WriteOptions,
+        owners: Owners,
     ) -> ApiResult<Reply> {
         if !matches!(object.meta().resource_version.as_str(), "" | "0") {
             let message = "resourceVersion should not be set on objects to be created";
@@ -62,7 +64,7 @@ impl Registry {
                 meta.name = generated_name(&meta.generate_name);
             }
             place.name.clone_from(&meta.name);
-            if let Some(reply) = self.try_create(ctx, &place, object, o).await? {
+            if let Some(reply) = self.try_create((ctx, o), &place, object, owners).await? {
                 return Ok(reply);
             }
         }
@@ -78,19 +80,22 @@ impl Registry {
     /// `None` when the name is taken.
     async fn try_create(
         &self,
-        ctx: &RequestContext,
+        (ctx, o): (&RequestContext, &WriteOptions),
         place: &Place,
         mut object: Box<dyn Object>,
-        o: &WriteOptions,
+        owners: Owners,
     ) -> ApiResult<Option<Reply>> {
         self.stamp(&mut *object);
         requester::name(&ctx.user, &mut *object);
         let admission =
-            Admission { ctx, place, subresource: "", operation: Operation::Create, dry_run: o.dry_run };
+            Admission { ctx, place, subresource: "", operation: Operation::Create, asked: Asked::Write(o) };
         place.strategy.default(&mut *object);
-        self.mutate(&admission, &mut *object, None).await?;
+        if owners == Owners::Follow {
+            self.own_changes((ctx, o), (place, ""), &mut *object, None);
+        }
+        self.mutate(&admission, &mut object, None).await?;
         place.strategy.default(&mut *object);
-        corten_kinds::before_create(place.strategy, &mut *object)?;
+        corten_kinds::before_create(&*place.strategy, &mut *object)?;
         let mut reservation = self.services.reserve(&mut *object, None)?;
         self.validate(&admission, &*object, None).await?;
         let warnings = place.strategy.warnings(&*object, None);

@@ -8,7 +8,7 @@ use corten_api::meta::v1::{Status, StatusDetails};
 use corten_api::{Object, Time};
 use corten_semantics::ApiResult;
 
-use super::admit::Admission;
+use super::admit::{Admission, Asked};
 use super::commit::Change;
 use super::deletion::{self, Deletion};
 use super::place::Place;
@@ -54,7 +54,7 @@ impl Registry {
         o: &DeleteOptions,
     ) -> ApiResult<Reply> {
         let admission =
-            Admission { ctx, place, subresource: "", operation: Operation::Delete, dry_run: o.dry_run };
+            Admission { ctx, place, subresource: "", operation: Operation::Delete, asked: Asked::Delete(o) };
         let mut current = self.current(place).await?;
         for _ in 0..ATTEMPTS {
             let entry = current.ok_or_else(|| place.not_found())?;
@@ -64,7 +64,7 @@ impl Registry {
             if let Some(reply) = self.try_delete(place, &entry, &*object, o).await? {
                 return Ok(reply);
             }
-            current = place.resource.get(&place.key());
+            current = self.cached(place).await?;
         }
         Err(place.modified())
     }
@@ -80,7 +80,7 @@ impl Registry {
         let now = self.config.clock.now();
         let plan = match object.downcast_ref::<Namespace>() {
             Some(namespace) => plan_namespace(namespace, o, Time::new(now)),
-            None => deletion::plan(place.strategy, object, o, now),
+            None => deletion::plan(&*place.strategy, object, o, now),
         };
         // Who asks that dependents go hears that the object itself has not gone yet.
         let code = if o.orphan_dependents == Some(false) { 202 } else { 200 };

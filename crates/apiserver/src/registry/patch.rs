@@ -9,6 +9,7 @@ use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 use serde_json::Value;
 
+use super::managed::Owners;
 use super::modify::Modification;
 use super::{FieldValidation, PatchType, Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::{Entry, form};
@@ -23,18 +24,20 @@ impl Registry {
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
         if kind == PatchType::Apply {
-            let accepted = [PatchType::Json, PatchType::Merge, PatchType::Strategic];
-            return Err(ApiError::unsupported_media_type(&accepted.map(PatchType::content_type)));
+            return self.apply(ctx, target, patch, o).await;
         }
         let place = self.place_of_object(target)?;
         let mut warnings = Vec::new();
         // A scale's patch is an update of the object itself.
         let subresource = if target.subresource == "scale" { "" } else { target.subresource };
-        let m = Modification { ctx, place: &place, subresource, dry_run: o.dry_run };
+        let owners = if target.subresource == "scale" { Owners::Settled } else { Owners::Follow };
+        let m = Modification { ctx, place: &place, subresource, options: o, owners };
         let reply = if target.subresource == "scale" {
             let propose = |entry: &Arc<Entry>| {
-                let scale = Entry::made(Arc::new(self.scale_of(&place, &*entry.object())?));
-                let patched = patched(&scale, kind, patch, o.field_validation, &mut warnings)?;
+                let live = self.owned_scale(&place, &*entry.object())?;
+                let scale = Entry::made(Arc::new(live.clone()));
+                let mut patched = patched(&scale, kind, patch, o.field_validation, &mut warnings)?;
+                self.own_scale_changes((ctx, o), &mut *patched, &live);
                 self.rescaled(&place, &*entry.object(), &*patched)
             };
             let reply = self.modify(&m, propose).await?;
