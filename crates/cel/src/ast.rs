@@ -1,5 +1,6 @@
 //! Expressions as they are parsed, macros expanded.
 
+use crate::types::Type;
 use std::sync::Arc;
 
 /// Numbers expressions; positions and types are kept in tables by it.
@@ -85,6 +86,8 @@ pub enum Constant {
     Double(f64),
     String(Box<str>),
     Bytes(Arc<[u8]>),
+    /// A name of a type, resolved.
+    Type(Type),
 }
 
 /// The name of what loops accumulate into; no identifier can be spelled so.

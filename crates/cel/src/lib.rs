@@ -5,12 +5,17 @@
 
 mod ast;
 mod budget;
+mod check;
+mod cost;
 mod declared;
 mod env;
 mod error;
 mod escape;
+mod eval;
 mod extension;
+mod functions;
 mod parse;
+mod pattern;
 mod program;
 mod schema;
 mod source;
@@ -24,7 +29,8 @@ pub use env::Env;
 pub use error::{CompileError, EvalError, Issue};
 pub use escape::escape;
 pub use extension::Extension;
+pub use pattern::Pattern;
 pub use program::{Bindings, CostEstimate, Program};
 pub use time::{Duration, Timestamp};
 pub use types::{Param, Type};
-pub use value::{Entries, Fields, List, MadeObject, Map, Text, Value};
+pub use value::{Entries, Fields, List, MadeObject, Map, Table, Text, Value, typed};

@@ -1,8 +1,11 @@
 //! A compiled expression.
 
+use crate::ast::Kind;
 use crate::budget::Budget;
+use crate::check::check;
 use crate::env::Env;
 use crate::error::{CompileError, EvalError};
+use crate::eval::{Evaluator, Plan};
 use crate::parse::{Parsed, parse};
 use crate::source::Source;
 use crate::types::Type;
@@ -12,8 +15,7 @@ use crate::value::Value;
 #[derive(Clone, Debug)]
 pub struct Program {
     source: Source,
-    parsed: Parsed,
-    result: Type,
+    plan: Plan,
     cost: CostEstimate,
 }
 
@@ -53,10 +55,14 @@ impl<'a> Bindings<'a> {
 }
 
 impl Program {
-    pub(crate) fn compile(_env: &Env, text: &str) -> Result<Self, CompileError> {
+    pub(crate) fn compile(env: &Env, text: &str) -> Result<Self, CompileError> {
         let source = Source::new(text);
-        let parsed = parse(&source).map_err(|issues| CompileError { issues, source: text.to_owned() })?;
-        Ok(Program { source, parsed, result: Type::Dyn, cost: CostEstimate { min: 0, max: u64::MAX } })
+        let error = |issues| CompileError { issues, source: text.to_owned() };
+        let Parsed { mut expr, positions } = parse(&source).map_err(error)?;
+        let checked = check(env, &source, &positions, &mut expr).map_err(error)?;
+        let plan = Plan::new(expr, checked);
+        let cost = CostEstimate { min: 0, max: u64::MAX };
+        Ok(Program { source, plan, cost })
     }
 
     /// The text of the expression.
@@ -66,7 +72,7 @@ impl Program {
 
     /// What it evaluates to.
     pub fn result_type(&self) -> &Type {
-        &self.result
+        &self.plan.checked.types[self.plan.expr.id as usize]
     }
 
     /// What an evaluation may cost, by the sizes that were declared.
@@ -76,8 +82,11 @@ impl Program {
 
     /// Whether the expression mentions the variable (`oldSelf`).
     pub fn mentions(&self, variable: &str) -> bool {
-        let _ = (variable, &self.parsed);
-        true
+        let mut found = false;
+        self.plan.expr.walk(&mut |expr| {
+            found |= matches!(&expr.kind, Kind::Ident(name) if &**name == variable);
+        });
+        found
     }
 
     /// The value, with these variables. What it cost is taken from the budget, also when it fails.
@@ -89,8 +98,9 @@ impl Program {
         bindings: &Bindings<'a>,
         budget: &mut Budget,
     ) -> Result<Value<'a>, EvalError> {
-        budget.spend(0);
-        let _ = bindings.get("");
-        Err(EvalError::no_overload())
+        let mut evaluator = Evaluator::new(&self.plan, bindings, budget.per_call);
+        let value = evaluator.eval(&self.plan.expr);
+        budget.spend(evaluator.cost);
+        value
     }
 }

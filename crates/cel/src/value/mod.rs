@@ -1,5 +1,9 @@
 //! Values, most of them views of JSON that is read as far as an expression looks.
 
+mod access;
+mod equal;
+mod table;
+
 use crate::declared::{Declared, ListIdentity, ObjectType};
 use crate::error::EvalError;
 use crate::extension::Extension;
@@ -9,6 +13,11 @@ use serde_json::Value as Json;
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
+
+pub(crate) use access::Found;
+pub use access::typed;
+pub(crate) use equal::{compare, equal};
+pub use table::{Key, Table};
 
 /// A value; what it borrows lives for `'a`.
 #[derive(Clone, Debug)]
@@ -29,8 +38,6 @@ pub enum Value<'a> {
     Optional(Option<Rc<Value<'a>>>),
     /// A value of one of Kubernetes' libraries.
     Extension(Extension<'a>),
-    /// Data that expressions can only compare.
-    Opaque(&'a Json),
 }
 
 /// Text, borrowed or shared.
@@ -46,14 +53,16 @@ pub enum List<'a> {
     /// Of JSON, each item declared like this.
     Json(&'a [Json], &'a Declared, &'a ListIdentity),
     Values(Rc<Vec<Value<'a>>>),
+    /// Two lists, one after the other.
+    Joined(Rc<(List<'a>, List<'a>)>),
 }
 
 /// A map or an object.
 #[derive(Clone)]
 pub enum Map<'a> {
     Json(&'a serde_json::Map<String, Json>, Entries<'a>),
-    /// In the order of insertion; keys are unique.
-    Values(Rc<Vec<(Value<'a>, Value<'a>)>>),
+    /// In the order of insertion.
+    Values(Rc<Table<'a>>),
     /// Fields that are computed when they are asked for.
     Lazy(Rc<dyn Fields<'a> + 'a>),
     /// An object that an expression made (`Object{...}`).
@@ -117,9 +126,15 @@ impl<'a> Value<'a> {
         Value::List(List::Values(Rc::new(items)))
     }
 
-    /// A map of these; keys must be unique.
-    pub fn map(entries: Vec<(Value<'a>, Value<'a>)>) -> Value<'a> {
-        Value::Map(Map::Values(Rc::new(entries)))
+    /// A map of these; of equal keys the last counts, and what can be no key is left out.
+    pub fn map(entries: impl IntoIterator<Item = (Value<'a>, Value<'a>)>) -> Value<'a> {
+        let mut table = Table::default();
+        for (key, value) in entries {
+            if table.set(key, value).is_err() {
+                continue;
+            }
+        }
+        Value::Map(Map::Values(Rc::new(table)))
     }
 
     /// This value as an optional one.
@@ -160,7 +175,6 @@ impl<'a> Value<'a> {
             Value::Type(_) => Type::of(Type::Dyn),
             Value::Optional(_) => Type::optional(Type::Dyn),
             Value::Extension(extension) => extension.type_of(),
-            Value::Opaque(_) => Type::Opaque("unknown"),
         }
     }
 }
