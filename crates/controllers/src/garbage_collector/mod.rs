@@ -79,6 +79,9 @@ impl GarbageCollector {
             return self.drop_owners(uid, item, |o| solid.iter().any(|s| s.uid == o.uid)).await;
         }
         let has_dependents = !self.graph.lock().dependents_of(uid).is_empty();
+        if !owners.waiting.is_empty() && self.graph.lock().in_circle(uid) {
+            self.unblock(uid, item).await?;
+        }
         let policy = match item {
             Item { orphan: true, .. } => "Orphan",
             Item { foreground: true, .. } => "Foreground",
@@ -86,6 +89,15 @@ impl GarbageCollector {
             _ => "Background",
         };
         self.delete(uid, item, policy).await
+    }
+
+    /// The object holds none of its owners back any more.
+    async fn unblock(&self, uid: &str, item: &Item) -> ApiResult<()> {
+        let mut item = item.clone();
+        for owner in item.owners.iter_mut().filter(|o| o.block_owner_deletion == Some(true)) {
+            owner.block_owner_deletion = Some(false);
+        }
+        self.drop_owners(uid, &item, |_| true).await
     }
 
     /// Asks the server whether an owner that the graph does not know exists.

@@ -63,7 +63,8 @@ impl ControlPlane {
             address,
             store: store.clone(),
         };
-        let compaction = compact_in_background(store, CompactionPolicy::default());
+        let keep = Duration::from_secs(flags.compaction_interval.max(1));
+        let compaction = compact_in_background(store, CompactionPolicy { keep, ..CompactionPolicy::default() });
         tasks.spawn_until_stopped("compaction", compaction);
         bootstrap(&plane.registry, SocketAddr::new(address, plane.port), tasks)
             .await
