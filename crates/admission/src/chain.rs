@@ -1,12 +1,13 @@
 //! The table of checks.
 
 use crate::check::{Check, Context};
+use crate::plugins::ByServer;
 use crate::reinvocation::Reinvocation;
 use crate::{
     certificate_subject_restriction, default_ingress_class, default_storage_class,
     default_toleration_seconds, limit_ranger, namespace_lifecycle, node_restriction,
-    persistent_volume_claim_resize, pod_security, priority, resource_quota, runtime_class, service_account,
-    taint_nodes, webhook,
+    persistent_volume_claim_resize, pod_security, pod_topology_labels, priority, resource_quota,
+    runtime_class, service_account, taint_nodes, webhook,
 };
 use corten_api::core::v1::ResourceQuota;
 use corten_api::{Kind, Object};
@@ -37,12 +38,24 @@ impl Chain {
             Box::new(default_storage_class::DefaultStorageClass),
             Box::new(persistent_volume_claim_resize::PersistentVolumeClaimResize),
             Box::new(runtime_class::RuntimeClassCheck),
+            Box::new(ByServer("CertificateApproval")),
+            Box::new(ByServer("CertificateSigning")),
             Box::new(certificate_subject_restriction::CertificateSubjectRestriction),
             Box::new(default_ingress_class::DefaultIngressClass),
+            Box::new(pod_topology_labels::PodTopologyLabels),
             Box::new(webhook::MutatingWebhooks::new()),
             Box::new(webhook::ValidatingWebhooks::new()),
             Box::new(resource_quota::ResourceQuotaCheck),
         ])
+    }
+
+    pub(crate) fn into_checks(self) -> Vec<Box<dyn Check>> {
+        self.0
+    }
+
+    /// Whether a check of this name is among them.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|check| check.name() == name)
     }
 
     /// Upstream's names of the checks, in order.
@@ -150,8 +163,11 @@ mod tests {
                 "DefaultStorageClass",
                 "PersistentVolumeClaimResize",
                 "RuntimeClass",
+                "CertificateApproval",
+                "CertificateSigning",
                 "CertificateSubjectRestriction",
                 "DefaultIngressClass",
+                "PodTopologyLabels",
                 "MutatingAdmissionWebhook",
                 "ValidatingAdmissionWebhook",
                 "ResourceQuota"
