@@ -1,5 +1,7 @@
 //! The versions of a kind, as owners of fields know them.
 
+use std::sync::Arc;
+
 use corten_api::{KindInfo, Object};
 use corten_codec::apply::{TypeRef, Versions};
 use corten_codec::{Problems, json};
@@ -8,17 +10,20 @@ use serde_json::{Value, json};
 use super::Registry;
 use super::place::{Place, stored_as};
 use crate::cache::{convert, form};
+use crate::custom::Served;
 
 /// The versions in which a place's objects are served.
 pub(crate) struct KindVersions<'a> {
     registry: &'a Registry,
     kind: &'static KindInfo,
     stored: &'static KindInfo,
+    custom: Option<Arc<Served>>,
 }
 
 impl<'a> KindVersions<'a> {
     pub fn new(registry: &'a Registry, place: &Place) -> Self {
-        KindVersions { registry, kind: place.kind, stored: place.stored }
+        let custom = registry.custom.served_as(place.kind).filter(|_| place.kind.custom);
+        KindVersions { registry, kind: place.kind, stored: place.stored, custom }
     }
 
     /// The kind in a version.
@@ -79,6 +84,11 @@ impl Versions for KindVersions<'_> {
 
     fn type_of(&self, version: &str) -> Option<TypeRef<'_>> {
         let kind = self.kind_of(version)?;
-        Some(if kind.custom { TypeRef::Deduced } else { TypeRef::Struct((kind.schema)()) })
+        if !kind.custom {
+            return Some(TypeRef::Struct((kind.schema)()));
+        }
+        let resource = &self.custom.as_ref()?.resource;
+        let schema = resource.version(kind.version).and_then(|number| resource.schema(number));
+        Some(schema.map_or(TypeRef::Deduced, |root| root.apply_type()))
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP layer from outside: a real server on loopback, raw requests, real certificates.
 
 mod audit;
+mod apply;
 mod basics;
 mod bounds;
 mod hooks;

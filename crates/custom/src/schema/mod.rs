@@ -1,6 +1,7 @@
 //! A structural schema in compact form: all versions of a definition share one table of nodes, in which equal
 //! parts stand once. Descriptions and what else only people read are not in it.
 
+mod apply;
 mod build;
 mod checks;
 
