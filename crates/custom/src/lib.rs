@@ -13,7 +13,7 @@ mod strategy;
 pub mod value;
 
 pub use definition::DefinitionStrategy;
-pub use resource::{Column, Resource, Scale, Source, Version};
+pub use resource::{Column, Resource, Scale, Source, Version, declared_kinds, priority};
 pub use strategy::CustomStrategy;
 
 #[cfg(test)]

@@ -141,12 +141,19 @@ impl Resource {
     }
 }
 
-fn version(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion) -> Version {
+/// The kinds that a definition declares under its accepted names: the stored one first, then the others that
+/// are served.
+pub fn declared_kinds(crd: &CustomResourceDefinition) -> Vec<&'static KindInfo> {
+    let mut versions: Vec<_> = crd.spec.versions.iter().filter(|v| v.served).collect();
+    versions.sort_by_key(|v| !v.storage);
+    versions.into_iter().map(|v| identity(crd, v)).collect()
+}
+
+/// The identity of a version's kind.
+fn identity(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion) -> &'static KindInfo {
     let names = &crd.status.accepted_names;
     let subresources = v.subresources.as_deref();
-    let status = subresources.is_some_and(|s| s.status.is_some());
-    let scale = subresources.and_then(|s| s.scale.as_ref());
-    let info = intern(&Declared {
+    intern(&Declared {
         group: &crd.spec.group,
         version: &v.name,
         kind: &names.kind,
@@ -156,9 +163,14 @@ fn version(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion) 
         namespaced: crd.spec.scope == "Namespaced",
         short_names: &names.short_names,
         categories: &names.categories,
-        status,
-        scale: scale.is_some(),
-    });
+        status: subresources.is_some_and(|s| s.status.is_some()),
+        scale: subresources.is_some_and(|s| s.scale.is_some()),
+    })
+}
+
+fn version(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion) -> Version {
+    let subresources = v.subresources.as_deref();
+    let scale = subresources.and_then(|s| s.scale.as_ref());
     let columns = v.additional_printer_columns.iter().map(|c| {
         let description = match c.description.as_str() {
             "" => format!("Custom resource definition column (in JSONPath format): {}", c.json_path),
@@ -178,14 +190,14 @@ fn version(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion) 
         Some((f.json_path.trim_start_matches('.').into(), JsonPath::parse(&f.json_path).ok()?))
     });
     Version {
-        info,
+        info: identity(crd, v),
         served: v.served,
         warning: v
             .deprecated
             .then(|| v.deprecation_warning.clone().unwrap_or_else(|| deprecation(crd, &v.name))),
         columns: columns.ok(),
         selectable: selectable.collect(),
-        status,
+        status: subresources.is_some_and(|s| s.status.is_some()),
         scale: scale.map(|s| Scale {
             spec_replicas: s.spec_replicas_path.as_str().into(),
             status_replicas: s.status_replicas_path.as_str().into(),

@@ -130,7 +130,11 @@ impl Entry {
             let json = self.json.get().cloned().unwrap_or_default();
             Arc::from(form::decode_or_blank(self.kind, &self.key, &json))
         };
-        self.object.get_or_init(make).clone()
+        match self.object.get() {
+            Some(object) => object.clone(),
+            None if form::is_large(self.kind) => make(),
+            None => self.object.get_or_init(make).clone(),
+        }
     }
 
     /// The object as protobuf (with upstream's envelope); `encode` is called at most once per entry.

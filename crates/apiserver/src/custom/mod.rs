@@ -5,7 +5,7 @@ pub mod convert;
 mod definitions;
 mod names;
 mod status;
-mod termination;
+pub(crate) mod termination;
 
 use std::sync::{Arc, OnceLock};
 

@@ -55,7 +55,8 @@ pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResul
     let format = negotiate::body(exchange.headers())?;
     let bytes = verbs::read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "CreateOptions")?;
-    let read = decode::object(&bytes, format, kind, options.field_validation)?;
+    let strategy = exchange.api.registry.strategy(kind);
+    let read = decode::object(&bytes, format, kind, &*strategy, options.field_validation)?;
     let answered = judge(&exchange, read.object)?;
     let body = encoder.object(&Entry::made(answered))?;
     let mut answer =

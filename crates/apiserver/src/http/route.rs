@@ -41,7 +41,7 @@ pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
     if reviews::is_review(target.kind) {
         return reviews::answer(exchange, target.kind).await;
     }
-    let warning = deprecation(target.kind);
+    let warning = deprecation(target.kind).or_else(|| registry.custom_warning(target.kind));
     let mut answer = verbs::answer(exchange, target, verb).await?;
     response::warn(&mut answer, warning.as_slice());
     Ok(answer)

@@ -49,6 +49,9 @@ pub fn offer(target: &Target) -> Offer {
 /// The encoder for the answer, which is settled before anything is done.
 fn encoder(exchange: &Exchange, target: &Target) -> ApiResult<Encoder> {
     let mut accepted = negotiate::answer(exchange.headers(), &exchange.query, offer(target))?;
+    if target.kind.custom && target.subresource != "scale" {
+        no_protobuf(accepted)?;
+    }
     if corten_api::builtin::COMPUTED.contains(&target.kind) && accepted.format == negotiate::Format::Protobuf
     {
         // Their protobuf differs from what the tables can say; who takes it takes JSON, too.
@@ -57,6 +60,25 @@ fn encoder(exchange: &Exchange, target: &Target) -> ApiResult<Encoder> {
     let kind = body_kind(target.kind, target.subresource);
     let strategy = exchange.api.registry.strategy(kind);
     Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())
+}
+
+/// Custom objects have no protobuf; their metadata alone has.
+pub fn no_protobuf(accepted: Accepted) -> ApiResult<()> {
+    let whole = matches!(accepted.form, Form::Plain | Form::Discovery(_));
+    if accepted.format == negotiate::Format::Protobuf && whole {
+        let why = "object *unstructured.Unstructured does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message";
+        return Err(ApiError::new(406, "NotAcceptable", why));
+    }
+    Ok(())
+}
+
+/// The format of a body, which must be one that the kind has.
+fn body_format(exchange: &Exchange, target: &Target) -> ApiResult<negotiate::Format> {
+    let format = negotiate::body(exchange.headers())?;
+    if target.kind.custom && target.subresource != "scale" && format == negotiate::Format::Protobuf {
+        return Err(ApiError::unsupported_media_type(&negotiate::MEDIA_TYPES[..2]));
+    }
+    Ok(format)
 }
 
 async fn get(exchange: Exchange, target: Target) -> ApiResult<Response> {
@@ -95,11 +117,17 @@ pub async fn read_body(exchange: &mut Exchange) -> ApiResult<Bytes> {
 
 async fn create(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let mut encoder = encoder(&exchange, &target)?;
-    let format = negotiate::body(exchange.headers())?;
+    let format = body_format(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "CreateOptions")?;
     let kind = body_kind(target.kind, target.subresource);
-    let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
+    let mut read = decode::object(
+        &bytes,
+        format,
+        kind,
+        &*exchange.api.registry.strategy(kind),
+        options.field_validation,
+    )?;
     settle_namespace(read.object.as_mut(), &target)?;
     if let Some(record) = &exchange.record {
         record.request(&*read.object);
@@ -116,9 +144,15 @@ async fn update(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let mut encoder = encoder(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "UpdateOptions")?;
-    let format = negotiate::body(exchange.headers())?;
+    let format = body_format(&exchange, &target)?;
     let kind = body_kind(target.kind, target.subresource);
-    let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
+    let mut read = decode::object(
+        &bytes,
+        format,
+        kind,
+        &*exchange.api.registry.strategy(kind),
+        options.field_validation,
+    )?;
     settle_namespace(read.object.as_mut(), &target)?;
     if let Some(record) = &exchange.record {
         record.request(&*read.object);
@@ -184,8 +218,11 @@ fn name_in_path(object: &mut dyn Object, target: &Target) -> ApiResult<()> {
 async fn patch(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let header = exchange.headers().get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let media_type = header.split(';').next().unwrap_or_default().trim();
-    let Some((kind, _)) = PATCHES.iter().find(|(_, name)| *name == media_type) else {
-        return Err(ApiError::unsupported_media_type(&PATCHES.map(|(_, name)| name)));
+    // Custom kinds say nothing of merge keys.
+    let taken = PATCHES.iter().filter(|(kind, _)| !(target.kind.custom && *kind == PatchType::Strategic));
+    let Some((kind, _)) = taken.clone().find(|(_, name)| *name == media_type) else {
+        let names: Vec<&str> = taken.map(|(_, name)| *name).collect();
+        return Err(ApiError::unsupported_media_type(&names));
     };
     let mut encoder = encoder(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;

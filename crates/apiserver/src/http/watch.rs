@@ -29,6 +29,9 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let options = options::watch(&exchange.query)?;
     let accepted = negotiate::stream(exchange.headers(), &exchange.query, verbs::offer(&target))?;
     let accepted = negotiate::Accepted { pretty: false, ..accepted };
+    if target.kind.custom {
+        verbs::no_protobuf(accepted)?;
+    }
     let strategy = exchange.api.registry.strategy(target.kind);
     let encoder = Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())?;
     let watch = exchange.api.registry.watch(&exchange.context, &target, &options).await?;

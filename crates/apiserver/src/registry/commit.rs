@@ -96,7 +96,9 @@ impl Registry {
         let (op, value) = match change {
             Change::Delete => (Op::delete(key.clone()), None),
             Change::Put(object, value) => {
-                if !place.kind.custom && !READ_SELDOM.contains(&place.stored) {
+                let seldom =
+                    place.kind.custom || form::is_large(place.stored) || READ_SELDOM.contains(&place.stored);
+                if !seldom {
                     self.cache.pending.announce(key.clone(), value.clone(), object);
                 }
                 (Op::put(key.clone(), value.clone()), Some(value))

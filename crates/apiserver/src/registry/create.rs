@@ -85,6 +85,10 @@ impl Registry {
         mut object: Box<dyn Object>,
         owners: Owners,
     ) -> ApiResult<Option<Reply>> {
+        if place.kind.custom && self.custom.is_terminating(place.kind) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(ApiError::forbidden(place.kind, &place.name, why));
+        }
         self.stamp(&mut *object);
         requester::name(&ctx.user, &mut *object);
         let admission =

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use corten_admission::Operation;
+use corten_api::apiextensions::v1::CustomResourceDefinition;
 use corten_api::core::v1::Namespace;
 use corten_api::meta::v1::{Status, StatusDetails};
 use corten_api::{Object, Time};
@@ -14,6 +15,7 @@ use super::deletion::{self, Deletion};
 use super::place::Place;
 use super::{Body, DeleteOptions, Registry, Reply, RequestContext, Target};
 use crate::cache::Entry;
+use crate::custom::termination;
 
 /// How often a deletion is tried anew when others write at the same time.
 const ATTEMPTS: usize = 20;
@@ -78,8 +80,13 @@ impl Registry {
         o: &DeleteOptions,
     ) -> ApiResult<Option<Reply>> {
         let now = self.config.clock.now();
+        let definition = object.downcast_ref::<CustomResourceDefinition>();
         let plan = match object.downcast_ref::<Namespace>() {
             Some(namespace) => plan_namespace(namespace, o, Time::new(now)),
+            None if definition.is_some_and(|d| d.metadata.deletion_timestamp.is_none()) => {
+                let marked = definition.map(|d| termination::marked(d, Time::new(now)));
+                Deletion::Mark(Box::new(marked.unwrap_or_default()))
+            }
             None => deletion::plan(&*place.strategy, object, o, now),
         };
         // Who asks that dependents go hears that the object itself has not gone yet.

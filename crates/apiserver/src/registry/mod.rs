@@ -173,6 +173,11 @@ impl Registry {
         &self.outbound
     }
 
+    /// What clients of a custom kind's deprecated version are told.
+    pub(crate) fn custom_warning(&self, kind: &KindInfo) -> Option<String> {
+        if kind.custom { self.custom.warning(kind) } else { None }
+    }
+
     /// The cache itself.
     pub(crate) fn lookup_cache(&self) -> Arc<WatchCache> {
         self.cache.clone()

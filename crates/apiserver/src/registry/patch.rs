@@ -5,6 +5,7 @@ use std::sync::Arc;
 use corten_api::{KindInfo, Object};
 use corten_codec::patch::{PatchError, apply_json_patch, apply_merge_patch, apply_strategic_merge_patch};
 use corten_codec::{Problems, json};
+use corten_kinds::{Strategy, strategy_for};
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 use serde_json::Value;
@@ -36,7 +37,8 @@ impl Registry {
             let propose = |entry: &Arc<Entry>| {
                 let live = self.owned_scale(&place, &*entry.object())?;
                 let scale = Entry::made(Arc::new(live.clone()));
-                let mut patched = patched(&scale, kind, patch, o.field_validation, &mut warnings)?;
+                let how = (o.field_validation, strategy_for(scale.kind()));
+                let mut patched = patched(&scale, kind, patch, how, &mut warnings)?;
                 self.own_scale_changes((ctx, o), &mut *patched, &live);
                 self.rescaled(&place, &*entry.object(), &*patched)
             };
@@ -45,7 +47,8 @@ impl Registry {
         } else {
             let propose = |entry: &Arc<Entry>| {
                 let served = self.in_version(entry.clone(), place.kind);
-                let mut patched = patched(&served, kind, patch, o.field_validation, &mut warnings)?;
+                let how = (o.field_validation, &*place.strategy);
+                let mut patched = patched(&served, kind, patch, how, &mut warnings)?;
                 place.check_name(&mut *patched)?;
                 self.convert(patched, place.stored)
             };
@@ -61,7 +64,7 @@ fn patched(
     entry: &Entry,
     kind: PatchType,
     patch: &[u8],
-    validation: FieldValidation,
+    (validation, strategy): (FieldValidation, &dyn Strategy),
     warnings: &mut Vec<String>,
 ) -> ApiResult<Box<dyn Object>> {
     let mut document: Value = serde_json::from_slice(&entry.json()).map_err(ApiError::internal)?;
@@ -74,6 +77,9 @@ fn patched(
     let mut object = form::blank(entry.kind());
     let shown = if kind == PatchType::Strategic { patch } else { &bytes };
     json::decode(&bytes, &mut *object, &mut problems).map_err(|e| unfit(shown, &e.to_string()))?;
+    let mut unknown = Vec::new();
+    strategy.prune(&mut *object, &mut unknown).map_err(|why| unfit(shown, &why))?;
+    unknown.iter().for_each(|path| problems.unknown(path));
     match (validation, problems.error()) {
         (FieldValidation::Strict, Some(error)) => return Err(unfit(shown, &error)),
         _ => *warnings = problems.found().to_vec(),

@@ -105,7 +105,8 @@ impl GarbageCollector {
         let found =
             KINDS.iter().find(|k| k.kind == reference.kind && k.api_version() == reference.api_version);
         // A kind that this server does not know cannot be judged, so its dependents stay.
-        let Some(kind) = found.filter(|k| !k.plural.is_empty()) else { return Ok(true) };
+        let custom = || self.context.custom.find(&reference.api_version, &reference.kind);
+        let Some(kind) = found.copied().filter(|k| !k.plural.is_empty()).or_else(custom) else { return Ok(true) };
         match self.client().call(target(kind, namespace, &reference.name), Call::Get).await {
             Ok(Answer::Object(owner)) => Ok(owner.meta().uid == reference.uid),
             Ok(_) => Ok(false),
@@ -197,7 +198,7 @@ impl Controller for GarbageCollector {
 
     /// Judging an owner by an incomplete graph costs a call, never a wrong deletion; still wait for it.
     async fn synced(&self) {
-        self.feeds.start(self.client(), &self.graph, self.context.informers.tasks());
+        self.feeds.start(self.client(), &self.graph, &self.context.custom, self.context.informers.tasks());
         self.feeds.synced().await;
     }
 

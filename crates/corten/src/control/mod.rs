@@ -87,6 +87,7 @@ impl ControlPlane {
         let client = self.client(identity::CONTROLLER_MANAGER, &[identity::MASTERS]);
         let informers = Informers::new(client.clone(), tasks.clone());
         let context = corten_controllers::Context {
+            custom: corten_controllers::CustomKinds::start(&client, tasks),
             client,
             informers: informers.clone(),
             clock,

@@ -18,7 +18,7 @@ use super::response::{self, Response};
 
 /// Answers a discovery path; `None` when it is none.
 pub fn answer(exchange: &Exchange, path: &str) -> ApiResult<Option<Response>> {
-    let groups = resources::groups(&exchange.api.registry.kinds());
+    let groups = resources::of(&exchange.api.registry);
     let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::Discovery)?;
     if let ("/api" | "/apis", Form::Discovery(version)) = (path, accepted.form) {
         let body = aggregated::document(&groups, path == "/api", version, accepted)?;
