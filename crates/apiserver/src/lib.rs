@@ -4,6 +4,7 @@
 //! components of this process call the registry without a network; [`http`] lets everybody else.
 
 pub mod audit;
+pub mod aggregation;
 mod bootstrap;
 pub mod cache;
 pub mod custom;

@@ -70,7 +70,9 @@ pub async fn serve(
             if let Some(record) = passage.record.get() {
                 record.status(error.status());
             }
-            response::error(&error, accepted)
+            let mut answer = response::error(&error, accepted);
+            response::warn(&mut answer, &passage.notes.take_warnings());
+            answer
         }
         Err(panic) => {
             if let Some(record) = passage.record.get() {

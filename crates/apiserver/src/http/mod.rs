@@ -19,7 +19,7 @@ mod passage;
 pub(crate) mod path;
 mod pretty;
 pub(crate) mod query;
-mod response;
+pub(crate) mod response;
 mod reviews;
 mod route;
 mod server;
@@ -36,10 +36,12 @@ use corten_auth::{Authenticator, Authorizer, tls};
 use corten_rt::{Clock, Tasks};
 
 use crate::Registry;
+use crate::aggregation::{Aggregation, Merged};
 use crate::audit::Audit;
 use crate::metrics::Usage;
 pub use connect::KubeletTls;
-pub(crate) use connect::any_server;
+pub(crate) use chain::Exchange;
+pub(crate) use connect::{any_server, forwarding};
 pub use health::{Check, Health};
 pub use inflight::InFlight;
 pub use metrics::Metrics;
@@ -57,6 +59,8 @@ pub struct Api {
     pub tokens: Arc<TokenSigner>,
     /// How kubelets and pods are spoken to.
     pub kubelets: KubeletTls,
+    /// Groups and versions that other servers answer for.
+    pub aggregation: Arc<Aggregation>,
     pub health: Health,
     pub documents: Arc<dyn Documents>,
     pub metrics: Metrics,
@@ -94,6 +98,8 @@ impl Api {
             authorizer: Arc::clone(registry.authorizer()),
         };
         registry.review_with(Arc::new(reviews));
+        let identity = pki.front_proxy_client.clone();
+        let aggregation = Arc::new(Aggregation::new(Arc::clone(&registry), identity));
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
             authenticator: authenticator(),
@@ -101,7 +107,8 @@ impl Api {
             tokens: Arc::clone(&pki.tokens),
             kubelets,
             health: own_checks(&registry, &tasks),
-            documents: Arc::new(BuiltinDocuments),
+            documents: Arc::new(Merged::new(Arc::new(BuiltinDocuments), Arc::clone(&aggregation))),
+            aggregation,
             metrics: Metrics::default(),
             clock,
             limits,

@@ -9,6 +9,7 @@ use super::chain::Exchange;
 use super::path::RequestInfo;
 use super::response::{self, Response};
 use super::{discovery, openapi, reviews, verbs, version};
+use crate::aggregation::proxy;
 
 /// What is done with an object or collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub enum Verb {
 
 /// Answers a request that may be made.
 pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
+    if let Some(remote) = exchange.api.aggregation.for_path(&exchange.info.path) {
+        return proxy::answer(exchange, remote).await;
+    }
     if !exchange.info.is_resource {
         return path(&exchange).await;
     }

@@ -24,7 +24,7 @@ pub use call::Answer;
 pub use dial::Stream;
 pub use failure::Failure;
 pub use peer::{Body, Peer};
-pub use resolve::Destination;
+pub use resolve::{Destination, joined, slices};
 pub use trust::Trust;
 
 /// How many peers are remembered, as upstream's client manager does.

@@ -22,6 +22,11 @@ use crate::registry::GetOptions;
 pub use backend::KubeletTls;
 pub use trust::verifier as any_server;
 
+/// Passing requests on.
+pub mod forwarding {
+    pub use super::backend::{Backend, onward, remove_hops, upgrade};
+}
+
 /// A refused upgrade as a status.
 pub fn refusal(error: UpgradeError) -> ApiError {
     let reason = if error.status.as_u16() == 403 { "Forbidden" } else { "BadRequest" };
