@@ -26,7 +26,18 @@ pub(super) const UNOWNED: &[&str] = &[
 
 /// Compares two objects of a kind. Fields that nobody owns are passed over.
 pub fn compare_objects(old: &dyn Struct, new: &dyn Struct) -> Comparison {
-    structs(Some(old), Some(new))
+    let mut out = Comparison::default();
+    fields(Some(old), Some(new), Depth::Root, &mut out);
+    out.settle();
+    out
+}
+
+/// Where a struct stands in its object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Root,
+    Metadata,
+    Below,
 }
 
 /// Whether two objects of a kind are the same but for the owners of their fields.
@@ -71,22 +82,28 @@ impl How {
 
 fn structs(left: Option<&dyn Struct>, right: Option<&dyn Struct>) -> Comparison {
     let mut out = Comparison::default();
-    fields(left, right, &mut out);
+    fields(left, right, Depth::Below, &mut out);
     out.settle();
     out
 }
 
-fn fields(left: Option<&dyn Struct>, right: Option<&dyn Struct>, out: &mut Comparison) {
+fn fields(left: Option<&dyn Struct>, right: Option<&dyn Struct>, depth: Depth, out: &mut Comparison) {
     let Some(schema) = left.or(right).map(Struct::schema) else { return };
-    let is_metadata = schema.name == "ObjectMeta";
     for (number, field) in schema.fields.iter().enumerate() {
         let (l, r) = (left.map(|s| s.field(number).view()), right.map(|s| s.field(number).view()));
         if field.inline {
-            fields(l.and_then(as_struct), r.and_then(as_struct), out);
+            fields(l.and_then(as_struct), r.and_then(as_struct), depth, out);
             continue;
         }
         let (l, r) = (l.filter(|v| !left_out(field, v)), r.filter(|v| !left_out(field, v)));
-        if l.is_none() && r.is_none() || is_metadata && UNOWNED.contains(&field.name) {
+        if l.is_none() && r.is_none() || depth == Depth::Metadata && UNOWNED.contains(&field.name) {
+            continue;
+        }
+        if depth == Depth::Root && field.name == "metadata" {
+            let mut below = Comparison::default();
+            fields(l.and_then(as_struct), r.and_then(as_struct), Depth::Metadata, &mut below);
+            below.settle();
+            out.push(Element::field(field.name), Fate::default(), below);
             continue;
         }
         let (fate, below) = views(l, r, How::of_field(schema, field));
