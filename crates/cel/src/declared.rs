@@ -136,16 +136,9 @@ impl Declared {
     }
 }
 
+/// A type of which no sizes are known.
 impl From<Type> for Declared {
     fn from(of: Type) -> Self {
-        match of {
-            Type::Dyn => Declared::DYN,
-            Type::Bool => Declared::Bool,
-            Type::Int => Declared::Int,
-            Type::Double => Declared::Double,
-            Type::String => Declared::STRING,
-            Type::Object(object) => Declared::Object(object),
-            other => Declared::Other(other),
-        }
+        Declared::Other(of)
     }
 }

@@ -3,6 +3,8 @@
 use crate::ast::Kind;
 use crate::budget::Budget;
 use crate::check::check;
+use crate::cost::estimate::estimate;
+use crate::cost::range::Range;
 use crate::env::Env;
 use crate::error::{CompileError, EvalError};
 use crate::eval::{Evaluator, Plan};
@@ -60,8 +62,8 @@ impl Program {
         let error = |issues| CompileError { issues, source: text.to_owned() };
         let Parsed { mut expr, positions } = parse(&source).map_err(error)?;
         let checked = check(env, &source, &positions, &mut expr).map_err(error)?;
-        let plan = Plan::new(expr, checked);
-        let cost = CostEstimate { min: 0, max: u64::MAX };
+        let Range { min, max } = estimate(env, &checked, &expr);
+        let (plan, cost) = (Plan::new(expr, checked), CostEstimate { min, max });
         Ok(Program { source, plan, cost })
     }
 

@@ -1,7 +1,7 @@
 //! Expressions and what upstream makes of them: value or message, cost, estimated cost, type. The table was made
 //! with cel-go in Kubernetes' environment of v1.35; facts, not code.
 
-use corten_cel::{Bindings, Budget, Declared, Env, Map, RUNTIME_BUDGET, Type, Value};
+use corten_cel::{Bindings, Budget, Env, Map, RUNTIME_BUDGET, Type, Value};
 use serde_json::{Value as Json, json};
 
 /// Doubles where upstream's test data has whole numbers: Go reads plain JSON so.
@@ -20,8 +20,8 @@ fn env() -> Env {
         .variable("x", Type::Dyn)
         .variable("s", Type::String)
         .variable("i", Type::Int)
-        .variable("l", Declared::list(Declared::STRING))
-        .variable("m", Declared::map(Declared::Int))
+        .variable("l", Type::list(Type::String))
+        .variable("m", Type::map(Type::String, Type::Int))
 }
 
 /// A value as the table writes it.

@@ -49,10 +49,13 @@ pub fn check(env: &Env, source: &Source, positions: &[u32], expr: &mut Expr) -> 
     };
     checker.check(expr);
     if checker.issues.is_empty() {
-        literals::check(expr, |id, message| checker.report(id, message));
+        let types: Vec<Type> =
+            checker.types.iter().map(|of| checker.substitutions.apply(of, true)).collect();
+        literals::check(expr, &types, |id, message| checker.report(id, message));
+        checker.types = types;
     }
     if checker.issues.is_empty() {
-        let types = checker.types.iter().map(|of| checker.substitutions.apply(of, true)).collect();
+        let types = checker.types;
         return Ok(Checked { types, overloads: checker.overloads });
     }
     checker.issues.sort_by_key(|issue| (issue.line, issue.column));
@@ -124,7 +127,7 @@ impl Checker<'_> {
                 for element in elements {
                     let of = self.check(&mut element.value);
                     let of = self.unwrapped(element.value.id, of, element.optional);
-                    items = Some(self.join(element.value.id, items, of));
+                    items = Some(self.join(items, of));
                 }
                 let items = items.unwrap_or_else(|| self.substitutions.fresh());
                 Type::list(items)
@@ -325,24 +328,22 @@ impl Checker<'_> {
         }
     }
 
-    fn join(&mut self, id: Id, known: Option<Type>, of: Type) -> Type {
+    fn join(&mut self, known: Option<Type>, of: Type) -> Type {
         let Some(known) = known else { return of };
         if self.substitutions.assignable(&known, &of) {
             return most_general(&known, &of).clone();
         }
-        let (known, of) = (self.current(&known), self.current(&of));
-        self.mismatch(id, &known, &of);
-        Type::Error
+        Type::Dyn
     }
 
     fn map(&mut self, entries: &mut [Entry]) -> Type {
         let (mut keys, mut values) = (None, None);
         for entry in entries {
             let key = self.check(&mut entry.key);
-            keys = Some(self.join(entry.key.id, keys, key));
+            keys = Some(self.join(keys, key));
             let value = self.check(&mut entry.value);
             let value = self.unwrapped(entry.value.id, value, entry.optional);
-            values = Some(self.join(entry.value.id, values, value));
+            values = Some(self.join(values, value));
         }
         match (keys, values) {
             (Some(keys), Some(values)) => Type::map(keys, values),
@@ -382,10 +383,14 @@ impl Checker<'_> {
                     self.report(id, format!("'{}' is not a message type", of.name()))
                 }
                 Some((_, of)) => self.report(id, format!("'{}' is not a type", of.name())),
-                None => self.undeclared(id, &known),
+                None => {
+                    self.undeclared(id, &known);
+                    fields.clear();
+                }
             }
             for field in fields {
                 self.check(&mut field.value);
+                self.report(field.id, format!("unexpected failed resolution of '{known}'"));
             }
             return Type::Error;
         };

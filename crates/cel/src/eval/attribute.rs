@@ -32,8 +32,21 @@ pub(super) fn is_attribute(expr: &Expr) -> bool {
     }
 }
 
-pub(super) fn is_conditional(expr: &Expr) -> bool {
+fn is_conditional(expr: &Expr) -> bool {
     matches!(&expr.kind, Kind::Call { function, .. } if &**function == operator::CONDITIONAL)
+}
+
+/// Whether a chain of selections begins with a name, which costs one, or with a condition.
+pub(super) fn begins_with_name(expr: &Expr) -> bool {
+    if !is_attribute(expr) {
+        return true;
+    }
+    match &expr.kind {
+        Kind::Select { operand, .. } => begins_with_name(operand),
+        Kind::Call { .. } if is_conditional(expr) => false,
+        Kind::Call { args, .. } => args.first().is_none_or(begins_with_name),
+        _ => true,
+    }
 }
 
 impl<'a> Evaluator<'a, '_> {
@@ -92,7 +105,7 @@ impl<'a> Evaluator<'a, '_> {
                 }
                 let key = self.eval(&args[1])?;
                 // An index that is a name itself is counted by its name alone.
-                let counted = is_attribute(&args[1]) && !is_conditional(&args[1]);
+                let counted = is_attribute(&args[1]) && begins_with_name(&args[1]);
                 if counted {
                     self.cost = self.cost.saturating_sub(1);
                 }

@@ -12,6 +12,24 @@ pub(super) fn is_accumulator(expr: &Expr) -> bool {
     matches!(&expr.kind, Kind::Ident(name) if &**name == ACCUMULATOR)
 }
 
+/// What cel-go calls the value's type in its own code.
+fn go_name(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "types.Null",
+        Value::Bool(_) => "types.Bool",
+        Value::Int(_) => "types.Int",
+        Value::Uint(_) => "types.Uint",
+        Value::Double(_) => "types.Double",
+        Value::String(_) => "types.String",
+        Value::Bytes(_) => "types.Bytes",
+        Value::Timestamp(_) => "types.Timestamp",
+        Value::Duration(_) => "types.Duration",
+        Value::Type(_) => "*types.Type",
+        Value::Optional(_) => "*types.Optional",
+        _ => "ref.Val",
+    }
+}
+
 impl<'a> Evaluator<'a, '_> {
     pub(super) fn fold(&mut self, fold: &'a Comprehension) -> Eval<'a> {
         let range = self.eval(&fold.range)?;
@@ -58,8 +76,9 @@ impl<'a> Evaluator<'a, '_> {
                 }
                 Ok(())
             }
-            other => Err(EvalError::new(format!("got '{}', expected iterable type", other.type_of().name()))),
-        }
+            other => {
+                Err(EvalError::new(format!("got '{}', expected iterable type", go_name(other))))
+            }
     }
 
     /// One round; whether there may be another.

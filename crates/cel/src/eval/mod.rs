@@ -167,7 +167,7 @@ impl<'a, 'b> Evaluator<'a, 'b> {
             _ if self.plan.constants.contains(&expr.id) => self.constant(expr),
             _ if attribute::is_attribute(expr) => {
                 let value = self.attribute(expr);
-                self.charge(u64::from(!attribute::is_conditional(expr)))?;
+                self.charge(u64::from(attribute::begins_with_name(expr)))?;
                 value
             }
             Kind::Select { operand, field, .. } => self.has(operand, field),
@@ -283,7 +283,10 @@ impl<'a, 'b> Evaluator<'a, 'b> {
 
     fn with_pattern(&mut self, id: Id, function: &str, values: &[Value<'a>]) -> Eval<'a> {
         let (Some(text), Some(pattern)) = (values[0].as_str(), values.get(1).and_then(Value::as_str)) else {
-            return Err(functions::no_overload(function, values));
+            return Err(match function {
+                "matches" => EvalError::no_overload(),
+                _ => functions::no_overload(function, values),
+            });
         };
         self.work.add(text.len())?;
         if let Some(known) = self.plan.patterns.get(&id) {

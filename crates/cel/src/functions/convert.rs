@@ -64,21 +64,10 @@ fn to_int<'a>(value: &Value<'a>) -> Maybe<'a> {
             let parsed = digits.parse().ok().filter(|_| valid);
             parsed.map(Value::Int).ok_or_else(|| failed("string", "int"))
         }
-        Value::Timestamp(time) => Ok(Value::Int(time.as_second_floor())),
+        Value::Timestamp(time) => Ok(Value::Int(time.as_second())),
         Value::Duration(span) => Ok(Value::Int(span.0)),
         _ => return None,
     })
-}
-
-/// Seconds, rounded down.
-trait Seconds {
-    fn as_second_floor(&self) -> i64;
-}
-
-impl Seconds for Timestamp {
-    fn as_second_floor(&self) -> i64 {
-        self.as_nanosecond().div_euclid(1_000_000_000) as i64
-    }
 }
 
 fn to_uint<'a>(value: &Value<'a>) -> Maybe<'a> {
@@ -149,42 +138,14 @@ fn to_timestamp<'a>(value: &Value<'a>) -> Maybe<'a> {
     Some(match value {
         Value::Timestamp(_) => Ok(value.clone()),
         Value::Int(seconds) => Timestamp::from_second(*seconds)
-            .ok()
-            .filter(in_range)
             .map(Value::Timestamp)
             .ok_or_else(|| EvalError::new("timestamp overflow")),
         Value::String(text) => {
             let failed = || failed("string", "google.protobuf.Timestamp");
-            parse_timestamp(text).map(Value::Timestamp).ok_or_else(failed)
+            Timestamp::parse(text).map(Value::Timestamp).ok_or_else(failed)
         }
         _ => return None,
     })
-}
-
-/// Whether the time is of the years 1 to 9999.
-pub fn in_range(time: &Timestamp) -> bool {
-    (-62_135_596_800..=253_402_300_799).contains(&time.as_second_floor())
-}
-
-/// A time stamp as RFC 3339 writes it.
-pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let shaped = bytes.len() >= 20
-        && bytes.iter().take(19).enumerate().all(|(at, byte)| match at {
-            4 | 7 => *byte == b'-',
-            10 => *byte == b'T',
-            13 | 16 => *byte == b':',
-            _ => byte.is_ascii_digit(),
-        });
-    let zone = bytes.last() == Some(&b'Z')
-        || bytes
-            .len()
-            .checked_sub(6)
-            .is_some_and(|at| matches!(bytes[at], b'+' | b'-') && bytes[at + 3] == b':');
-    if !shaped || !zone || &bytes[17..19] == b"60" {
-        return None;
-    }
-    text.parse().ok().filter(in_range)
 }
 
 /// A date, at midnight in UTC.
@@ -192,7 +153,7 @@ pub fn parse_date(text: &str) -> Option<Timestamp> {
     if text.len() != 10 {
         return None;
     }
-    parse_timestamp(&format!("{text}T00:00:00Z"))
+    Timestamp::parse(&format!("{text}T00:00:00Z"))
 }
 
 /// A duration as Go writes it: `1h30m`, `-1.5s`.

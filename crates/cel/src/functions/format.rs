@@ -8,46 +8,64 @@ use crate::value::{List, Map, Value};
 /// The most digits after a decimal point.
 const MOST_DIGITS: usize = 100;
 
+/// A clause of a format.
+pub struct Verb<'f> {
+    /// What stands before it.
+    before: &'f str,
+    /// `%%`, which takes no value, is a `%`.
+    pub letter: char,
+    precision: usize,
+}
+
+/// The clauses of a format that take values, each with the text before it.
+pub fn verbs(text: &str) -> Result<Vec<Verb<'_>>, EvalError> {
+    Ok(clauses(text)?.0.into_iter().filter(|verb| verb.letter != '%').collect())
+}
+
+/// All clauses, and what follows the last.
+fn clauses(text: &str) -> Result<(Vec<Verb<'_>>, &str), EvalError> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some(at) = rest.find('%') {
+        let before = &rest[..at];
+        rest = &rest[at + 1..];
+        let mut precision = 6;
+        if let Some(after) = rest.strip_prefix('.') {
+            let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+            rest = &after[digits..];
+            let digits = &after[..digits];
+            let wanted: Option<usize> = digits.parse().ok().filter(|wanted| *wanted <= MOST_DIGITS);
+            precision = wanted.ok_or_else(|| {
+                EvalError::new(format!("error while parsing precision: precision of {digits} is too large"))
+            })?;
+        }
+        let letter = rest.chars().next().ok_or_else(|| EvalError::new("unexpected end of string"))?;
+        rest = &rest[letter.len_utf8()..];
+        if !matches!(letter, '%' | 's' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o') {
+            let message = format!("could not parse formatting clause: unrecognized formatting clause \"{letter}\"");
+            return Err(EvalError::new(message));
+        }
+        found.push(Verb { before, letter, precision });
+    }
+    Ok((found, rest))
+}
+
 /// The text with its clauses replaced by the list's values.
 pub fn format(text: &str, list: &List<'_>) -> Result<String, EvalError> {
+    let (found, rest) = clauses(text)?;
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
     let mut next = 0;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('%') {
+    for Verb { before, letter, precision } in found {
+        out.push_str(before);
+        if letter == '%' {
             out.push('%');
-            rest = after;
             continue;
-        }
-        let precision = match rest.strip_prefix('.') {
-            Some(after) => {
-                let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-                rest = &after[digits..];
-                let precision: Option<usize> = after[..digits].parse().ok();
-                Some(precision.filter(|precision| *precision <= MOST_DIGITS).ok_or_else(|| {
-                    EvalError::new(format!(
-                        "error while parsing precision: precision of {} is too large",
-                        &after[..digits]
-                    ))
-                })?)
-            }
-            None => None,
-        };
-        let Some(verb) = rest.chars().next() else { return Err(EvalError::new("unexpected end of string")) };
-        rest = &rest[verb.len_utf8()..];
-        if !matches!(verb, 's' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o') {
-            let message =
-                format!("could not parse formatting clause: unrecognized formatting clause \"{verb}\"");
-            return Err(EvalError::new(message));
         }
         if next >= list.len() {
             return Err(EvalError::new(format!("index {next} out of range")));
         }
         let value = list.get(next)?;
         next += 1;
-        let clause = clause(verb, precision.unwrap_or(6), &value)
+        let clause = clause(letter, precision, &value)
             .map_err(|why| EvalError::new(format!("error during formatting: {why}")))?;
         out.push_str(&clause);
     }

@@ -1,7 +1,7 @@
 //! What functions do. Types were checked where they were known; what turns out otherwise is no overload.
 
 pub mod convert;
-mod format;
+pub mod format;
 mod lists;
 mod operators;
 mod optional;

@@ -80,8 +80,7 @@ fn duration<'a>(value: Option<i64>) -> Called<'a> {
 /// A time stamp so much later; years 1 to 9999.
 fn later<'a>(time: &Timestamp, nanos: i128) -> Called<'a> {
     let sum = time.as_nanosecond() + nanos;
-    let time = Timestamp::from_nanosecond(sum).ok().filter(super::convert::in_range);
-    time.map(Value::Timestamp).ok_or_else(|| overflow("timestamp"))
+    Timestamp::from_nanosecond(sum).map(Value::Timestamp).ok_or_else(|| overflow("timestamp"))
 }
 
 fn add<'a>(one: &Value<'a>, other: &Value<'a>, work: &mut Work) -> Called<'a> {

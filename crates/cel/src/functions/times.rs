@@ -4,7 +4,7 @@ use super::{Maybe, no_overload};
 use crate::error::EvalError;
 use crate::time::Timestamp;
 use crate::value::Value;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 
 pub fn call<'a>(function: &str, args: &[Value<'a>]) -> Maybe<'a> {
     if !matches!(
@@ -33,43 +33,49 @@ pub fn call<'a>(function: &str, args: &[Value<'a>]) -> Maybe<'a> {
             };
             Ok(Value::Int(span.0 / unit))
         }
-        [Value::Timestamp(time)] => Ok(Value::Int(part(function, time, TimeZone::UTC))),
+        [Value::Timestamp(time)] => Ok(Value::Int(part(function, time, 0))),
         [Value::Timestamp(time), Value::String(zone)] => {
-            named(zone).map(|zone| Value::Int(part(function, time, zone)))
+            offset(zone, time).map(|offset| Value::Int(part(function, time, offset)))
         }
         _ => Err(no_overload(function, args)),
     })
 }
 
-fn part(function: &str, time: &Timestamp, zone: TimeZone) -> i64 {
-    let time = time.to_zoned(zone);
+fn part(function: &str, time: &Timestamp, offset: i64) -> i64 {
+    let time = time.civil(offset);
     match function {
-        "getFullYear" => i64::from(time.year()),
-        "getMonth" => i64::from(time.month()) - 1,
-        "getDate" => i64::from(time.day()),
-        "getDayOfMonth" => i64::from(time.day()) - 1,
-        "getDayOfWeek" => i64::from(time.weekday().to_sunday_zero_offset()),
-        "getDayOfYear" => i64::from(time.day_of_year()) - 1,
-        "getHours" => i64::from(time.hour()),
-        "getMinutes" => i64::from(time.minute()),
-        "getSeconds" => i64::from(time.second()),
-        _ => i64::from(time.millisecond()),
+        "getFullYear" => time.year,
+        "getMonth" => time.month - 1,
+        "getDate" => time.day,
+        "getDayOfMonth" => time.day - 1,
+        "getDayOfWeek" => time.weekday,
+        "getDayOfYear" => time.year_day,
+        "getHours" => time.hour,
+        "getMinutes" => time.minute,
+        "getSeconds" => time.second,
+        _ => time.nanos / 1_000_000,
     }
 }
 
-/// A time zone by its name, or by its distance from UTC (`+01:30`).
-fn named(zone: &str) -> Result<TimeZone, EvalError> {
+/// How far a zone is from UTC at a time, in seconds; the zone has a name, or is a distance (`+01:30`).
+fn offset(zone: &str, time: &Timestamp) -> Result<i64, EvalError> {
     let unknown = || EvalError::new(format!("unknown time zone {zone}"));
-    let Some((hours, minutes)) = zone.split_once(':') else {
-        if zone.is_empty() || zone == "UTC" {
-            return Ok(TimeZone::UTC);
+    if let Some((hours, minutes)) = zone.split_once(':') {
+        let (hours, minutes): (i64, i64) = match (hours.parse(), minutes.parse()) {
+            (Ok(hours), Ok(minutes)) if minutes >= 0 => (hours, minutes),
+            _ => return Err(unknown()),
+        };
+        if hours.abs() > 23 || minutes > 59 {
+            return Err(unknown());
         }
-        return TimeZone::get(zone).map_err(|_| unknown());
-    };
-    let (hours, minutes): (i32, i32) = match (hours.parse(), minutes.parse()) {
-        (Ok(hours), Ok(minutes)) => (hours, minutes),
-        _ => return Err(unknown()),
-    };
-    let minutes = if zone.starts_with('-') { hours * 60 - minutes } else { hours * 60 + minutes };
-    Offset::from_seconds(minutes.saturating_mul(60)).map(TimeZone::fixed).map_err(|_| unknown())
+        return Ok(hours * 3600 + if zone.starts_with('-') { -minutes } else { minutes } * 60);
+    }
+    if zone.is_empty() || zone == "UTC" {
+        return Ok(0);
+    }
+    let zone = TimeZone::get(zone).map_err(|_| unknown())?;
+    // Beyond what the database knows the last rule holds.
+    let seconds = time.as_second().clamp(-60_000_000_000, 250_000_000_000);
+    let at = jiff::Timestamp::from_second(seconds).map_err(|_| unknown())?;
+    Ok(i64::from(zone.to_offset(at).seconds()))
 }

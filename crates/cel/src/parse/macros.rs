@@ -41,6 +41,7 @@ impl Parser<'_> {
             | ("transformList" | "transformMap" | "transformMapEntry", 3 | 4) => {
                 self.double(id, &function, target, args)
             }
+            ("sortBy", 2) => self.sort_by(id, target, args),
             ("optMap" | "optFlatMap", 2) => self.opt_map(id, &function, target, args),
             _ => self.build(id, Kind::Call { function, target: Some(target.into()), args }),
         }
@@ -224,25 +225,50 @@ impl Parser<'_> {
         let copy = self.copy(&target)?;
         let has = self.receiver(id, "hasValue", target)?;
         let value = self.receiver(id, "value", copy)?;
-        let range = self.again(id);
-        let range = self.build(range, Kind::List(Vec::new()))?;
-        let comprehension = Comprehension {
-            range,
-            var: UNUSED.into(),
-            var2: None,
-            accumulator: var.clone(),
-            init: value,
-            condition: self.constant(id, Constant::Bool(false))?,
-            step: self.ident(id, &var)?,
-            result: mapped,
-        };
-        let bound = self.again(id);
-        let mut bound = self.build(bound, Kind::Comprehension(comprehension.into()))?;
+        let mut bound = self.bind(id, &var, value, mapped)?;
         if function == "optMap" {
             bound = self.apply(id, "optional.of", vec![bound])?;
         }
         let none = self.apply(id, "optional.none", Vec::new())?;
         self.apply(id, operator::CONDITIONAL, vec![has, bound, none])
+    }
+
+    /// The list, bound to a name, and sorted by what the second argument makes of each item.
+    fn sort_by(&mut self, id: Id, target: Expr, args: Vec<Expr>) -> Parse<Expr> {
+        const INPUT: &str = "@__sortBy_input__";
+        if matches!(target.kind, Kind::Literal(_) | Kind::Map(_) | Kind::Struct { .. }) {
+            let message = "sortBy can only be applied to a list, identifier, comprehension, call or select \
+                           expression";
+            self.report(self.positions[target.id as usize], message);
+            return Ok(target);
+        }
+        let (input, items) = (self.ident(id, INPUT)?, self.ident(id, INPUT)?);
+        let keys = self.single(id, "map", items, args)?;
+        let sorted = Kind::Call {
+            function: "@sortByAssociatedKeys".into(),
+            target: Some(input.into()),
+            args: vec![keys],
+        };
+        let result = self.again(id);
+        let result = self.build(result, sorted)?;
+        self.bind(id, INPUT, target, result)
+    }
+
+    /// `result`, in which a name stands for a value.
+    fn bind(&mut self, id: Id, name: &str, value: Expr, result: Expr) -> Parse<Expr> {
+        let range = self.again(id);
+        let bound = Comprehension {
+            range: self.build(range, Kind::List(Vec::new()))?,
+            var: UNUSED.into(),
+            var2: None,
+            accumulator: name.into(),
+            init: value,
+            condition: self.constant(id, Constant::Bool(false))?,
+            step: self.ident(id, name)?,
+            result,
+        };
+        let bound_id = self.again(id);
+        self.build(bound_id, Kind::Comprehension(bound.into()))
     }
 
     fn receiver(&mut self, id: Id, function: &str, target: Expr) -> Parse<Expr> {

@@ -99,8 +99,10 @@ impl Parser<'_> {
             (TokenKind::End, _) | (_, OPERANDS) => "mismatched",
             _ => "extraneous",
         };
-        let message = if what == "mismatched" && expected != OPERANDS {
+        let message = if what == "mismatched" && expected == "')'" {
             format!("Syntax error: missing {expected} at '<EOF>'")
+        } else if what == "mismatched" && matches!(expected, "']'" | "'}'") {
+            format!("Syntax error: mismatched input '<EOF>' expecting {{{expected}, ','}}")
         } else {
             format!("Syntax error: {what} input '{}' expecting {expected}", token.text)
         };

@@ -32,7 +32,8 @@ impl Parser<'_> {
             || ["in", "true", "false", "null"].contains(&&*self.token().text)
         {
             let token = self.token();
-            let (at, text) = (token.position, token.text.clone());
+            let text = if token.kind == TokenKind::End { "" } else { &token.text };
+            let (at, text) = (token.position, text.to_owned());
             self.report(at, format!("Syntax error: no viable alternative at input '.{text}'"));
             return Err(super::Stop);
         }

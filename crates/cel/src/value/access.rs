@@ -3,7 +3,8 @@
 use super::{Entries, List, Map, Value};
 use crate::declared::Declared;
 use crate::error::EvalError;
-use crate::functions::convert::{parse_date, parse_duration, parse_timestamp};
+use crate::functions::convert::{parse_date, parse_duration};
+use crate::time::Timestamp;
 use serde_json::Value as Json;
 
 /// What is found at a key.
@@ -72,7 +73,7 @@ fn text<'a>(text: &'a str, declared: &Declared) -> Result<Value<'a>, EvalError> 
             Value::Timestamp(parse_date(text).ok_or_else(|| invalid("date formatted string"))?)
         }
         Declared::Timestamp { .. } => {
-            let time = parse_timestamp(text).or_else(|| parse_date(text));
+            let time = Timestamp::parse(text).or_else(|| parse_date(text));
             Value::Timestamp(time.ok_or_else(|| invalid("date-time formatted string"))?)
         }
         Declared::Bytes { .. } => {
