@@ -49,8 +49,7 @@ pub fn check(env: &Env, source: &Source, positions: &[u32], expr: &mut Expr) -> 
     };
     checker.check(expr);
     if checker.issues.is_empty() {
-        let types: Vec<Type> =
-            checker.types.iter().map(|of| checker.substitutions.apply(of, true)).collect();
+        let types: Vec<Type> = checker.types.iter().map(|of| checker.substitutions.apply(of, true)).collect();
         literals::check(expr, &types, |id, message| checker.report(id, message));
         checker.types = types;
     }

@@ -85,7 +85,11 @@ fn lists(overload: &str, target: Option<&Argument<'_>>, args: &[Argument<'_>]) -
         ("list_distinct", Some(target), []) => allocating(2.0, target.size().times(target.size())),
         (overload, Some(target), []) if overload.ends_with("_sort") => sorting(overload, target),
         (overload, Some(_), [keys]) if overload.ends_with("_sortByAssociatedKeys") => sorting(overload, keys),
-        ("list_sets_contains_list" | "list_sets_intersects_list" | "list_sets_equivalent_list", _, [one, other]) => {
+        (
+            "list_sets_contains_list" | "list_sets_intersects_list" | "list_sets_equivalent_list",
+            _,
+            [one, other],
+        ) => {
             let factor = if overload == "list_sets_equivalent_list" { 2.0 } else { 1.0 };
             cost(one.size().times(other.size()).scaled(factor).plus(Range::exactly(1)))
         }
@@ -109,12 +113,44 @@ fn kubernetes(
     match (function, target, args) {
         ("check", ..) => cost(Range::exactly(AUTHORIZATION)),
         (
-            "serviceAccount" | "path" | "group" | "resource" | "subresource" | "namespace" | "name" | "allowed"
-            | "reason" | "error" | "errored" | "masked" | "prefixLength" | "family" | "isUnspecified" | "isLoopback"
-            | "isLinkLocalMulticast" | "isLinkLocalUnicast" | "isGlobalUnicast" | "format.named" | "sign"
-            | "asInteger" | "isInteger" | "asApproximateFloat" | "isGreaterThan" | "isLessThan" | "compareTo"
-            | "add" | "sub" | "major" | "minor" | "patch" | "getScheme" | "getHostname" | "getHost" | "getPort"
-            | "getEscapedPath" | "getQuery",
+            "serviceAccount"
+            | "path"
+            | "group"
+            | "resource"
+            | "subresource"
+            | "namespace"
+            | "name"
+            | "allowed"
+            | "reason"
+            | "error"
+            | "errored"
+            | "masked"
+            | "prefixLength"
+            | "family"
+            | "isUnspecified"
+            | "isLoopback"
+            | "isLinkLocalMulticast"
+            | "isLinkLocalUnicast"
+            | "isGlobalUnicast"
+            | "format.named"
+            | "sign"
+            | "asInteger"
+            | "isInteger"
+            | "asApproximateFloat"
+            | "isGreaterThan"
+            | "isLessThan"
+            | "compareTo"
+            | "add"
+            | "sub"
+            | "major"
+            | "minor"
+            | "patch"
+            | "getScheme"
+            | "getHostname"
+            | "getHost"
+            | "getPort"
+            | "getEscapedPath"
+            | "getQuery",
             ..,
         ) => cost(Range::exactly(1)),
         ("fieldSelector" | "labelSelector", _, [selector]) => {
@@ -154,9 +190,7 @@ fn kubernetes(
         ) => cost(text.size().scaled(TRAVERSAL)),
         ("ip.isCanonical", _, [text]) => cost(text.size().scaled(2.0 * TRAVERSAL)),
         ("containsIP" | "containsCIDR", _, [other]) => cost(containing(function, overload, other)),
-        ("validate", _, [text, ..]) => {
-            cost(text.size().scaled(TRAVERSAL).scaled(FORMAT_PATTERN * PATTERN))
-        }
+        ("validate", _, [text, ..]) => cost(text.size().scaled(TRAVERSAL).scaled(FORMAT_PATTERN * PATTERN)),
         ("_==_", _, [one, other]) => extensions_equal(one, other),
         _ => None,
     }
@@ -251,10 +285,8 @@ fn standard(overload: &str, target: Option<&Argument<'_>>, args: &[Argument<'_>]
         }
         ("strings_quote", _, [text]) => {
             let size = text.size();
-            let quoted = Range {
-                min: size.min.wrapping_add(2),
-                max: size.max.wrapping_mul(2).wrapping_add(2),
-            };
+            let quoted =
+                Range { min: size.min.wrapping_add(2), max: size.max.wrapping_mul(2).wrapping_add(2) };
             sized(size.scaled(TRAVERSAL), quoted)
         }
         ("starts_with_string" | "ends_with_string", _, [part]) => cost(part.size().scaled(TRAVERSAL)),

@@ -80,9 +80,9 @@ fn bound(declared: &Declared) -> Option<u64> {
 impl Place {
     fn field(&self, name: &str) -> Place {
         match self {
-            Place::Declared(Declared::Object(object)) => object
-                .field(name)
-                .map_or(Place::Unknown, |field| Place::Declared(field.declared.clone())),
+            Place::Declared(Declared::Object(object)) => {
+                object.field(name).map_or(Place::Unknown, |field| Place::Declared(field.declared.clone()))
+            }
             _ => Place::Unknown,
         }
     }
@@ -146,17 +146,14 @@ impl<'e> Estimator<'e> {
                     (place, _) => place,
                 };
                 self.places.insert(expr.id, place);
-                let selected = matches!(
-                    self.of(operand),
-                    Type::Map(_) | Type::Object(_) | Type::Param(_)
-                );
+                let selected = matches!(self.of(operand), Type::Map(_) | Type::Object(_) | Type::Param(_));
                 cost.plus(Range::exactly(u64::from(selected)))
             }
             Kind::Call { .. } => self.call(expr),
             Kind::List(_) | Kind::Map(_) => self.construct(expr),
-            Kind::Struct { fields, .. } => fields
-                .iter()
-                .fold(Range::exactly(40), |sum, field| sum.plus(self.cost(&field.value))),
+            Kind::Struct { fields, .. } => {
+                fields.iter().fold(Range::exactly(40), |sum, field| sum.plus(self.cost(&field.value)))
+            }
             Kind::Comprehension(fold) => self.comprehension(expr, fold),
         }
     }
@@ -244,8 +241,7 @@ impl<'e> Estimator<'e> {
         let mut total = Range { min: u64::MAX, max: 0 };
         let mut result: Option<Range> = None;
         for overload in overloads {
-            let estimate =
-                self.overload(expr, function, overload.id, target.as_ref(), &arguments, &costs);
+            let estimate = self.overload(expr, function, overload.id, target.as_ref(), &arguments, &costs);
             total = total.union(estimate.cost);
             result = match (result, estimate.size) {
                 (Some(one), Some(other)) => Some(one.union(other)),

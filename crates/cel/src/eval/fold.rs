@@ -76,9 +76,8 @@ impl<'a> Evaluator<'a, '_> {
                 }
                 Ok(())
             }
-            other => {
-                Err(EvalError::new(format!("got '{}', expected iterable type", go_name(other))))
-            }
+            other => Err(EvalError::new(format!("got '{}', expected iterable type", go_name(other)))),
+        }
     }
 
     /// One round; whether there may be another.

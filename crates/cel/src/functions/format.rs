@@ -41,7 +41,8 @@ fn clauses(text: &str) -> Result<(Vec<Verb<'_>>, &str), EvalError> {
         let letter = rest.chars().next().ok_or_else(|| EvalError::new("unexpected end of string"))?;
         rest = &rest[letter.len_utf8()..];
         if !matches!(letter, '%' | 's' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o') {
-            let message = format!("could not parse formatting clause: unrecognized formatting clause \"{letter}\"");
+            let message =
+                format!("could not parse formatting clause: unrecognized formatting clause \"{letter}\"");
             return Err(EvalError::new(message));
         }
         found.push(Verb { before, letter, precision });
