@@ -8,6 +8,7 @@ pub mod aggregation;
 mod bootstrap;
 pub mod cache;
 pub mod custom;
+pub mod flow;
 pub mod http;
 mod local;
 mod metrics;

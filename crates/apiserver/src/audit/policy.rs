@@ -202,7 +202,8 @@ fn settle(given: GivenRule, index: usize, everywhere: u8, omit: bool, wrong: &mu
             wrong.push(format!("{path}.resources.resourceNames: Invalid value: {:?}: using resourceNames requires at least one resource", resources.resource_names));
         }
     }
-    if !given.non_resource_urls.is_empty() && !(given.resources.is_empty() && given.namespaces.is_empty()) {
+    let of_resources = !given.resources.is_empty() || !given.namespaces.is_empty();
+    if of_resources && !given.non_resource_urls.is_empty() {
         wrong.push(format!(
             "{path}.nonResourceURLs: Invalid value: rules cannot apply to both regular resources and non-resource URLs"
         ));

@@ -12,6 +12,7 @@ mod orders;
 mod resource;
 mod ring;
 mod selection;
+mod size;
 mod token;
 mod watch;
 
@@ -31,6 +32,7 @@ pub(crate) use list::{ListPlan, Match};
 pub(crate) use orders::Reader;
 pub(crate) use resource::Resource;
 pub(crate) use selection::Selection;
+pub use size::Extent;
 pub(crate) use watch::{Start, WatchPlan};
 pub use watch::{Watch, WatchEvent};
 

@@ -32,6 +32,11 @@ impl Snapshot {
         self.objects.get(key)
     }
 
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
     /// The objects whose keys begin with `prefix`, from `start` on (itself included), in order of keys.
     pub fn range<'a>(&'a self, prefix: &'a str, start: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> + 'a {
         let from = start.max(prefix);

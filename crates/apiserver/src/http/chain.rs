@@ -26,6 +26,7 @@ use super::query::Query;
 use super::response::{self, AUDIT_ID, Response};
 use super::{Api, route};
 use crate::audit::Record;
+use crate::flow::{self, Place, Refused};
 use crate::registry::RequestContext;
 
 /// A request on its way.
@@ -83,10 +84,24 @@ pub async fn serve(
             response::text(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
     };
-    api.metrics.count(&info, answer.status().as_u16());
+    count(&api, &info, &passage, answer.status(), long);
     let mut answer = passage.answered(answer, long);
+    passage.class(&mut answer);
     response::finish(&mut answer, &passage.audit_id);
     answer
+}
+
+/// Counts an answered request.
+fn count(api: &Api, info: &RequestInfo, passage: &Passage, code: StatusCode, long: bool) {
+    let exists = || api.registry.kind(&info.group, &info.version, &info.resource).is_some();
+    let known = code.as_u16() < 400 || info.is_resource && exists();
+    api.metrics.count(info, known, code.as_u16(), passage.started.elapsed(), long);
+    let who = if code == StatusCode::UNAUTHORIZED {
+        &api.metrics.unauthenticated
+    } else {
+        &api.metrics.authenticated
+    };
+    who.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The identifier that the caller gave the request, or a new one.
@@ -119,14 +134,12 @@ async fn admit(
         record.impersonated(&user);
     }
     let long = info.is_long_running(&query);
-    let _place = if long {
-        None
-    } else {
-        match api.inflight.enter(info.is_read()) {
-            Some(place) => Some(place),
-            None => return Ok(too_many(&api)),
-        }
+    let _place = match enter(&api, &user, &info, &query, passage).await {
+        Ok(place) => place,
+        Err(refused) => return Ok(too_many(&api, refused)),
     };
+    let metrics = Arc::clone(&api.metrics);
+    let _under_way = (!long).then(|| metrics.under_way(info.is_read()));
     let notes = record.as_ref().map(|_| &*passage.notes);
     authorize(&api, &user, &info, &query, notes)?;
     let time = request_time(&api, &query)?;
@@ -274,11 +287,35 @@ fn decide(api: &Api, attributes: &Attributes<'_>, notes: Option<&Notes>) -> ApiR
     if decision.allowed { Ok(()) } else { Err(attributes.forbidden(&decision.reason.to_string())) }
 }
 
-fn too_many(api: &Api) -> Response {
+/// The longest that a request waits for a seat.
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Takes a place, which a watch holds until it has begun; streams need none.
+async fn enter(
+    api: &Api,
+    user: &UserInfo,
+    info: &RequestInfo,
+    query: &Query,
+    passage: &Passage,
+) -> Result<Option<Place>, Refused> {
+    if info.is_long_running(query) && info.verb != "watch" {
+        return Ok(None);
+    }
+    let time = request_time(api, query).unwrap_or(api.limits.request_time);
+    let extent = || api.registry.extent(&info.group, &info.version, &info.resource);
+    let work = |most| flow::work(info, query, most, extent, &api.flow.watches);
+    let (class, entered) = api.flow.enter(user, info, (time / 4).min(MOST_PATIENCE), work).await;
+    if let Some(class) = class {
+        let _ = passage.class.set(class);
+    }
+    entered
+}
+
+fn too_many(api: &Api, refused: Refused) -> Response {
     api.metrics.dropped.fetch_add(1, Ordering::Relaxed);
     let message = "Too many requests, please try again later.\n";
     let mut answer = response::text(StatusCode::TOO_MANY_REQUESTS, message);
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.retry_after));
     answer
 }
 

@@ -10,7 +10,7 @@ mod discovery;
 mod encode;
 mod formats;
 mod health;
-mod inflight;
+mod histogram;
 mod metrics;
 mod negotiate;
 mod openapi;
@@ -38,12 +38,13 @@ use corten_rt::{Clock, Tasks};
 use crate::Registry;
 use crate::aggregation::{Aggregation, Merged};
 use crate::audit::Audit;
+use crate::flow::FlowControl;
 use crate::metrics::Usage;
 pub use connect::KubeletTls;
 pub(crate) use chain::Exchange;
 pub(crate) use connect::{any_server, forwarding};
 pub use health::{Check, Health};
-pub use inflight::InFlight;
+pub(crate) use histogram::Histogram;
 pub use metrics::Metrics;
 pub use openapi::{BuiltinDocuments, Documents, NoDocuments};
 pub use server::{Limits, Server};
@@ -63,10 +64,11 @@ pub struct Api {
     pub aggregation: Arc<Aggregation>,
     pub health: Health,
     pub documents: Arc<dyn Documents>,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
-    pub inflight: InFlight,
+    /// Whether there is room for a request.
+    pub flow: Arc<FlowControl>,
     /// Takes a record of requests; none when it is turned off.
     pub audit: Option<Arc<Audit>>,
     /// The tasks of streams that outlive their request; their end closes watches.
@@ -109,10 +111,10 @@ impl Api {
             health: own_checks(&registry, &tasks),
             documents: Arc::new(Merged::new(Arc::new(BuiltinDocuments), Arc::clone(&aggregation))),
             aggregation,
-            metrics: Metrics::default(),
+            metrics: Arc::default(),
             clock,
             limits,
-            inflight: InFlight::new(limits.reads, limits.writes),
+            flow: FlowControl::new(limits.reads + limits.writes),
             audit: None,
             tasks,
             registry,

@@ -12,7 +12,7 @@ use corten_api::authentication::v1::UserInfo;
 use corten_auth::authenticate::Peer;
 use corten_rt::{Instant, Timestamp};
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Frame, SizeHint};
@@ -22,6 +22,10 @@ use super::path::RequestInfo;
 use super::query::Query;
 use super::response::{Body, BodyError, Response};
 use crate::audit::{Head, Record};
+use crate::flow::Ids;
+
+const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
+const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
 
 /// One request's way through the chain.
 pub struct Passage {
@@ -32,13 +36,22 @@ pub struct Passage {
     pub from: Option<IpAddr>,
     pub notes: Arc<Notes>,
     pub record: OnceLock<Arc<Record>>,
+    /// The class that the request was put into.
+    pub class: OnceLock<Ids>,
 }
 
 impl Passage {
     /// Begins with a request.
     pub fn new(api: &Api, audit_id: HeaderValue, from: Option<IpAddr>) -> Self {
-        let (received, notes) = (api.clock.now(), Arc::default());
-        Passage { audit_id, received, started: Instant::now(), from, notes, record: OnceLock::new() }
+        Passage {
+            audit_id,
+            received: api.clock.now(),
+            started: Instant::now(),
+            from,
+            notes: Arc::default(),
+            record: OnceLock::new(),
+            class: OnceLock::new(),
+        }
     }
 
     /// Begins the record if the policy wants one; `user` is nobody if authentication failed.
@@ -54,6 +67,14 @@ impl Passage {
         let head = || Head::of(id.clone(), uri, headers, self.from, self.received);
         let record = Record::begin(audit, head, user.cloned(), info, &self.notes)?;
         Some(self.record.get_or_init(|| record))
+    }
+
+    /// Tells the client the class of its request.
+    pub fn class(&self, answer: &mut Response) {
+        if let Some(ids) = self.class.get() {
+            answer.headers_mut().insert(FLOW_SCHEMA, ids.schema.clone());
+            answer.headers_mut().insert(PRIORITY_LEVEL, ids.level.clone());
+        }
     }
 
     /// Records the answer; that of a watch or stream is complete only when its body has ended.

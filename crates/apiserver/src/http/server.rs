@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use corten_auth::authenticate::Peer;
 use corten_rt::Tasks;
+use corten_semantics::identity;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,6 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Api, chain};
+use crate::flow;
+use crate::registry::RequestContext;
 
 /// What a client may ask of the server.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +72,9 @@ impl Server {
     pub fn start(listener: TcpListener, tls: Arc<rustls::ServerConfig>, api: Arc<Api>) -> io::Result<Server> {
         let address = listener.local_addr()?;
         let tasks = api.tasks.clone();
+        let ctx = RequestContext { user: Arc::new(identity::api_server()), ..RequestContext::default() };
+        let keeping = flow::keep(Arc::clone(&api.flow), Arc::clone(&api.registry), ctx);
+        tasks.spawn_until_stopped("flow control", keeping);
         let accepting = accept(listener, TlsAcceptor::from(tls), api);
         tasks.spawn_until_stopped("http listener", accepting);
         Ok(Server { address })
@@ -116,6 +122,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
     let stream = match api.tasks.stop().run(handshake).await {
         Some(Some(Ok(stream))) => stream,
         Some(Some(Err(error))) => {
+            api.metrics.handshake_errors.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "TLS handshake failed");
             return;
         }

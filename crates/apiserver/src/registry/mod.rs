@@ -17,6 +17,7 @@ mod managed;
 mod managed_reset;
 mod managed_scale;
 mod managed_versions;
+mod extent;
 mod modify;
 mod observe;
 mod options;

@@ -6,6 +6,7 @@ mod basics;
 mod bounds;
 mod hooks;
 mod refusal_table;
+mod flow;
 mod refusals;
 mod streams;
 mod transport;
