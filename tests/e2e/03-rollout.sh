@@ -21,8 +21,8 @@ touch /tmp/bad; sh /tmp/load >/tmp/errors 2>&1 &'
   k set env deployment/web VERSION=2
   k annotate deployment/web kubernetes.io/change-cause=second
   ready deployment/web
-  k wait pod -l app=web --for=condition=Ready --timeout=10s
   eventually 20 same_count_of_pods app=web 3
+  k wait pod -l app=web --for=condition=Ready --timeout=10s
   in_pod client touch /tmp/stop
   eventually 10 in_pod client test -e /tmp/done
   same "$(in_pod client cat /tmp/bad)" ""

@@ -87,12 +87,21 @@ fn converse(
         let (code, body) = handle(&request);
         println!("{} {} {code}", request.method, request.path);
         let body = body.to_string();
+        let last = request.headers("connection").any(|word| word.eq_ignore_ascii_case("close"));
+        let connection = if last { "close" } else { "keep-alive" };
         let head = format!(
-            "HTTP/1.1 {code} Said\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {code} Said\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: {connection}\r\n\r\n",
             body.len()
         );
         stream.get_mut().write_all(format!("{head}{body}").as_bytes())?;
+        if last {
+            stream.get_mut().conn.send_close_notify();
+        }
         stream.get_mut().flush()?;
+        if last {
+            break;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 //! program evaluates over [`Bindings`], which are views of JSON and are read only as far as the expression looks;
 //! what it costs is counted against a [`Budget`]. Messages are cel-go's and Kubernetes' own.
 
+pub mod admission;
 mod ast;
+mod authorizer;
 mod budget;
 mod check;
 mod cost;
@@ -23,6 +25,7 @@ mod time;
 mod types;
 mod value;
 
+pub use authorizer::{Authorizer, Check, Checked, Decision, ResourceCheckFields};
 pub use budget::{Budget, MATCH_CONDITIONS_BUDGET, PER_CALL_LIMIT, RUNTIME_BUDGET};
 pub use declared::{Declared, Field, ListIdentity, ListType, MapType, ObjectType};
 pub use env::Env;

@@ -71,6 +71,17 @@ impl Type {
         matches!(self, Type::Dyn | Type::Error)
     }
 
+    /// As declarations name it, with parameters: other than in messages, `null` is `null_type` there.
+    pub fn declared_name(&self) -> String {
+        match self {
+            Type::List(items) => format!("list({})", items.declared_name()),
+            Type::Map(entry) => format!("map({}, {})", entry.0.declared_name(), entry.1.declared_name()),
+            Type::Optional(inner) => format!("optional_type({})", inner.declared_name()),
+            Type::Type(inner) => format!("type({})", inner.declared_name()),
+            other => other.name().to_owned(),
+        }
+    }
+
     /// The name that `type()` shows, without parameters.
     pub fn name(&self) -> &str {
         match self {

@@ -50,7 +50,7 @@ fn shown(value: &Value<'_>) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Map(map) => entries(map),
-        Value::Extension(extension) => format!("{extension}"),
+        Value::Extension(extension) => extension.to_string(),
     }
 }
 

@@ -151,7 +151,13 @@ fn check_label(kind: &KindInfo, label: &str, own: &[&str]) -> ApiResult<()> {
     };
     match (known, own.is_empty()) {
         (true, _) => Ok(()),
-        (false, false) => Err(ApiError::bad_request(format!("field label not supported: {label}"))),
+        (false, false) => Err(ApiError::bad_request(match kind.kind {
+            "Job" => format!("field label {label:?} not supported for Job"),
+            "ResourceSlice" => {
+                format!("field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {label}")
+            }
+            _ => format!("field label not supported: {label}"),
+        })),
         (false, true) => Err(ApiError::bad_request(format!(
             "\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
         ))),

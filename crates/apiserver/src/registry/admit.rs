@@ -1,6 +1,6 @@
 //! Where admission takes part in a write.
 
-use corten_admission::{Context, Operation, Options};
+use corten_admission::{Chain, Context, Operation, Options};
 use corten_api::meta::v1 as meta;
 use corten_api::{Object, View};
 use corten_codec::json::encode_value;
@@ -28,7 +28,7 @@ pub(crate) enum Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn dry_run(&self) -> bool {
+    pub(crate) fn dry_run(&self) -> bool {
         match self {
             Asked::Write(o) => o.dry_run,
             Asked::Delete(o) => o.dry_run,
@@ -98,6 +98,29 @@ impl Admission<'_> {
     }
 }
 
+/// The checks of the table that the registry makes itself, as they are turned on.
+pub(crate) struct Duties {
+    provide_namespaces: bool,
+    owner_references: bool,
+    approval: bool,
+    signing: bool,
+}
+
+impl Duties {
+    pub fn of(chain: &Chain) -> Self {
+        Duties {
+            provide_namespaces: chain.has("NamespaceAutoProvision"),
+            owner_references: chain.has("OwnerReferencesPermissionEnforcement"),
+            approval: chain.has("CertificateApproval"),
+            signing: chain.has("CertificateSigning"),
+        }
+    }
+
+    fn checks_signers(&self, subresource: &str) -> bool {
+        if subresource == "approval" { self.approval } else { self.signing }
+    }
+}
+
 impl Registry {
     /// Lets the checks change the object.
     pub(crate) async fn mutate(
@@ -106,6 +129,9 @@ impl Registry {
         object: &mut Box<dyn Object>,
         old: Option<&dyn Object>,
     ) -> ApiResult<()> {
+        if self.duties.provide_namespaces {
+            self.provide_namespace(admission).await?;
+        }
         self.config.admission.admit(&admission.context(self, old), object).await
     }
 
@@ -118,7 +144,12 @@ impl Registry {
         old: Option<&dyn Object>,
     ) -> ApiResult<()> {
         self.check_escalation(admission.ctx, object, old)?;
-        signers::check(&self.authorizer, &admission.ctx.user, admission.subresource, object, old)?;
+        if self.duties.checks_signers(admission.subresource) {
+            signers::check(&self.authorizer, &admission.ctx.user, admission.subresource, object, old)?;
+        }
+        if self.duties.owner_references {
+            self.check_owner_references(admission, object, old)?;
+        }
         self.config.admission.validate(&admission.context(self, old), object).await
     }
 

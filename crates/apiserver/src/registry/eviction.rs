@@ -120,13 +120,7 @@ impl Registry {
     ) -> ApiResult<String> {
         let now = Time::new(self.config.clock.now());
         let options = WriteOptions::default();
-        let m = Modification {
-            ctx,
-            place,
-            subresource: "status",
-            options: &options,
-            owners: Owners::Stay,
-        };
+        let m = Modification { ctx, place, subresource: "status", options: &options, owners: Owners::Stay };
         let reply = self
             .modify(&m, |entry| {
                 let object = entry.object();

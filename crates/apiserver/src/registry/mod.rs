@@ -22,8 +22,10 @@ mod modify;
 mod observe;
 mod options;
 mod outside;
+mod owner_references;
 mod patch;
 mod place;
+mod provision;
 mod quota;
 mod read;
 mod requester;
@@ -95,6 +97,7 @@ pub struct Registry {
     authorizer: Arc<Authorizer>,
     transactions: Semaphore,
     turns: quota::Turns,
+    duties: admit::Duties,
     tokens: OnceLock<Arc<TokenSigner>>,
     /// Makes the objects that are stored nowhere.
     computed: OnceLock<Arc<dyn Computed>>,
@@ -114,6 +117,7 @@ impl Registry {
         let services = Allocator::new(&config.service_cidr, config.node_ports)?;
         services.restore(&*cache);
         let outbound = Arc::new(Outbound::new(cache.clone(), config.clock, tasks.clone()));
+        let duties = admit::Duties::of(&config.admission);
         let transactions = Semaphore::new(TRANSACTIONS);
         let custom = Arc::new(CustomKinds::default());
         custom.convert_with(outbound.clone());
@@ -127,6 +131,7 @@ impl Registry {
             authorizer,
             transactions,
             turns: quota::Turns::default(),
+            duties,
             tokens: OnceLock::new(),
             computed: OnceLock::new(),
             reviewer: OnceLock::new(),

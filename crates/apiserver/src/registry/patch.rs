@@ -73,6 +73,10 @@ fn patched(
         FieldValidation::Warn | FieldValidation::Strict => Problems::strict(),
     };
     apply(&mut document, kind, patch, entry.kind())?;
+    if validation != FieldValidation::Ignore {
+        // What stands twice in the patch is once in what it makes.
+        json::find_duplicates(patch, &mut problems).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    }
     let bytes = serde_json::to_vec(&document).map_err(ApiError::internal)?;
     let mut object = form::blank(entry.kind());
     let shown = if kind == PatchType::Strategic { patch } else { &bytes };

@@ -1,5 +1,6 @@
 //! The HTTP layer from outside: a real server on loopback, raw requests, real certificates.
 
+mod aggregation;
 mod audit;
 mod apply;
 mod basics;

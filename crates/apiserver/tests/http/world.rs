@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use corten_apiserver::aggregation::Aggregation;
 use corten_apiserver::http::{Api, Limits, Server};
 use corten_apiserver::{Config, Registry};
 use corten_auth::Pki;
@@ -28,6 +29,7 @@ pub struct World {
     pub address: SocketAddr,
     pub pki: Pki,
     pub tasks: Tasks,
+    pub aggregation: Arc<Aggregation>,
     pub dir: tempfile::TempDir,
 }
 
@@ -88,11 +90,12 @@ impl World {
         let registry = Registry::open(store, config, &tasks).await.expect("a registry");
         let mut api = Api::new(registry, &pki, limits, tasks.clone()).expect("an API");
         change(&mut api, dir.path());
+        let aggregation = Arc::clone(&api.aggregation);
         let identity = Arc::new(ServerIdentity::new(&pki.server).expect("an identity"));
         let tls = server_config(identity, std::slice::from_ref(pki.ca.certificate())).expect("TLS");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let server = Server::start(listener, Arc::new(tls), Arc::new(api)).expect("a server");
-        World { address: server.address(), pki, tasks, dir }
+        World { address: server.address(), pki, tasks, aggregation, dir }
     }
 
     /// Tells the server to stop and waits until it has.

@@ -263,8 +263,18 @@ impl<'a, 'b> Evaluator<'a, 'b> {
             _ => {}
         }
         let mut values = Vec::with_capacity(args.len() + 1);
+        let mut error = None;
         for arg in target.iter().map(|target| &**target).chain(args) {
-            values.push(self.eval(arg)?);
+            match self.eval(arg) {
+                Ok(value) => values.push(value),
+                Err(problem) if problem.is_final() => return Err(problem),
+                Err(problem) => error = error.or(Some(problem)),
+            }
+        }
+        if let Some(error) = error {
+            // The call is counted all the same.
+            self.charge(1)?;
+            return Err(error);
         }
         self.apply(expr.id, function, values)
     }

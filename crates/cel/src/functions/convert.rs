@@ -223,7 +223,7 @@ fn type_name(of: &Type) -> &str {
     of.name()
 }
 
-/// A double as Go's `%g` writes it, with the fewest digits.
+/// A double as Go's `%g` writes it, with the fewest digits: `1.5`, `1e+06`.
 pub fn double(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -234,7 +234,7 @@ pub fn double(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..21).contains(&exponent) {
+    if (-4..6).contains(&exponent) {
         return format!("{value}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };

@@ -1,14 +1,20 @@
 //! What functions do. Types were checked where they were known; what turns out otherwise is no overload.
 
+mod authorizer;
 pub mod convert;
 pub mod format;
 mod lists;
+pub mod named_format;
+pub mod net;
 mod operators;
 mod optional;
+pub mod quantity;
 pub mod regex;
+pub mod semver;
 mod sets;
 mod strings;
 mod times;
+pub mod url;
 
 use crate::error::EvalError;
 use crate::eval::Work;
@@ -29,6 +35,12 @@ pub fn call<'a>(function: &str, args: &[Value<'a>], work: &mut Work) -> Called<'
         .or_else(|| optional::call(function, args))
         .or_else(|| times::call(function, args))
         .or_else(|| sets::call(function, args, work))
+        .or_else(|| net::call(function, args))
+        .or_else(|| quantity::call(function, args))
+        .or_else(|| semver::call(function, args))
+        .or_else(|| url::call(function, args))
+        .or_else(|| named_format::call(function, args))
+        .or_else(|| authorizer::call(function, args))
         .unwrap_or_else(|| Err(no_overload(function, args)))
 }
 

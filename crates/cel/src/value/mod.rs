@@ -4,6 +4,7 @@ mod access;
 mod equal;
 mod table;
 
+use crate::authorizer::{Authorizer, ResourceCheck, ResourceCheckFields, Subject};
 use crate::declared::{Declared, ListIdentity, ObjectType};
 use crate::error::EvalError;
 use crate::extension::Extension;
@@ -135,6 +136,17 @@ impl<'a> Value<'a> {
             }
         }
         Value::Map(Map::Values(Rc::new(table)))
+    }
+
+    /// Who is asked what the request's user may do.
+    pub fn authorizer(authorizer: &'a dyn Authorizer) -> Value<'a> {
+        Value::Extension(Extension::Authorizer(Subject { authorizer, service_account: None }))
+    }
+
+    /// The same, about a resource.
+    pub fn resource_check(authorizer: &'a dyn Authorizer, fields: ResourceCheckFields) -> Value<'a> {
+        let subject = Subject { authorizer, service_account: None };
+        Value::Extension(Extension::ResourceCheck(Rc::new(ResourceCheck { subject, fields })))
     }
 
     /// This value as an optional one.

@@ -1,10 +1,12 @@
 //! The control plane: store, API server, controllers and scheduler in this process.
 
+mod admission;
 mod audit;
 mod publish;
 mod signer;
 pub mod token;
 
+pub use admission::AdmissionFlags;
 pub use audit::AuditFlags;
 
 use crate::config::Server as Flags;
@@ -44,7 +46,11 @@ impl ControlPlane {
             .await
             .context("open the store")?;
         let store: Arc<dyn Store> = Arc::new(store);
-        let config = Config { service_cidr: flags.service_cidr.clone(), ..Config::default() };
+        let config = Config {
+            service_cidr: flags.service_cidr.clone(),
+            admission: Arc::new(flags.admission.chain()?),
+            ..Config::default()
+        };
         let registry = Registry::open(store.clone(), config, tasks).await.map_err(anyhow::Error::from)?;
         let service: Option<IpAddr> = registry.kubernetes_address().parse().ok();
         let names = ServerNames {
@@ -64,13 +70,16 @@ impl ControlPlane {
             store: store.clone(),
         };
         let keep = Duration::from_secs(flags.compaction_interval.max(1));
-        let compaction = compact_in_background(store, CompactionPolicy { keep, ..CompactionPolicy::default() });
+        let compaction =
+            compact_in_background(store, CompactionPolicy { keep, ..CompactionPolicy::default() });
         tasks.spawn_until_stopped("compaction", compaction);
         bootstrap(&plane.registry, SocketAddr::new(address, plane.port), tasks)
             .await
             .map_err(anyhow::Error::from)?;
         plane.write_kubeconfig()?;
-        publish::ranges(&plane.client("system:corten", &[identity::MASTERS]), flags).await?;
+        let client = plane.client("system:corten", &[identity::MASTERS]);
+        publish::ranges(&client, flags).await?;
+        publish::trust(&client, &plane.pki).await?;
         Ok(plane)
     }
 
@@ -146,6 +155,7 @@ async fn serve(flags: &Flags, registry: &Arc<Registry>, pki: &Pki, tasks: &Tasks
     let listener = TcpListener::bind(("0.0.0.0", flags.port))
         .await
         .with_context(|| format!("listen on port {}: is another API server running here?", flags.port))?;
+    api.aggregation.start(tasks);
     let server = Server::start(listener, Arc::new(tls), Arc::new(api))?;
     Ok(server.address().port())
 }

@@ -9,6 +9,7 @@ use corten_api::apiextensions::v1::ValidationRule;
 use serde_json::Value;
 
 pub use build::Builder;
+pub(crate) use build::is_known_format;
 pub use checks::{Bound, Checks};
 
 /// No node, or nothing in a table.

@@ -30,3 +30,10 @@ pub(crate) const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 pub(crate) fn cut(value: f64) -> i64 {
     number::cut(value)
 }
+
+/// A part of a resource without what its schema does not know.
+pub(crate) fn pruned(value: &serde_json::Value, schema: crate::schema::Ref<'_>) -> serde_json::Value {
+    let mut value = value.clone();
+    prune::value(&mut value, schema);
+    value
+}

@@ -44,7 +44,17 @@ pub struct HookServer {
     /// Its authority, in PEM.
     pub authority: String,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
     tasks: Tasks,
+}
+
+/// The head of a request, and whose certificate came with it.
+#[derive(Clone)]
+pub struct Heard {
+    pub method: String,
+    pub path: String,
+    pub headers: hyper::HeaderMap,
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl HookServer {
@@ -56,26 +66,46 @@ impl HookServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (tasks, asked) = (Tasks::new(Stop::new()), Arc::new(Mutex::new(Vec::new())));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listener_heard = Arc::clone(&heard);
         let (connections, kept, handler): (_, _, Handler) =
             (tasks.clone(), Arc::clone(&asked), Arc::new(handler));
         tasks.spawn_until_stopped("hook server", async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let (tls, handler, kept) = (tls.clone(), Arc::clone(&handler), Arc::clone(&kept));
+                let (heard, tasks) = (Arc::clone(&listener_heard), connections.clone());
                 connections.spawn_until_stopped("hook connection", async move {
                     let Ok(mut io) = tls.accept(tcp).await else { return };
                     if matches!(handler("", &Value::Null), Act::Noise) {
                         let _ = io.write_all(b"what do you want?\r\n\r\n").await;
                         return;
                     }
-                    let service =
-                        service_fn(|request| answer(request, Arc::clone(&handler), Arc::clone(&kept)));
+                    let certificates = io.get_ref().1.peer_certificates();
+                    let certificate = certificates.and_then(|c| c.first()).map(|c| c.as_ref().to_vec());
+                    let service = service_fn(|mut request: Request<Incoming>| {
+                        heard.lock().expect("a lock").push(Heard {
+                            method: request.method().to_string(),
+                            path: request.uri().to_string(),
+                            headers: request.headers().clone(),
+                            certificate: certificate.clone(),
+                        });
+                        let upgraded = request.headers().contains_key("upgrade");
+                        let upgraded = upgraded.then(|| hyper::upgrade::on(&mut request));
+                        let (handler, kept, tasks) = (Arc::clone(&handler), Arc::clone(&kept), tasks.clone());
+                        async move {
+                            match upgraded {
+                                Some(connection) => echo(connection, &tasks),
+                                None => answer(request, handler, kept).await,
+                            }
+                        }
+                    });
                     let http =
                         hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
-                    let _ = http.serve_connection(TokioIo::new(io), service).await;
+                    let _ = http.serve_connection_with_upgrades(TokioIo::new(io), service).await;
                 });
             }
         });
-        HookServer { address, authority, asked, tasks }
+        HookServer { address, authority, asked, heard, tasks }
     }
 
     /// The `clientConfig` that leads to a path of it, by URL.
@@ -95,6 +125,11 @@ impl HookServer {
         json!({"service": reference, "caBundle": STANDARD.encode(&self.authority)})
     }
 
+    /// The heads of all requests, so far.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().expect("a lock").clone()
+    }
+
     /// The paths and reviews it was asked with, so far.
     pub fn asked(&self) -> Vec<(String, Value)> {
         self.asked.lock().expect("a lock").clone()
@@ -103,6 +138,20 @@ impl HookServer {
     pub async fn end(self) {
         self.tasks.shutdown(Duration::from_secs(10)).await;
     }
+}
+
+/// Grants an upgrade, and says back what is said.
+fn echo(
+    connection: hyper::upgrade::OnUpgrade,
+    tasks: &Tasks,
+) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    tasks.spawn_until_stopped("echo", async move {
+        let Ok(connection) = connection.await else { return };
+        let (mut from, mut to) = tokio::io::split(TokioIo::new(connection));
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    });
+    let response = Response::builder().status(101).header("connection", "Upgrade").header("upgrade", "echo");
+    response.body(Full::default()).map_err(std::io::Error::other)
 }
 
 async fn answer(
