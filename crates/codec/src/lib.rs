@@ -5,7 +5,6 @@
 //!
 //! Texts that clients see (errors, findings of strict reading) are upstream's.
 
-pub mod apply;
 mod budget;
 mod error;
 pub mod json;

@@ -26,7 +26,8 @@ fn main() -> ExitCode {
     }
     let flags = Flags::parse();
     process::start_logging(flags.verbose);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_park(process::rest).build();
     let outcome = runtime.map_err(Into::into).and_then(|r| r.block_on(run(flags)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

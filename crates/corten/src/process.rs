@@ -2,9 +2,10 @@
 
 use crate::config::Up;
 use anyhow::{Context, Result, bail};
-use corten_rt::Stop;
+use corten_rt::{Instant, Stop};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::cell::Cell;
 use std::io::Write;
 use std::net::{IpAddr, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,6 +14,24 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 const PID_FILE: &str = "corten.pid";
+
+/// How often an idle thread gives memory back.
+const GIVING_BACK: Duration = Duration::from_secs(15);
+
+/// What a thread does before it waits for work.
+pub fn rest() {
+    thread_local!(static GAVE: Cell<Option<Instant>> = const { Cell::new(None) });
+    let now = Instant::now();
+    GAVE.with(|gave| match gave.get() {
+        Some(last) if now.duration_since(last) < GIVING_BACK => {}
+        last => {
+            gave.set(Some(now));
+            if last.is_some() {
+                corten_sys::memory::give_back();
+            }
+        }
+    });
+}
 
 /// Logs to standard error: warnings, or more with `verbose`.
 pub fn start_logging(verbose: u8) {

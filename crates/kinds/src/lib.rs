@@ -37,11 +37,10 @@ pub mod selectors;
 pub mod storage;
 mod strategy;
 mod table;
-mod webhook_client;
 
-pub use columns::{Column, TableColumn};
+pub use columns::Column;
 pub use lifecycle::{before_create, before_update};
 pub use plain::Plain;
 pub use rules::{Rules, StatusMetadata};
-pub use strategy::{KindStrategy, Strategy, StrategyRef, metadata_field};
+pub use strategy::{KindStrategy, Strategy};
 pub use table::{check_field_label, strategy_for};

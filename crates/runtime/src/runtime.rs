@@ -138,12 +138,18 @@ impl Runtime {
     }
 }
 
+/// How much of that is done at the same time: more threads would not make a burst of pods faster, but each
+/// keeps memory of its own.
+const AT_ONCE: usize = 8;
+static ROOM: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(AT_ONCE);
+
 /// Does what blocks for longer than moments.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, Status>
 where
     T: Send + 'static,
     F: FnOnce() -> Result<T, Status> + Send + 'static,
 {
+    let _room = ROOM.acquire().await;
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Status::internal(format!("the work broke: {error}"))))
 }

@@ -1,6 +1,6 @@
 //! The kernel behind small traits: [`mounts`], control groups ([`cgroups`]), network namespaces
 //! ([`netns`]), interfaces and routes ([`interfaces`]), packet rules ([`nft`]), tracked connections
-//! ([`conntrack`]).
+//! ([`conntrack`]), memory that is given back ([`memory`]).
 //!
 //! Each trait has the real kernel and a fake that records what it was asked, so that everything above can
 //! be tested without privileges. Nothing here knows Kubernetes, and every call blocks for microseconds to a
@@ -11,6 +11,7 @@ mod cidr;
 pub mod conntrack;
 mod error;
 pub mod interfaces;
+pub mod memory;
 pub mod mounts;
 mod netlink;
 pub mod netns;

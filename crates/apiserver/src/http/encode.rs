@@ -7,7 +7,7 @@ use bytes::Bytes;
 use corten_api::meta::v1::ListMeta;
 use corten_api::{KindInfo, View};
 use corten_codec::{json, list as lists, watch as frames};
-use corten_kinds::{StrategyRef, TableColumn};
+use corten_kinds::{Column, Strategy, strategy_for};
 use corten_rt::Timestamp;
 use corten_semantics::{ApiError, ApiResult};
 use serde::Deserialize;
@@ -33,17 +33,17 @@ enum Include {
 pub struct Encoder {
     accepted: Accepted,
     include: Include,
-    strategy: StrategyRef,
+    strategy: &'static dyn Strategy,
     now: Timestamp,
     /// Whether the next table shows its columns; a watch does so once.
     columns: bool,
 }
 
 impl Encoder {
-    /// For answers about a kind of this strategy.
+    /// For answers about `kind`.
     pub fn new(
         accepted: Accepted,
-        strategy: StrategyRef,
+        kind: &'static KindInfo,
         query: &Query,
         now: Timestamp,
     ) -> ApiResult<Encoder> {
@@ -58,18 +58,12 @@ impl Encoder {
             }
             _ => Include::Metadata,
         };
-        Ok(Encoder { accepted, include, strategy, now, columns: true })
+        Ok(Encoder { accepted, include, strategy: strategy_for(kind), now, columns: true })
     }
 
     /// What the client wants.
     pub fn accepted(&self) -> Accepted {
         self.accepted
-    }
-
-    /// The same in compact JSON, as the audit log has it.
-    pub fn in_json(&self) -> Encoder {
-        let accepted = Accepted { format: Format::Json, pretty: false, ..self.accepted };
-        Encoder { accepted, ..self.clone() }
     }
 
     /// The media type of the answer.
@@ -155,7 +149,8 @@ impl Encoder {
 
     /// An empty object of the kind with a resource version.
     fn bookmark(&mut self, kind: &'static KindInfo, revision: u64, initial_end: bool) -> ApiResult<Bytes> {
-        let mut object = kind.blank().ok_or_else(|| ApiError::internal("the kind has no objects"))?;
+        let Some(new) = kind.new else { return Err(ApiError::internal("the kind has no objects")) };
+        let mut object = new();
         object.meta_mut().resource_version = revision.to_string();
         if initial_end {
             object.meta_mut().annotations.insert("k8s.io/initial-events-end".into(), "true".into());
@@ -171,7 +166,7 @@ impl Encoder {
         write_list_meta(&mut out, head);
         out.extend_from_slice(b",\"columnDefinitions\":");
         if self.columns {
-            write_columns(&mut out, &self.strategy.table_columns());
+            write_columns(&mut out, self.strategy.columns());
         } else {
             out.extend_from_slice(b"null");
         }
@@ -242,7 +237,7 @@ fn write_metadata(out: &mut Vec<u8>, entry: &Entry, version: &str) -> ApiResult<
     Ok(())
 }
 
-fn write_columns(out: &mut Vec<u8>, columns: &[TableColumn<'_>]) {
+fn write_columns(out: &mut Vec<u8>, columns: &[Column]) {
     let list: Vec<String> = columns
         .iter()
         .map(|c| {

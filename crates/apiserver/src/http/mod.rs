@@ -10,16 +10,15 @@ mod discovery;
 mod encode;
 mod formats;
 mod health;
-mod histogram;
+mod inflight;
 mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
-mod passage;
 pub(crate) mod path;
 mod pretty;
-pub(crate) mod query;
-pub(crate) mod response;
+mod query;
+mod response;
 mod reviews;
 mod route;
 mod server;
@@ -36,15 +35,10 @@ use corten_auth::{Authenticator, Authorizer, tls};
 use corten_rt::{Clock, Tasks};
 
 use crate::Registry;
-use crate::aggregation::{Aggregation, Merged};
-use crate::audit::Audit;
-use crate::flow::FlowControl;
 use crate::metrics::Usage;
 pub use connect::KubeletTls;
-pub(crate) use chain::Exchange;
-pub(crate) use connect::{any_server, forwarding};
 pub use health::{Check, Health};
-pub(crate) use histogram::Histogram;
+pub use inflight::InFlight;
 pub use metrics::Metrics;
 pub use openapi::{BuiltinDocuments, Documents, NoDocuments};
 pub use server::{Limits, Server};
@@ -60,17 +54,12 @@ pub struct Api {
     pub tokens: Arc<TokenSigner>,
     /// How kubelets and pods are spoken to.
     pub kubelets: KubeletTls,
-    /// Groups and versions that other servers answer for.
-    pub aggregation: Arc<Aggregation>,
     pub health: Health,
     pub documents: Arc<dyn Documents>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
     pub clock: Clock,
     pub limits: Limits,
-    /// Whether there is room for a request.
-    pub flow: Arc<FlowControl>,
-    /// Takes a record of requests; none when it is turned off.
-    pub audit: Option<Arc<Audit>>,
+    pub inflight: InFlight,
     /// The tasks of streams that outlive their request; their end closes watches.
     pub tasks: Tasks,
 }
@@ -100,8 +89,6 @@ impl Api {
             authorizer: Arc::clone(registry.authorizer()),
         };
         registry.review_with(Arc::new(reviews));
-        let identity = pki.front_proxy_client.clone();
-        let aggregation = Arc::new(Aggregation::new(Arc::clone(&registry), identity));
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
             authenticator: authenticator(),
@@ -109,13 +96,11 @@ impl Api {
             tokens: Arc::clone(&pki.tokens),
             kubelets,
             health: own_checks(&registry, &tasks),
-            documents: Arc::new(Merged::new(Arc::new(BuiltinDocuments), Arc::clone(&aggregation))),
-            aggregation,
-            metrics: Arc::default(),
+            documents: Arc::new(BuiltinDocuments),
+            metrics: Metrics::default(),
             clock,
             limits,
-            flow: FlowControl::new(limits.reads + limits.writes),
-            audit: None,
+            inflight: InFlight::new(limits.reads, limits.writes),
             tasks,
             registry,
         })

@@ -10,7 +10,6 @@ use corten_semantics::status::Resource;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use std::sync::Arc;
 
-use super::managed::Owners;
 use super::modify::Modification;
 use super::place::Place;
 use super::subresource::success;
@@ -90,14 +89,7 @@ impl Registry {
         };
         let place = self.place_of_object(&target)?;
         let now = Time::new(self.config.clock.now());
-        let options = WriteOptions { dry_run, ..WriteOptions::default() };
-        let m = Modification {
-            ctx,
-            place: &place,
-            subresource: "status",
-            options: &options,
-            owners: Owners::Stay,
-        };
+        let m = Modification { ctx, place: &place, subresource: "status", dry_run };
         self.modify(&m, |entry| {
             let object = entry.object();
             let budget = object.downcast_ref::<PodDisruptionBudget>().ok_or_else(|| place.not_found())?;
@@ -119,8 +111,7 @@ impl Registry {
         version: Option<&str>,
     ) -> ApiResult<String> {
         let now = Time::new(self.config.clock.now());
-        let options = WriteOptions::default();
-        let m = Modification { ctx, place, subresource: "status", options: &options, owners: Owners::Stay };
+        let m = Modification { ctx, place, subresource: "status", dry_run: false };
         let reply = self
             .modify(&m, |entry| {
                 let object = entry.object();

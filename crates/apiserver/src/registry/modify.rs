@@ -10,11 +10,10 @@ use corten_rt::{random, sleep};
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 
-use super::admit::{Admission, Asked};
+use super::admit::Admission;
 use super::commit::Change;
-use super::managed::{Owners, keep_times};
 use super::place::Place;
-use super::{Registry, Reply, RequestContext, WriteOptions};
+use super::{Registry, Reply, RequestContext};
 use crate::cache::{Entry, form};
 
 /// How often a change is tried when others write at the same time.
@@ -27,8 +26,7 @@ pub(crate) struct Modification<'a> {
     pub ctx: &'a RequestContext,
     pub place: &'a Place,
     pub subresource: &'static str,
-    pub options: &'a WriteOptions,
-    pub owners: Owners,
+    pub dry_run: bool,
 }
 
 /// How one attempt ended.
@@ -56,7 +54,7 @@ impl Registry {
                     if attempt >= PATIENT_FROM {
                         sleep(Duration::from_millis(1 + random::below(attempt) as u64)).await;
                     }
-                    current = self.cached(m.place).await?;
+                    current = m.place.resource.get(&m.place.key());
                 }
             }
         }
@@ -71,28 +69,23 @@ impl Registry {
     ) -> ApiResult<Attempt> {
         let place = m.place;
         let old = entry.object();
-        fit(&mut *new, &*old, m)?;
+        fit(&mut *new, &*old, place)?;
         let admission = Admission {
             ctx: m.ctx,
             place,
             subresource: m.subresource,
             operation: Operation::Update,
-            asked: Asked::Write(m.options),
+            dry_run: m.dry_run,
         };
         place.strategy.default(&mut *new);
-        if m.owners == Owners::Follow {
-            self.own_changes((m.ctx, m.options), (place, m.subresource), &mut *new, Some(&*old));
-        }
-        self.mutate(&admission, &mut new, Some(&*old)).await?;
+        self.mutate(&admission, &mut *new, Some(&*old)).await?;
         place.strategy.default(&mut *new);
-        corten_kinds::before_update(&*place.strategy, m.subresource, &mut *new, &*old)?;
-        keep_times(&mut *new, &*old);
+        corten_kinds::before_update(place.strategy, m.subresource, &mut *new, &*old)?;
         let mut reservation = self.services.reserve(&mut *new, Some(&*old))?;
         self.validate(&admission, &*new, Some(&*old)).await?;
         let warnings = place.strategy.warnings(&*new, Some(&*old));
         let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
-        if m.options.dry_run {
-            self.charge_quotas(&admission, &*new, Some(&*old)).await?;
+        if m.dry_run {
             return Ok(Attempt::Done(reply(Entry::made(new.into()))));
         }
         if goes_with_this_update(&*new, &*old) {
@@ -110,9 +103,8 @@ impl Registry {
         if form::with_revision(&value, entry.revision()) == entry.json() {
             return Ok(Attempt::Done(reply(entry.clone())));
         }
-        let charges = self.charge_quotas(&admission, &*new, Some(&*old)).await?;
         reservation.start();
-        match self.commit_charged(place, entry.revision(), Change::Put(new, value), charges).await? {
+        match self.commit(place, entry.revision(), Change::Put(new, value)).await? {
             Some((_, Some(entry))) => {
                 reservation.keep();
                 Ok(Attempt::Done(reply(entry)))
@@ -126,8 +118,7 @@ impl Registry {
 }
 
 /// Completes the proposal's metadata from the current object, and refuses what is meant for another one.
-fn fit(new: &mut dyn Object, old: &dyn Object, m: &Modification<'_>) -> ApiResult<()> {
-    let place = m.place;
+fn fit(new: &mut dyn Object, old: &dyn Object, place: &Place) -> ApiResult<()> {
     let (meta, was) = (new.meta_mut(), old.meta());
     if !meta.uid.is_empty() && meta.uid != was.uid {
         let why = format!(
@@ -143,7 +134,7 @@ fn fit(new: &mut dyn Object, old: &dyn Object, m: &Modification<'_>) -> ApiResul
         _ => {}
     }
     meta.resource_version.clone_from(&was.resource_version);
-    if m.owners == Owners::Stay {
+    if meta.managed_fields.is_empty() {
         meta.managed_fields.clone_from(&was.managed_fields);
     }
     Ok(())

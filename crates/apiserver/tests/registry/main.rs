@@ -4,7 +4,6 @@ mod bootstrap;
 mod deletion;
 mod embedded;
 mod fixture;
-mod optional_checks;
 mod paging;
 mod restart;
 mod services;

@@ -9,7 +9,7 @@
 mod definitions;
 mod descriptions;
 mod gnostic;
-pub(crate) mod markers;
+mod markers;
 mod parameters;
 mod paths;
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The group `batch`.
 
 mod cron_job;
-mod indexes;
 mod job;
 mod schedule;
 mod validate;

@@ -55,7 +55,7 @@ impl KindStrategy for NamespaceStrategy {
     }
 
     fn validate(&self, ns: &Namespace) -> Vec<FieldError> {
-        finalizers(ns, false)
+        finalizers(ns)
     }
 
     fn validate_update(&self, _new: &Namespace, _old: &Namespace) -> Vec<FieldError> {
@@ -78,7 +78,7 @@ impl KindStrategy for NamespaceStrategy {
     }
 
     fn validate_subresource_update(&self, sub: &str, new: &Namespace, _old: &Namespace) -> Vec<FieldError> {
-        if sub == "finalize" { finalizers(new, true) } else { Vec::new() }
+        if sub == "finalize" { finalizers(new) } else { Vec::new() }
     }
 
     fn row(&self, ns: &Namespace, now: Timestamp) -> Vec<Value> {
@@ -94,11 +94,10 @@ impl KindStrategy for NamespaceStrategy {
     }
 }
 
-/// `indexed` says whether the path tells the place in the list, which upstream does at finalization only.
-fn finalizers(ns: &Namespace, indexed: bool) -> Vec<FieldError> {
+fn finalizers(ns: &Namespace) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (i, name) in ns.spec.finalizers.iter().enumerate() {
-        let path = if indexed { format!("spec.finalizers[{i}]") } else { "spec.finalizers".to_string() };
+        let path = format!("spec.finalizers[{i}]");
         errors.extend(names::qualified_name(name).into_iter().map(|m| FieldError::invalid(&path, name, m)));
         if !name.contains('/') && name != FINALIZER && name != "orphan" && name != "foregroundDeletion" {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";

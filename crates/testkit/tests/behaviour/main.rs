@@ -6,7 +6,6 @@ mod manifests;
 mod namespaces;
 mod nodes;
 mod objects;
-mod quotas;
 mod services;
 mod watchers;
 mod workloads;

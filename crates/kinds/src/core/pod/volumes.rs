@@ -1,13 +1,12 @@
 //! Validation of volumes and of where containers mount them.
 
-use super::{env, legacy_volumes as legacy};
+use super::env;
 use crate::errors::Errors;
 use crate::metadata;
 use crate::names;
 use corten_api::core::v1::{
-    Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, NFSVolumeSource,
-    PersistentVolumeClaimTemplate, ProjectedVolumeSource, Volume, VolumeMount, VolumeProjection,
-    VolumeSource,
+    Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, PersistentVolumeClaimTemplate,
+    ProjectedVolumeSource, Volume, VolumeMount, VolumeProjection, VolumeSource,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -136,8 +135,11 @@ fn one_source(errors: &mut Errors, source: &VolumeSource, kind: &str, path: &str
             required(errors, at("claimName"), name);
         }
         "nfs" => {
-            if let Some(source) = &source.nfs {
-                nfs(errors, source, &format!("{path}.nfs"));
+            let Some(nfs) = &source.nfs else { return };
+            required(errors, at("server"), &nfs.server);
+            required(errors, at("path"), &nfs.path);
+            if !nfs.path.starts_with('/') {
+                errors.invalid(at("path"), &nfs.path, "must be an absolute path");
             }
         }
         "hostPath" => {
@@ -173,20 +175,11 @@ fn one_source(errors: &mut Errors, source: &VolumeSource, kind: &str, path: &str
             required(errors, at("reference"), &image.reference);
             errors.one_of(at("pullPolicy"), &image.pull_policy, &["Always", "IfNotPresent", "Never"]);
         }
-        _ => legacy::source(errors, source, kind, path),
+        _ => {}
     }
 }
 
-/// A share of an NFS server, also of a PersistentVolume.
-pub(crate) fn nfs(errors: &mut Errors, nfs: &NFSVolumeSource, path: &str) {
-    required(errors, format!("{path}.server"), &nfs.server);
-    required(errors, format!("{path}.path"), &nfs.path);
-    if !nfs.path.starts_with('/') {
-        errors.invalid(format!("{path}.path"), &nfs.path, "must be an absolute path");
-    }
-}
-
-pub(super) fn required(errors: &mut Errors, path: String, value: &str) {
+fn required(errors: &mut Errors, path: String, value: &str) {
     if value.is_empty() {
         errors.required(path, "");
     }
