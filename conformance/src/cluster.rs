@@ -1,5 +1,6 @@
 //! A namespace of one's own on a real cluster, and calls that wait.
 
+use crate::rest::Http;
 use anyhow::{Context, Result, bail};
 use corten_api::core::v1::Namespace;
 use corten_api::{Kind, Object};
@@ -27,6 +28,7 @@ pub struct Cluster {
     pub namespace: String,
     pub(crate) kubeconfig: PathBuf,
     pub(crate) config: HttpConfig,
+    pub(crate) http: Http,
     pub tasks: Tasks,
 }
 
@@ -97,7 +99,8 @@ impl Cluster {
         let config = HttpConfig::from_kubeconfig(&kubeconfig)?;
         let client = Client::new(Arc::new(HttpTransport::new(&config, &tasks)?));
         let namespace = format!("conformance-{}", random::name_suffix(8));
-        let cluster = Cluster { client, namespace: namespace.clone(), kubeconfig, config, tasks };
+        let http = Http::new(config.tls()?, &tasks);
+        let cluster = Cluster { client, namespace: namespace.clone(), kubeconfig, config, http, tasks };
         cluster.new_namespace(&namespace).await?;
         Ok(cluster)
     }

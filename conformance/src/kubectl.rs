@@ -2,7 +2,7 @@
 
 use crate::Cluster;
 use anyhow::{Context, Result, bail};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -23,15 +23,26 @@ impl Cluster {
 
     /// The same with `input` on its standard input.
     pub async fn kubectl_with(&self, words: &[&str], input: &str) -> Result<String> {
-        let mut child = self.kubectl_command(words).stdin(Stdio::piped()).spawn().context("run kubectl")?;
-        let mut stdin = child.stdin.take().context("kubectl's input")?;
-        stdin.write_all(input.as_bytes()).await?;
-        drop(stdin);
-        finish(words, child.wait_with_output().await)
+        finish(words, self.output(words, input).await)
+    }
+
+    /// The same for a command that may fail: the code with which it ends, and all that it prints.
+    pub async fn kubectl_ends(&self, words: &[&str], input: &str) -> Result<(i32, String)> {
+        let output = self.output(words, input).await.context("run kubectl")?;
+        let printed = [output.stdout, output.stderr].concat();
+        Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&printed).into_owned()))
+    }
+
+    async fn output(&self, words: &[&str], input: &str) -> std::io::Result<Output> {
+        let mut child = self.kubectl_command(words).stdin(Stdio::piped()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).await?;
+        }
+        child.wait_with_output().await
     }
 }
 
-fn finish(words: &[&str], output: std::io::Result<std::process::Output>) -> Result<String> {
+fn finish(words: &[&str], output: std::io::Result<Output>) -> Result<String> {
     let output = output.context("run kubectl")?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {

@@ -7,10 +7,13 @@
 //! WebSockets. The image `corten.local/demo:1` (busybox) must be present on every node.
 
 mod cluster;
+pub mod definitions;
 pub mod helper;
+pub mod hooks;
 mod kubectl;
 mod objects;
 pub mod pods;
+pub mod rest;
 mod socket;
 mod streams;
 

@@ -1,13 +1,19 @@
 //! The table of checks.
 
 use crate::check::{Check, Context};
+use crate::plugins::ByServer;
+use crate::reinvocation::Reinvocation;
 use crate::{
     certificate_subject_restriction, default_ingress_class, default_storage_class,
     default_toleration_seconds, limit_ranger, namespace_lifecycle, node_restriction,
-    persistent_volume_claim_resize, priority, runtime_class, service_account, taint_nodes,
+    persistent_volume_claim_resize, pod_security, pod_topology_labels, priority, resource_quota,
+    runtime_class, service_account, taint_nodes, webhook,
 };
-use corten_api::Object;
+use corten_api::core::v1::ResourceQuota;
+use corten_api::{Kind, Object};
 use corten_semantics::ApiResult;
+use jiff::Timestamp;
+use serde_json::Value;
 
 /// Checks in the order in which they run.
 pub struct Chain(Vec<Box<dyn Check>>);
@@ -26,14 +32,30 @@ impl Chain {
             Box::new(service_account::ServiceAccountCheck),
             Box::new(node_restriction::NodeRestriction),
             Box::new(taint_nodes::TaintNodesByCondition),
+            Box::new(pod_security::PodSecurity::default()),
             Box::new(priority::Priority),
             Box::new(default_toleration_seconds::DefaultTolerationSeconds),
             Box::new(default_storage_class::DefaultStorageClass),
             Box::new(persistent_volume_claim_resize::PersistentVolumeClaimResize),
             Box::new(runtime_class::RuntimeClassCheck),
+            Box::new(ByServer("CertificateApproval")),
+            Box::new(ByServer("CertificateSigning")),
             Box::new(certificate_subject_restriction::CertificateSubjectRestriction),
             Box::new(default_ingress_class::DefaultIngressClass),
+            Box::new(pod_topology_labels::PodTopologyLabels),
+            Box::new(webhook::MutatingWebhooks::new()),
+            Box::new(webhook::ValidatingWebhooks::new()),
+            Box::new(resource_quota::ResourceQuotaCheck),
         ])
+    }
+
+    pub(crate) fn into_checks(self) -> Vec<Box<dyn Check>> {
+        self.0
+    }
+
+    /// Whether a check of this name is among them.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|check| check.name() == name)
     }
 
     /// Upstream's names of the checks, in order.
@@ -49,9 +71,20 @@ impl Chain {
     ///
     /// # Errors
     /// The first refusal.
-    pub async fn admit(&self, context: &Context<'_>, object: &mut dyn Object) -> ApiResult<()> {
+    pub async fn admit(&self, context: &Context<'_>, object: &mut Box<dyn Object>) -> ApiResult<()> {
+        let rounds = Reinvocation::default();
+        let context = Context { rounds: Some(&rounds), ..*context };
+        self.round(&context, object).await?;
+        if rounds.begin_second() { self.round(&context, object).await } else { Ok(()) }
+    }
+
+    async fn round(&self, context: &Context<'_>, object: &mut Box<dyn Object>) -> ApiResult<()> {
         for check in self.handling(context) {
-            check.admit(context, object).await?;
+            if check.replaces() {
+                check.replace(context, object).await?;
+            } else {
+                check.admit(context, &mut **object).await?;
+            }
         }
         Ok(())
     }
@@ -67,6 +100,26 @@ impl Chain {
         Ok(())
     }
 
+    /// Whether quotas are charged, and this write can use more of its namespace's.
+    pub fn charges(&self, context: &Context<'_>) -> bool {
+        resource_quota::may_use(context)
+            && self.0.iter().any(|check| check.name() == resource_quota::NAME)
+            && !context.objects.objects(ResourceQuota::INFO, context.namespace).is_empty()
+    }
+
+    /// The quotas to be written along with the object, charged for it; after all checks.
+    ///
+    /// # Errors
+    /// 403 when a quota does not allow it.
+    pub fn charge(
+        &self,
+        context: &Context<'_>,
+        object: &dyn Object,
+        now: Timestamp,
+    ) -> ApiResult<Vec<ResourceQuota>> {
+        if self.charges(context) { resource_quota::charge(context, object, now) } else { Ok(Vec::new()) }
+    }
+
     /// Asks the checks about a deletion.
     ///
     /// # Errors
@@ -74,6 +127,17 @@ impl Chain {
     pub async fn delete(&self, context: &Context<'_>) -> ApiResult<()> {
         for check in self.handling(context) {
             check.delete(context).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the checks about a connection.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
+        for check in self.handling(context) {
+            check.connect(context, options).await?;
         }
         Ok(())
     }
@@ -93,13 +157,20 @@ mod tests {
                 "ServiceAccount",
                 "NodeRestriction",
                 "TaintNodesByCondition",
+                "PodSecurity",
                 "Priority",
                 "DefaultTolerationSeconds",
                 "DefaultStorageClass",
                 "PersistentVolumeClaimResize",
                 "RuntimeClass",
+                "CertificateApproval",
+                "CertificateSigning",
                 "CertificateSubjectRestriction",
-                "DefaultIngressClass"
+                "DefaultIngressClass",
+                "PodTopologyLabels",
+                "MutatingAdmissionWebhook",
+                "ValidatingAdmissionWebhook",
+                "ResourceQuota"
             ]
         );
     }

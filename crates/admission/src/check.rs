@@ -1,10 +1,13 @@
 //! What a check is, and what it is told.
 
 use crate::notes::Notes;
+use crate::reinvocation::Reinvocation;
+use crate::server::{Options, Server};
 use async_trait::async_trait;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::{Kind, KindInfo, Object};
 use corten_semantics::{ApiError, ApiResult, Lookup};
+use serde_json::Value;
 use std::fmt;
 
 /// What is about to happen.
@@ -32,6 +35,8 @@ impl fmt::Display for Operation {
 pub struct Context<'a> {
     /// The resource written to; for a subresource, that of the whole object.
     pub kind: &'static KindInfo,
+    /// The same in the version that the client speaks; `kind` is in the one that is stored.
+    pub requested: &'static KindInfo,
     /// Empty for the object itself.
     pub subresource: &'a str,
     /// What is about to happen.
@@ -50,6 +55,12 @@ pub struct Context<'a> {
     pub objects: &'a dyn Lookup,
     /// Takes warnings for the client, and annotations for the audit log.
     pub notes: &'a Notes,
+    /// What was asked beside the object.
+    pub options: &'a dyn Options,
+    /// The server around the checks.
+    pub server: &'a dyn Server,
+    /// Which round of mutation this is; the chain's business.
+    pub rounds: Option<&'a Reinvocation>,
 }
 
 impl Context<'_> {
@@ -91,6 +102,17 @@ pub trait Check: Send + Sync {
         Ok(())
     }
 
+    /// Whether the check may make another object of the one given, by [`Check::replace`] instead of
+    /// [`Check::admit`].
+    fn replaces(&self) -> bool {
+        false
+    }
+
+    /// As [`Check::admit`], for a check that [`Check::replaces`].
+    async fn replace(&self, _context: &Context<'_>, _object: &mut Box<dyn Object>) -> ApiResult<()> {
+        Ok(())
+    }
+
     /// Judges a new or changed object, when no check changes it any more.
     async fn validate(&self, _context: &Context<'_>, _object: &dyn Object) -> ApiResult<()> {
         Ok(())
@@ -98,6 +120,11 @@ pub trait Check: Send + Sync {
 
     /// Judges a deletion; the object is the context's old one.
     async fn delete(&self, _context: &Context<'_>) -> ApiResult<()> {
+        Ok(())
+    }
+
+    /// Judges a connection to a pod, service or node; `options` is its `PodExecOptions` and the like.
+    async fn connect(&self, _context: &Context<'_>, _options: &Value) -> ApiResult<()> {
         Ok(())
     }
 }

@@ -138,11 +138,13 @@ fn kind(name: &Ident, k: &KindAttributes) -> TokenStream {
     let new = if k.meta { quote!(Some(|| Box::new(<#name as Default>::default()))) } else { quote!(None) };
     let info = quote! {
         &crate::KindInfo {
-            group: #group, version: #version, kind: #text, plural: #plural, storage: #storage,
+            group: #group, version: #version, kind: #text, list_kind: "", plural: #plural,
+            singular: "", storage: #storage,
             namespaced: #namespaced, short_names: &[#(#short),*], categories: &[#(#categories),*],
             subresources: &[#(#subresources),*], verbs: #verbs,
             schema: #name::schema,
             new: #new,
+            custom: false,
         }
     };
     if !k.meta {

@@ -35,6 +35,7 @@ pub mod scheduling;
 pub mod storage;
 
 pub mod builtin;
+pub mod dynamic;
 mod int_or_string;
 pub mod object;
 pub mod quantity;
@@ -46,6 +47,7 @@ mod time;
 mod values;
 
 pub use corten_api_derive::Api;
+pub use dynamic::DynamicObject;
 pub use int_or_string::IntOrString;
 pub use object::{Kind, KindInfo, Object};
 pub use quantity::Quantity;

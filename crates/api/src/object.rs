@@ -11,8 +11,12 @@ pub struct KindInfo {
     pub group: &'static str,
     pub version: &'static str,
     pub kind: &'static str,
+    /// The kind of lists; empty for the kind with `List` behind it.
+    pub list_kind: &'static str,
     /// The resource's name in URLs; empty when the kind has none (it is a body only).
     pub plural: &'static str,
+    /// The name of one; empty for the kind in lower case.
+    pub singular: &'static str,
     /// The part of the storage key between `/registry/` and the namespace.
     pub storage: &'static str,
     pub namespaced: bool,
@@ -25,6 +29,8 @@ pub struct KindInfo {
     pub schema: fn() -> &'static Schema,
     /// Makes an empty object of the kind; `None` for bodies without object metadata (options, `Status`).
     pub new: Option<fn() -> Box<dyn Object>>,
+    /// Declared while the server runs; its objects are [`DynamicObject`](crate::DynamicObject)s.
+    pub custom: bool,
 }
 
 impl KindInfo {
@@ -37,9 +43,22 @@ impl KindInfo {
         }
     }
 
-    /// The singular name that clients may use: the kind in lower case.
+    /// The singular name that clients may use.
     pub fn singular(&self) -> String {
-        self.kind.to_ascii_lowercase()
+        if self.singular.is_empty() { self.kind.to_ascii_lowercase() } else { self.singular.to_string() }
+    }
+
+    /// The kind of lists.
+    pub fn list_kind(&self) -> String {
+        if self.list_kind.is_empty() { format!("{}List", self.kind) } else { self.list_kind.to_string() }
+    }
+
+    /// An empty object; `None` for bodies without object metadata.
+    pub fn blank(&'static self) -> Option<Box<dyn Object>> {
+        if self.custom {
+            return Some(Box::new(crate::DynamicObject::new(self)));
+        }
+        self.new.map(|new| new())
     }
 
     /// `pods` or `deployments.apps`, as error messages name the resource.

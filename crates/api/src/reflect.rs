@@ -1,6 +1,6 @@
 //! Reading and writing any API value without knowing its Rust type.
 
-use crate::{IntOrString, MicroTime, Quantity, Raw, Schema, Time};
+use crate::{IntOrString, KindInfo, MicroTime, Quantity, Raw, Schema, Time};
 use std::any::Any;
 use std::fmt::Debug;
 
@@ -15,6 +15,7 @@ pub trait Reflect: Any + Debug + Send + Sync {
 }
 
 /// A value, seen.
+#[derive(Clone, Copy)]
 pub enum View<'a> {
     /// An unset optional.
     Null,
@@ -78,6 +79,10 @@ pub enum Edit<'a> {
 /// A struct: fields by number, in the order of its schema.
 pub trait Struct: Reflect {
     fn schema(&self) -> &Schema;
+    /// The kind of a root.
+    fn kind(&self) -> Option<&'static KindInfo> {
+        self.schema().kind
+    }
     /// The field of this number; numbers come from the schema.
     fn field(&self, number: usize) -> &dyn Reflect;
     fn field_mut(&mut self, number: usize) -> &mut dyn Reflect;

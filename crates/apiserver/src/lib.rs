@@ -3,11 +3,16 @@
 //! declaration and strategy, with admission and one transaction per write; [`LocalTransport`] lets the
 //! components of this process call the registry without a network; [`http`] lets everybody else.
 
+pub mod audit;
+pub mod aggregation;
 mod bootstrap;
 pub mod cache;
+pub mod custom;
+pub mod flow;
 pub mod http;
 mod local;
 mod metrics;
+pub mod outbound;
 pub mod registry;
 
 pub use bootstrap::bootstrap;

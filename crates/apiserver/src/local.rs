@@ -25,16 +25,19 @@ use crate::registry::{
 pub struct LocalTransport {
     registry: Arc<Registry>,
     user: Arc<UserInfo>,
+    agent: Arc<str>,
 }
 
 impl LocalTransport {
     /// Calls as `user`.
     pub fn new(registry: Arc<Registry>, user: UserInfo) -> Self {
-        LocalTransport { registry, user: Arc::new(user) }
+        let agent = component(&user.username).into();
+        LocalTransport { registry, user: Arc::new(user), agent }
     }
 
     fn context(&self) -> RequestContext {
-        RequestContext { user: self.user.clone(), ..RequestContext::default() }
+        let agent = self.agent.clone();
+        RequestContext { user: self.user.clone(), agent, ..RequestContext::default() }
     }
 
     fn authorize(&self, target: &Target, verb: &str, fields: &str) -> ApiResult<()> {
@@ -51,6 +54,15 @@ impl LocalTransport {
             ..Attributes::resource(&self.user, verb, target.kind.group, target.kind.plural)
         };
         self.registry.authorizer().check(&attributes)
+    }
+}
+
+/// What a component's requests would call themselves over HTTP: the owner of the fields that it writes.
+fn component(user: &str) -> &str {
+    match user.strip_prefix("system:").unwrap_or(user) {
+        node if node.starts_with("node:") => "kubelet",
+        "apiserver" => "kube-apiserver",
+        other => other,
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! Texts that clients see (errors, findings of strict reading) are upstream's.
 
+pub mod apply;
 mod budget;
 mod error;
 pub mod json;

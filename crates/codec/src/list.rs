@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// `apiVersion` and `kind` of the list of a kind.
 pub fn type_meta(info: &KindInfo) -> TypeMeta<'static> {
-    TypeMeta { api_version: Cow::Owned(info.api_version()), kind: Cow::Owned(format!("{}List", info.kind)) }
+    TypeMeta { api_version: Cow::Owned(info.api_version()), kind: Cow::Owned(info.list_kind()) }
 }
 
 /// A list as JSON, from items that are JSON. Items of built-in kinds do not repeat their kind, as upstream's

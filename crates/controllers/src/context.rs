@@ -1,6 +1,6 @@
 //! What every controller is given.
 
-use crate::Signer;
+use crate::{CustomKinds, Signer};
 use corten_client::{Client, EventRecorder, Informers};
 use corten_rt::Clock;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 pub struct Context {
     pub client: Client,
     pub informers: Informers,
+    pub custom: CustomKinds,
     pub clock: Clock,
     pub settings: Settings,
 }

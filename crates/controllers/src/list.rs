@@ -22,5 +22,6 @@ pub fn controllers(context: &Context) -> Vec<Arc<dyn Controller>> {
         Arc::new(endpoints::EndpointsObjects::new(context)),
         Arc::new(pod_gc::PodGc::new(context)),
         Arc::new(garbage_collector::GarbageCollector::new(context)),
+        Arc::new(resource_quota::ResourceQuotas::new(context)),
     ]
 }

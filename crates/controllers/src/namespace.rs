@@ -1,6 +1,6 @@
 //! Namespaces that are being deleted: first their pods, then everything else in them, then themselves.
 
-use crate::Context;
+use crate::{Context, CustomKinds};
 use crate::shell::{Controller, wake_on};
 use async_trait::async_trait;
 use corten_api::builtin::KINDS;
@@ -23,6 +23,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub struct Namespaces {
     client: Client,
     clock: Clock,
+    custom: CustomKinds,
     namespaces: Informer<Namespace>,
 }
 
@@ -31,6 +32,7 @@ impl Namespaces {
         Namespaces {
             client: context.client.clone(),
             clock: context.clock,
+            custom: context.custom.clone(),
             namespaces: context.informers.of(),
         }
     }
@@ -117,7 +119,8 @@ fn merged(old: &[NamespaceCondition], new: Vec<NamespaceCondition>) -> Vec<Names
 impl Namespaces {
     async fn empty(&self, namespace: &str) -> (Remaining, Option<String>) {
         let (mut remaining, mut failure) = (Remaining::default(), None);
-        for kind in contents() {
+        let custom = self.custom.stores().into_iter().filter(|kind| kind.namespaced);
+        for kind in contents().into_iter().chain(custom) {
             match self.empty_of(namespace, kind, &mut remaining).await {
                 Ok(()) => {}
                 Err(e) => {
@@ -140,8 +143,11 @@ impl Namespaces {
     ) -> ApiResult<()> {
         let target =
             Target { kind, namespace: Some(namespace.to_string()), name: String::new(), subresource: "" };
-        if self.list(&target).await?.is_empty() {
-            return Ok(());
+        match self.list(&target).await {
+            Ok(list) if list.is_empty() => return Ok(()),
+            // The kind's definition went meanwhile, and its objects with it.
+            Err(error) if kind.custom && error.is_not_found() => return Ok(()),
+            listed => drop(listed?),
         }
         let delete = Call::DeleteCollection(ListOptions::default(), DeleteOptions::default());
         self.client.call(target.clone(), delete).await?;
@@ -203,6 +209,7 @@ impl Controller for Namespaces {
 
     async fn synced(&self) {
         self.namespaces.synced().await;
+        self.custom.synced().await;
     }
 
     async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>> {

@@ -1,5 +1,6 @@
 //! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
 
+use crate::control::{AdmissionFlags, AuditFlags};
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -116,9 +117,16 @@ pub struct Server {
     /// Seconds after which a silent node counts as unreachable.
     #[arg(long, env = "CORTEN_NODE_MONITOR_GRACE", default_value_t = 40)]
     pub node_monitor_grace: u64,
+    /// Seconds of history that lists can go on in and watches start from.
+    #[arg(long, env = "CORTEN_COMPACTION_INTERVAL", default_value_t = 300)]
+    pub compaction_interval: u64,
     /// Where the administrator's kubeconfig is written; DATA_DIR/kubeconfig when absent.
     #[arg(long, env = "CORTEN_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub audit: AuditFlags,
+    #[command(flatten)]
+    pub admission: AdmissionFlags,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -100,7 +100,7 @@ fn connect(
         certificate: identity.map(|i| i.certificate.clone().into_bytes()).unwrap_or_default(),
         key: identity.map(|i| i.key.clone().into_bytes()).unwrap_or_default(),
         token,
-        user_agent: "corten".into(),
+        user_agent: concat!("kubelet/", env!("CARGO_PKG_VERSION")).into(),
         ..HttpConfig::default()
     };
     Ok(Client::new(Arc::new(HttpTransport::new(&config, tasks)?)))

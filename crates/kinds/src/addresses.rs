@@ -70,3 +70,31 @@ pub(crate) fn endpoint(errors: &mut Errors, path: &str, text: &str) {
         errors.invalid(path, text, detail);
     }
 }
+
+/// Whether of several ranges one is of version 4 and one of version 6; fewer than two are fine.
+pub(crate) fn one_of_each_family(ranges: &[String]) -> bool {
+    let family = |range: &String| range.split_once('/').and_then(|(ip, _)| parse(ip)).map(|ip| ip.is_ipv4());
+    match ranges {
+        [] | [_] => true,
+        [a, b] => matches!((family(a), family(b)), (Some(a), Some(b)) if a != b),
+        _ => false,
+    }
+}
+
+/// A range in the form in which it is written.
+pub(crate) fn canonical_range(text: &str) -> Option<String> {
+    let (ip, bits) = text.split_once('/')?;
+    let bits: u32 = bits.parse().ok()?;
+    let (ip, width) = match parse(ip)? {
+        IpAddr::V4(ip) => (u128::from(u32::from(ip)), 32),
+        IpAddr::V6(ip) => (u128::from(ip), 128),
+    };
+    let host = width - bits.min(width);
+    let network = ip.checked_shr(host).unwrap_or(0).checked_shl(host).unwrap_or(0);
+    let ip: IpAddr = if width == 32 {
+        std::net::Ipv4Addr::from(u32::try_from(network).ok()?).into()
+    } else {
+        std::net::Ipv6Addr::from(network).into()
+    };
+    Some(format!("{ip}/{bits}"))
+}

@@ -21,6 +21,28 @@ pub struct Column {
     pub priority: i32,
 }
 
+/// A column as a table's head shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableColumn<'a> {
+    pub name: &'a str,
+    pub type_: &'a str,
+    pub format: &'a str,
+    pub description: &'a str,
+    pub priority: i32,
+}
+
+impl From<&Column> for TableColumn<'static> {
+    fn from(c: &Column) -> Self {
+        TableColumn {
+            name: c.name,
+            type_: c.type_,
+            format: c.format,
+            description: c.description,
+            priority: c.priority,
+        }
+    }
+}
+
 impl Column {
     /// A column of texts in the usual view.
     pub const fn text(name: &'static str) -> Self {

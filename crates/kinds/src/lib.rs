@@ -37,10 +37,11 @@ pub mod selectors;
 pub mod storage;
 mod strategy;
 mod table;
+mod webhook_client;
 
-pub use columns::Column;
+pub use columns::{Column, TableColumn};
 pub use lifecycle::{before_create, before_update};
 pub use plain::Plain;
 pub use rules::{Rules, StatusMetadata};
-pub use strategy::{KindStrategy, Strategy};
+pub use strategy::{KindStrategy, Strategy, StrategyRef, metadata_field};
 pub use table::{check_field_label, strategy_for};

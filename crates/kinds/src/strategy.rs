@@ -1,15 +1,18 @@
 //! What a kind may say about itself, for handlers that know only `dyn Object` ([`Strategy`]) and for the
 //! kind's own file ([`KindStrategy`]). Follows upstream's `registry/rest` strategies.
 
-use crate::columns::{self, Column};
+use crate::columns::{self, Column, TableColumn};
 use crate::reflection;
 use crate::rules::{Rules, StatusMetadata};
 use corten_api::autoscaling::v1::Scale;
-use corten_api::{Kind, Object};
+use corten_api::{Kind, KindInfo, Object};
 use corten_semantics::field::FieldError;
+use corten_semantics::{ApiError, ApiResult};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// The behaviour of one kind. Objects given are of that kind; others pass untouched.
 pub trait Strategy: Send + Sync {
@@ -68,9 +71,23 @@ pub trait Strategy: Send + Sync {
         Vec::new()
     }
 
+    /// Drops what the kind's schema does not know; the paths of what was dropped go to `unknown`. Only kinds
+    /// whose objects are read without a table have something to drop.
+    ///
+    /// # Errors
+    /// When the object cannot be one of the kind; the text is upstream's.
+    fn prune(&self, _obj: &mut dyn Object, _unknown: &mut Vec<String>) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The columns of a table.
     fn columns(&self) -> &'static [Column] {
         columns::PLAIN
+    }
+
+    /// The same for kinds whose columns are known only while the server runs.
+    fn table_columns(&self) -> Vec<TableColumn<'_>> {
+        self.columns().iter().map(TableColumn::from).collect()
     }
 
     /// The cells of an object's row, one for each column.
@@ -81,6 +98,11 @@ pub trait Strategy: Send + Sync {
     /// Labels of field selectors beyond `metadata.name` and `metadata.namespace`.
     fn field_labels(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether `label` may stand in a field selector; the error is upstream's 400.
+    fn check_field_label(&self, kind: &KindInfo, label: &str) -> ApiResult<()> {
+        check_label(kind, label, self.field_labels())
     }
 
     /// The value of a field that selectors may name; `None` for a label that the kind does not know.
@@ -100,6 +122,46 @@ pub trait Strategy: Send + Sync {
 
     /// Takes the replicas of an updated `scale` subresource.
     fn set_replicas(&self, _obj: &mut dyn Object, _replicas: i32) {}
+}
+
+/// A strategy that is compiled in, or one that came with a definition.
+#[derive(Clone)]
+pub enum StrategyRef {
+    Builtin(&'static dyn Strategy),
+    Custom(Arc<dyn Strategy>),
+}
+
+impl Deref for StrategyRef {
+    type Target = dyn Strategy;
+
+    fn deref(&self) -> &(dyn Strategy + 'static) {
+        match self {
+            StrategyRef::Builtin(strategy) => *strategy,
+            StrategyRef::Custom(strategy) => &**strategy,
+        }
+    }
+}
+
+/// The rule of most kinds for the labels of field selectors.
+fn check_label(kind: &KindInfo, label: &str, own: &[&str]) -> ApiResult<()> {
+    let known = match label {
+        "metadata.name" => true,
+        "metadata.namespace" => kind.namespaced || own.is_empty(),
+        other => own.contains(&other),
+    };
+    match (known, own.is_empty()) {
+        (true, _) => Ok(()),
+        (false, false) => Err(ApiError::bad_request(match kind.kind {
+            "Job" => format!("field label {label:?} not supported for Job"),
+            "ResourceSlice" => {
+                format!("field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {label}")
+            }
+            _ => format!("field label not supported: {label}"),
+        })),
+        (false, true) => Err(ApiError::bad_request(format!(
+            "\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        ))),
+    }
 }
 
 /// The same for one kind's own file, typed. Every [`KindStrategy`] is a [`Strategy`].
@@ -260,7 +322,8 @@ impl<S: KindStrategy> Strategy for S {
     }
 }
 
-fn metadata_field<'a>(obj: &'a dyn Object, label: &str) -> Option<Cow<'a, str>> {
+/// The fields that selectors may name whatever the kind.
+pub fn metadata_field<'a>(obj: &'a dyn Object, label: &str) -> Option<Cow<'a, str>> {
     match label {
         "metadata.name" => Some(obj.meta().name.as_str().into()),
         "metadata.namespace" if obj.info().namespaced => Some(obj.meta().namespace.as_str().into()),

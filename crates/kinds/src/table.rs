@@ -10,7 +10,7 @@ use crate::{
 };
 use corten_api as api;
 use corten_api::{Kind, KindInfo};
-use corten_semantics::{ApiError, ApiResult};
+use corten_semantics::ApiResult;
 
 struct Row {
     kind: &'static KindInfo,
@@ -101,19 +101,7 @@ pub fn strategy_for(kind: &KindInfo) -> &'static dyn Strategy {
 
 /// Whether `label` may stand in a field selector for the kind; the error is upstream's 400.
 pub fn check_field_label(kind: &KindInfo, label: &str) -> ApiResult<()> {
-    let own = strategy_for(kind).field_labels();
-    let known = match label {
-        "metadata.name" => true,
-        "metadata.namespace" => kind.namespaced || own.is_empty(),
-        other => own.contains(&other),
-    };
-    match (known, own.is_empty()) {
-        (true, _) => Ok(()),
-        (false, false) => Err(ApiError::bad_request(format!("field label not supported: {label}"))),
-        (false, true) => Err(ApiError::bad_request(format!(
-            "\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-        ))),
-    }
+    strategy_for(kind).check_field_label(kind, label)
 }
 
 #[cfg(test)]

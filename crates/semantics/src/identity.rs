@@ -54,6 +54,15 @@ pub fn node_of(user: &UserInfo) -> Option<&str> {
     in_group(user, NODES).then_some(name)
 }
 
+/// The API server itself.
+pub fn api_server() -> UserInfo {
+    UserInfo {
+        username: "system:apiserver".into(),
+        groups: vec![MASTERS.into(), AUTHENTICATED.into()],
+        ..UserInfo::default()
+    }
+}
+
 /// Whether the user is a member of `group`.
 pub fn in_group(user: &UserInfo, group: &str) -> bool {
     user.groups.iter().any(|g| g == group)

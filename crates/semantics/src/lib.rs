@@ -10,6 +10,7 @@ pub mod node_affinity;
 pub mod owner;
 pub mod pod;
 pub mod pod_references;
+pub mod quota;
 pub mod resources;
 pub mod status;
 pub mod taint;

@@ -46,11 +46,32 @@ pub fn pod_requests(pod: &Pod, options: &RequestOptions) -> ResourceList {
 
 /// The pod's limits; overhead is added only where there is a limit.
 pub fn pod_limits(pod: &Pod) -> ResourceList {
+    limits(pod, &|container, _, _| container.resources.limits.clone())
+}
+
+/// The pod's limits, counting also those that containers have now while a resize is under way (KEP-1287).
+pub fn pod_limits_with_status(pod: &Pod) -> ResourceList {
+    let infeasible = crate::pod::condition(pod, "PodResizePending").is_some_and(|c| c.reason == "Infeasible");
+    limits(pod, &|container, statuses, live| {
+        let status = statuses.iter().find(|s| live && s.name == container.name);
+        let Some(held) = status.and_then(|s| s.resources.as_ref()) else {
+            return container.resources.limits.clone();
+        };
+        let mut list = if infeasible { ResourceList::new() } else { container.resources.limits.clone() };
+        raise(&mut list, &held.limits);
+        list
+    })
+}
+
+/// A container's limits, of the statuses it may be found in, and whether these count.
+type LimitsOf<'a> = &'a dyn Fn(&Container, &[ContainerStatus], bool) -> ResourceList;
+
+fn limits(pod: &Pod, of: LimitsOf<'_>) -> ResourceList {
     let mut sum = ResourceList::new();
     for container in &pod.spec.containers {
-        add(&mut sum, &container.resources.limits);
+        add(&mut sum, &of(container, &pod.status.container_statuses, true));
     }
-    with_init_containers(pod, &mut sum, |c| c.resources.limits.clone());
+    with_init_containers(pod, &mut sum, |c| of(c, &pod.status.init_container_statuses, is_sidecar(c)));
     if let Some(own) = &pod.spec.resources {
         let supported = own.limits.iter().filter(|(name, _)| is_pod_level(name));
         sum.extend(supported.map(|(name, amount)| (name.clone(), *amount)));

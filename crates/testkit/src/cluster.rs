@@ -40,6 +40,7 @@ impl TestCluster {
         let client = client_as(&registry, identity::CONTROLLER_MANAGER, &[identity::MASTERS]);
         let informers = Informers::new(client.clone(), tasks.clone());
         let context = corten_controllers::Context {
+            custom: corten_controllers::CustomKinds::start(&client, &tasks),
             client,
             informers: informers.clone(),
             clock,

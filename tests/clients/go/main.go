@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 )
 
 const patience = 30 * time.Second
@@ -28,6 +30,9 @@ type suite struct {
 }
 
 func main() {
+	// Elections tell of themselves.
+	klog.SetOutput(io.Discard)
+	klog.LogToStderr(false)
 	passed, failed := 0, 0
 	for name, contentType := range map[string]string{"json": runtime.ContentTypeJSON, "protobuf": runtime.ContentTypeProtobuf} {
 		p, err := run("clients-go-"+name, contentType)
@@ -69,6 +74,8 @@ func run(namespace, contentType string) (passed int, err error) {
 		{"ConfigMap life", s.configMapLife},
 		{"refusals", s.refusals},
 		{"patches", s.patches},
+		{"server-side apply", s.apply},
+		{"leader election", s.election},
 		{"pages", s.pages},
 		{"watch", s.watch},
 		{"revisions", s.revisions},

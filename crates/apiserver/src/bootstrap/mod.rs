@@ -2,6 +2,7 @@
 //! pods, and the Service `kubernetes` with this server's address behind it.
 
 mod events;
+mod flow;
 mod rbac;
 mod service;
 
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corten_api::apiregistration::v1::APIService;
-use corten_api::authentication::v1::UserInfo;
 use corten_api::core::v1::Namespace;
 use corten_api::meta::v1::ObjectMeta;
 use corten_api::{Kind, Object};
@@ -63,12 +63,8 @@ struct System {
 
 impl System {
     fn new(registry: Arc<Registry>) -> Self {
-        let user = UserInfo {
-            username: "system:apiserver".into(),
-            groups: vec![identity::MASTERS.into(), identity::AUTHENTICATED.into()],
-            ..UserInfo::default()
-        };
-        System { registry, ctx: RequestContext { user: Arc::new(user), ..RequestContext::default() } }
+        let (user, agent) = (Arc::new(identity::api_server()), "kube-apiserver".into());
+        System { registry, ctx: RequestContext { user, agent, ..RequestContext::default() } }
     }
 
     async fn ensure(&self, advertised: SocketAddr) -> ApiResult<()> {
@@ -90,6 +86,7 @@ impl System {
         for class in corten_admission::system_classes() {
             self.create_missing(Arc::new(class)).await?;
         }
+        flow::ensure(self).await?;
         self.create_missing(Arc::new(metrics_service())).await?;
         service::ensure(self, advertised).await
     }

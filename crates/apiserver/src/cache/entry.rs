@@ -66,6 +66,28 @@ impl Entry {
         Arc::new(entry)
     }
 
+    /// The same record, read as another version of its kind.
+    pub(crate) fn as_kind(&self, kind: &'static KindInfo) -> Arc<Self> {
+        let entry = Entry::empty(kind, self.key.clone(), self.revision);
+        let _ = entry.json.set(self.json());
+        Arc::new(entry)
+    }
+
+    /// The same place and revision with another object.
+    pub(crate) fn with_object(&self, object: Arc<dyn Object>) -> Arc<Self> {
+        Self::of(self.key.clone(), self.revision, object)
+    }
+
+    /// What [`Entry::converted`] was called for before, if it was.
+    pub(crate) fn known_conversion(&self, kind: &KindInfo) -> Option<Arc<Self>> {
+        self.converted.get().filter(|entry| entry.kind == kind).cloned()
+    }
+
+    /// Keeps a conversion that was made elsewhere, if none is kept yet.
+    pub(crate) fn keep_conversion(&self, converted: &Arc<Self>) {
+        let _ = self.converted.set(converted.clone());
+    }
+
     /// The same object with the revision of its deletion.
     pub(crate) fn deleted_at(&self, revision: Revision) -> Arc<Self> {
         let mut object = self.object().clone_object();
@@ -108,7 +130,11 @@ impl Entry {
             let json = self.json.get().cloned().unwrap_or_default();
             Arc::from(form::decode_or_blank(self.kind, &self.key, &json))
         };
-        self.object.get_or_init(make).clone()
+        match self.object.get() {
+            Some(object) => object.clone(),
+            None if form::is_large(self.kind) => make(),
+            None => self.object.get_or_init(make).clone(),
+        }
     }
 
     /// The object as protobuf (with upstream's envelope); `encode` is called at most once per entry.

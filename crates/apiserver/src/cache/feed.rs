@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use corten_api::Object;
+use imbl::OrdMap;
 use corten_rt::{Backoff, sleep};
 use corten_store::{Batch, Error, Event, ListOptions, Record, Revision, Store, Watch};
 use parking_lot::Mutex;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
+use super::orders::{self, Order};
 use super::resource::Resource;
 use super::{Entry, WatchCache};
 
@@ -44,22 +47,22 @@ impl Pending {
     }
 }
 
-/// Resources by prefix.
-pub(crate) type Resources = BTreeMap<String, Arc<Resource>>;
+/// Resources by prefix. A snapshot of it costs nothing, for resources come and go while others read.
+pub(crate) type Resources = OrdMap<Arc<str>, Arc<Resource>>;
 
 /// The resource whose prefix `key` begins with.
 pub(crate) fn resource_of<'a>(resources: &'a Resources, key: &str) -> Option<&'a Arc<Resource>> {
     let (prefix, resource) =
-        resources.range::<str, _>((Bound::Unbounded, Bound::Included(key))).next_back()?;
-    key.starts_with(prefix.as_str()).then_some(resource)
+        resources.range::<_, str>((Bound::Unbounded, Bound::Included(key))).next_back()?;
+    key.starts_with(&**prefix).then_some(resource)
 }
 
-/// Everything below [`ROOT`] at one revision.
-pub(crate) async fn read_all(store: &dyn Store) -> Result<(Revision, Vec<Record>), Error> {
+/// Everything below a prefix at one revision.
+pub(crate) async fn read_all(store: &dyn Store, prefix: &str) -> Result<(Revision, Vec<Record>), Error> {
     let mut records = Vec::new();
     let mut options = ListOptions { limit: PAGE, ..ListOptions::default() };
     loop {
-        let page = store.list(ROOT, options.clone()).await?;
+        let page = store.list(prefix, options.clone()).await?;
         records.extend(page.records);
         options.at = Some(page.revision);
         match records.last() {
@@ -80,16 +83,20 @@ pub(crate) fn load(resources: &Resources, revision: Revision, records: Vec<Recor
         }
     }
     for (prefix, resource) in resources {
-        resource.load(revision, found.remove(prefix.as_str()).unwrap_or_default());
+        resource.load(revision, found.remove(&**prefix).unwrap_or_default());
     }
 }
 
-/// Follows the store from `watch` on until it is closed.
-pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch) {
+/// Follows the store from `watch` on until it is closed, and lets resources come and go in between.
+pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch, mut orders: Receiver<Order>) {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
     loop {
         let next = tokio::select! {
             next = watch.next() => next,
+            Some(order) = orders.recv() => {
+                orders::carry_out(&cache, order).await;
+                continue;
+            }
             () = cache.behind.notified() => {
                 // Revisions without events (of what failed, or lies elsewhere) count as seen.
                 advance(&cache.applied, watch.progress());
@@ -121,9 +128,14 @@ pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch) {
 type Changes = Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>;
 
 fn apply(cache: &WatchCache, batch: Batch) {
+    let resources = cache.resources.load();
     let mut changes: BTreeMap<&str, (&Arc<Resource>, Changes)> = BTreeMap::new();
     for Event { revision, key, current, .. } in batch.events {
-        let Some(resource) = resource_of(&cache.resources, &key) else { continue };
+        let Some(resource) = resource_of(&resources, &key) else { continue };
+        // What came with the resource's first reading is known.
+        if revision <= resource.known {
+            continue;
+        }
         let entry = current.map(|Record { value, mod_revision, .. }| {
             let object = cache.pending.take(&key, &value);
             Entry::stored(resource.kind, key.clone(), mod_revision, &value, object)
@@ -147,10 +159,10 @@ fn advance(applied: &watch::Sender<Revision>, revision: Revision) {
 
 /// Reads everything again and turns the differences into changes, so that watchers go on.
 async fn reload(cache: &WatchCache) -> Result<Watch, Error> {
-    let (revision, records) = read_all(&*cache.store).await?;
+    let (revision, records) = read_all(&*cache.store, ROOT).await?;
     let watch = cache.store.watch(ROOT, revision).await?;
     let mut fresh: BTreeMap<Arc<str>, Record> = records.into_iter().map(|r| (r.key.clone(), r)).collect();
-    for resource in cache.resources.values() {
+    for resource in cache.resources.load().values() {
         let snapshot = resource.snapshot();
         let mut changes: Changes = Vec::new();
         for old in snapshot.range(&resource.prefix, "") {

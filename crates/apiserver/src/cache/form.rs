@@ -1,7 +1,8 @@
 //! The stored form of objects: JSON without a `resourceVersion`, which is known only once it is committed.
 
 use bytes::Bytes;
-use corten_api::{KindInfo, Object};
+use corten_api::apiextensions::v1::CustomResourceDefinition;
+use corten_api::{Kind, KindInfo, Object};
 use corten_codec::{Problems, json};
 use corten_store::Revision;
 
@@ -36,10 +37,13 @@ pub(crate) fn decode_or_blank(kind: &'static KindInfo, key: &str, value: &[u8]) 
     object
 }
 
+/// Whether typed objects of the kind are so much larger than their text, and so seldom looked at, that they
+/// are made anew each time.
+pub(crate) fn is_large(kind: &KindInfo) -> bool {
+    kind == CustomResourceDefinition::INFO
+}
+
 /// An empty object of a kind. Kinds without object metadata are not stored; an empty ConfigMap stands in.
 pub(crate) fn blank(kind: &'static KindInfo) -> Box<dyn Object> {
-    match kind.new {
-        Some(new) => new(),
-        None => Box::new(corten_api::core::v1::ConfigMap::default()),
-    }
+    kind.blank().unwrap_or_else(|| Box::new(corten_api::core::v1::ConfigMap::default()))
 }

@@ -62,6 +62,10 @@ impl WatchCache {
         let (revision, snapshot) = match at {
             Match::Exact(revision) => {
                 self.wait_for(revision).await?;
+                // What history has forgotten is gone, though a snapshot of it may be at hand.
+                if revision < self.store.oldest_revision().await.map_err(store_failed)? {
+                    return Err(ApiError::expired(COMPACTED));
+                }
                 (revision, resource.snapshot_at(revision))
             }
             _ => {

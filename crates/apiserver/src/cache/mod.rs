@@ -8,26 +8,31 @@ mod feed;
 pub(crate) mod form;
 mod freshness;
 mod list;
+mod orders;
 mod resource;
 mod ring;
 mod selection;
+mod size;
 mod token;
 mod watch;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use corten_api::{KindInfo, Object};
 use corten_rt::{Stop, Tasks};
 use corten_semantics::Lookup;
 use corten_store::{Revision, Store};
-use tokio::sync::{Notify, watch as signal};
+use tokio::sync::{Notify, mpsc, watch as signal};
 
 pub use entry::Entry;
 pub(crate) use feed::{Pending, ROOT};
 pub(crate) use freshness::store_failed;
 pub(crate) use list::{ListPlan, Match};
+pub(crate) use orders::Reader;
 pub(crate) use resource::Resource;
 pub(crate) use selection::Selection;
+pub use size::Extent;
 pub(crate) use watch::{Start, WatchPlan};
 pub use watch::{Watch, WatchEvent};
 
@@ -44,7 +49,9 @@ pub(crate) trait Observer: Send + Sync {
 /// All resources' caches.
 pub(crate) struct WatchCache {
     store: Arc<dyn Store>,
-    resources: feed::Resources,
+    resources: ArcSwap<feed::Resources>,
+    /// To the task that follows the store.
+    orders: mpsc::Sender<orders::Order>,
     /// Every change up to this revision is in the cache.
     applied: signal::Sender<Revision>,
     /// Somebody waits for a revision that may have brought no event.
@@ -53,6 +60,9 @@ pub(crate) struct WatchCache {
     pub pending: Pending,
     stop: Stop,
 }
+
+/// Orders that may wait for the task that follows the store.
+const ORDERS: usize = 16;
 
 /// The part of the storage keys that a kind's objects share.
 pub(crate) fn prefix_of(kind: &KindInfo) -> String {
@@ -71,27 +81,35 @@ impl WatchCache {
             .iter()
             .map(|kind| {
                 let observer = observer.wants(kind).then(|| observer.clone());
-                (prefix_of(kind), Arc::new(Resource::new(kind, prefix_of(kind), observer)))
+                (Arc::from(prefix_of(kind)), Arc::new(Resource::new(kind, prefix_of(kind), observer)))
             })
             .collect();
-        let (revision, records) = feed::read_all(&*store).await?;
+        let (revision, records) = feed::read_all(&*store, ROOT).await?;
         let watch = store.watch(ROOT, revision).await?;
         feed::load(&resources, revision, records);
+        let (orders, received) = mpsc::channel(ORDERS);
         let cache = Arc::new(WatchCache {
             store,
-            resources,
+            resources: ArcSwap::from_pointee(resources),
+            orders,
             applied: signal::Sender::new(revision),
             behind: Notify::new(),
             pending: Pending::default(),
             stop: tasks.stop().clone(),
         });
-        tasks.spawn_until_stopped("watch cache", feed::follow(cache.clone(), watch));
+        tasks.spawn_until_stopped("watch cache", feed::follow(cache.clone(), watch, received));
         Ok(cache)
     }
 
     /// The cache of a kind's resource, whatever the version.
-    pub fn resource(&self, kind: &KindInfo) -> Option<&Arc<Resource>> {
-        self.resources.get(&prefix_of(kind))
+    pub fn resource(&self, kind: &KindInfo) -> Option<Arc<Resource>> {
+        self.resources.load().get(prefix_of(kind).as_str()).cloned()
+    }
+
+    /// An empty resource, for whom nothing is cached.
+    pub fn no_resource(&self) -> Arc<Resource> {
+        let kind = <corten_api::apiextensions::v1::CustomResourceDefinition as corten_api::Kind>::INFO;
+        Arc::new(Resource::new(kind, prefix_of(kind), None))
     }
 
     /// The store below.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use corten_api::{KindInfo, core};
@@ -29,6 +30,11 @@ impl Snapshot {
     /// The object at `key`.
     pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
         self.objects.get(key)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.len()
     }
 
     /// The objects whose keys begin with `prefix`, from `start` on (itself included), in order of keys.
@@ -108,6 +114,10 @@ pub(crate) struct Resource {
     pub kind: &'static KindInfo,
     /// `/registry/pods/`.
     pub prefix: String,
+    /// Changes up to this revision were in what the resource was loaded from.
+    pub known: Revision,
+    /// No change comes any more; watches end.
+    closed: AtomicBool,
     state: RwLock<State>,
     held: Mutex<VecDeque<Held>>,
     /// Tells all watchers of the resource that the ring has grown.
@@ -127,6 +137,8 @@ impl Resource {
         Resource {
             kind,
             prefix,
+            known: 0,
+            closed: AtomicBool::new(false),
             state: RwLock::new(state),
             held: Mutex::default(),
             grown: watch::Sender::new(0),
@@ -227,6 +239,17 @@ impl Resource {
     pub fn read(&self, from: u64, most: usize) -> Result<Vec<Arc<Change>>, Revision> {
         let state = self.state.read();
         state.ring.read(from, most).ok_or_else(|| state.ring.floor())
+    }
+
+    /// Ends the watches: another cache has taken over, or the kind is gone.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.grown.send_modify(|_| {});
+    }
+
+    /// Whether the watches are to end.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Wakes when the ring grows.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use corten_api::core::v1::Pod;
 use corten_api::selector::{FieldSelector, ParseError, Selector};
 use corten_api::{Kind, KindInfo, Object};
-use corten_kinds::{Strategy, check_field_label, strategy_for};
+use corten_kinds::StrategyRef;
 use corten_semantics::{ApiError, ApiResult};
 
 use super::Entry;
@@ -25,18 +25,23 @@ pub(crate) struct Selection {
     node: Option<String>,
     /// The kind that the client speaks, whose fields are meant.
     kind: &'static KindInfo,
-    strategy: &'static dyn Strategy,
+    strategy: StrategyRef,
 }
 
 impl Selection {
     /// Parses the selectors of a call on `kind`.
-    pub fn new(kind: &'static KindInfo, prefix: String, labels: &str, fields: &str) -> ApiResult<Self> {
-        let strategy = strategy_for(kind);
+    pub fn new(
+        kind: &'static KindInfo,
+        strategy: StrategyRef,
+        prefix: String,
+        labels: &str,
+        fields: &str,
+    ) -> ApiResult<Self> {
         let bad = |e: ParseError| ApiError::bad_request(e.to_string());
         let labels = Selector::parse(labels).map_err(bad)?;
         let selector = FieldSelector::parse(fields).map_err(bad)?;
         for (path, ..) in &selector.terms {
-            check_field_label(kind, path)?;
+            strategy.check_field_label(kind, path)?;
         }
         let node = selector.required("spec.nodeName").filter(|node| !node.is_empty() && kind == Pod::INFO);
         let node = node.map(String::from);
@@ -76,7 +81,10 @@ impl Selection {
         if !self.labels.matches(&entry.object().meta().labels) {
             return false;
         }
-        let object = in_version(entry.clone(), self.kind).object();
+        // Custom objects are selected as they are stored: selectable fields are declared per version, and
+        // mean the same in all of them.
+        let object =
+            if self.kind.custom { entry.object() } else { in_version(entry.clone(), self.kind).object() };
         self.fields.matches(|path| self.field(&*object, path))
     }
 

@@ -43,6 +43,11 @@ impl Watch {
         self.events.next().await
     }
 
+    /// A watch of these events.
+    pub(crate) fn from_events(events: impl Stream<Item = WatchEvent> + Send + 'static) -> Self {
+        Watch { events: Box::pin(events) }
+    }
+
     /// The same watch with every event changed by `change`.
     pub(crate) fn with(self, change: impl FnMut(WatchEvent) -> WatchEvent + Send + 'static) -> Self {
         Watch { events: Box::pin(self.events.map(change)) }
@@ -189,6 +194,7 @@ impl Cursor {
                     return Some(WatchEvent::Error(too_old(self.after, oldest)));
                 }
                 Ok(changes) if !changes.is_empty() => self.take(&changes),
+                Ok(_) if self.resource.is_closed() => self.ended = true,
                 Ok(_) => self.idle(applied).await,
             }
         }
@@ -211,7 +217,7 @@ impl Cursor {
             biased;
             () = self.stop.stopped() => self.ended = true,
             // The ring may have grown between looking and waiting: only what was not yet seen wakes.
-            _ = self.grown.wait_for(|end| *end > self.next) => {}
+            _ = self.grown.wait_for(|end| *end > self.next || self.resource.is_closed()) => {}
             () = sleep_until(wake) => {
                 let now = Instant::now();
                 self.ended = now >= self.ends_at;

@@ -1,11 +1,13 @@
 //! What every request goes through, in upstream's order: who is it, as whom do they act, is there room, may
 //! they, and then the work itself, within its time.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use corten_admission::Notes;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::selector::FieldSelector;
 use corten_auth::authenticate::{Peer, bearer, is_open};
@@ -18,10 +20,13 @@ use hyper::Request;
 use hyper::body::Incoming;
 
 use super::negotiate::{self, Offer};
+use super::passage::{Passage, attempted};
 use super::path::RequestInfo;
 use super::query::Query;
 use super::response::{self, AUDIT_ID, Response};
 use super::{Api, route};
+use crate::audit::Record;
+use crate::flow::{self, Place, Refused};
 use crate::registry::RequestContext;
 
 /// A request on its way.
@@ -33,6 +38,8 @@ pub struct Exchange {
     pub info: Arc<RequestInfo>,
     pub query: Query,
     pub context: RequestContext,
+    /// What the audit log is told; none when it wants nothing of this request.
+    pub record: Option<Arc<Record>>,
 }
 
 impl Exchange {
@@ -43,27 +50,58 @@ impl Exchange {
 }
 
 /// Answers one request; never fails.
-pub async fn serve(api: Arc<Api>, peer: Arc<Peer>, request: Request<Incoming>) -> Response {
-    let audit_id = audit_id(request.headers());
+pub async fn serve(
+    api: Arc<Api>,
+    peer: Arc<Peer>,
+    from: Option<IpAddr>,
+    request: Request<Incoming>,
+) -> Response {
+    let passage = Passage::new(&api, audit_id(request.headers()), from);
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let info = RequestInfo::new(request.method(), request.uri().path(), &query);
     // An error is told in the format that an answer would have had.
     let accepted = negotiate::answer(request.headers(), &query, Offer::Plain).unwrap_or_default();
     let info = Arc::new(info);
-    let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query);
+    let long = info.is_long_running(&query);
+    let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query, &passage);
     let work = AssertUnwindSafe(work).catch_unwind().await;
-    let mut answer = match work {
+    let answer = match work {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => response::error(&error, accepted),
-        Err(_) => {
+        Ok(Err(error)) => {
+            if let Some(record) = passage.record.get() {
+                record.status(error.status());
+            }
+            let mut answer = response::error(&error, accepted);
+            response::warn(&mut answer, &passage.notes.take_warnings());
+            answer
+        }
+        Err(panic) => {
+            if let Some(record) = passage.record.get() {
+                record.panicked(panic.downcast_ref::<String>().map_or("", String::as_str));
+            }
             tracing::error!(verb = info.verb, path = info.path, "a request's handler panicked");
             let message = "This request caused apiserver to panic. Look in the logs for details.";
             response::text(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
     };
-    api.metrics.count(&info, answer.status().as_u16());
-    response::finish(&mut answer, &audit_id);
+    count(&api, &info, &passage, answer.status(), long);
+    let mut answer = passage.answered(answer, long);
+    passage.class(&mut answer);
+    response::finish(&mut answer, &passage.audit_id);
     answer
+}
+
+/// Counts an answered request.
+fn count(api: &Api, info: &RequestInfo, passage: &Passage, code: StatusCode, long: bool) {
+    let exists = || api.registry.kind(&info.group, &info.version, &info.resource).is_some();
+    let known = code.as_u16() < 400 || info.is_resource && exists();
+    api.metrics.count(info, known, code.as_u16(), passage.started.elapsed(), long);
+    let who = if code == StatusCode::UNAUTHORIZED {
+        &api.metrics.unauthenticated
+    } else {
+        &api.metrics.authenticated
+    };
+    who.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The identifier that the caller gave the request, or a new one.
@@ -81,28 +119,40 @@ async fn admit(
     request: Request<Incoming>,
     info: Arc<RequestInfo>,
     query: Query,
+    passage: &Passage,
 ) -> ApiResult<Response> {
-    let user = identify(&api, peer, &request, &info)?;
-    let user = impersonate(&api, user, request.headers())?;
-    let long = info.is_long_running(&query);
-    let _place = if long {
-        None
-    } else {
-        match api.inflight.enter(info.is_read()) {
-            Some(place) => Some(place),
-            None => return Ok(too_many(&api)),
+    let identified = identify(&api, peer, &request, &info);
+    let record = passage.record(&api, &request, identified.as_ref().ok(), &info).cloned();
+    let user = identified.inspect_err(|_| {
+        if let Some(record) = &record {
+            record.refused(attempted(request.headers(), &query, peer));
         }
+    })?;
+    let caller = Arc::clone(&user);
+    let user = impersonate(&api, user, request.headers())?;
+    if let Some(record) = record.as_ref().filter(|_| !Arc::ptr_eq(&caller, &user)) {
+        record.impersonated(&user);
+    }
+    let long = info.is_long_running(&query);
+    let _place = match enter(&api, &user, &info, &query, passage).await {
+        Ok(place) => place,
+        Err(refused) => return Ok(too_many(&api, refused)),
     };
-    authorize(&api, &user, &info, &query)?;
+    let metrics = Arc::clone(&api.metrics);
+    let _under_way = (!long).then(|| metrics.under_way(info.is_read()));
+    let notes = record.as_ref().map(|_| &*passage.notes);
+    authorize(&api, &user, &info, &query, notes)?;
     let time = request_time(&api, &query)?;
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, ());
+    let agent = if info.is_read() { Arc::default() } else { manager_name(request.headers()).into() };
     let exchange = Exchange {
         request,
         body: Some(body),
         info,
         query,
-        context: RequestContext { user, ..RequestContext::default() },
+        context: RequestContext { user, notes: Arc::clone(&passage.notes), agent },
+        record,
         api,
     };
     if long {
@@ -112,6 +162,24 @@ async fn admit(
         let why = "Timeout: request did not complete within requested timeout - context deadline exceeded";
         Err(ApiError::timeout(why, 0))
     })
+}
+
+/// What the client calls itself, up to a slash: the owner of fields that it writes without another name.
+fn manager_name(headers: &HeaderMap) -> String {
+    const MOST: usize = 128;
+    let agent = headers.get(http::header::USER_AGENT).map(|h| String::from_utf8_lossy(h.as_bytes()));
+    let agent = agent.as_deref().unwrap_or_default();
+    let mut name = String::new();
+    for c in agent.split('/').next().unwrap_or_default().chars() {
+        let printable = !c.is_control() && (c == ' ' || !c.is_whitespace());
+        if printable && name.len() + c.len_utf8() > MOST {
+            break;
+        }
+        if printable {
+            name.push(c);
+        }
+    }
+    name
 }
 
 /// The smaller of the server's limit and what `?timeout=` asks for.
@@ -178,19 +246,26 @@ fn impersonate(api: &Api, caller: Arc<UserInfo>, headers: &HeaderMap) -> ApiResu
     Ok(Arc::new(wish.user))
 }
 
-fn authorize(api: &Api, user: &UserInfo, info: &RequestInfo, query: &Query) -> ApiResult<()> {
+/// Whether they may; `notes` are told how it was decided.
+fn authorize(
+    api: &Api,
+    user: &UserInfo,
+    info: &RequestInfo,
+    query: &Query,
+    notes: Option<&Notes>,
+) -> ApiResult<()> {
     if !info.is_resource {
         // Whoever has proved nothing got here for an open path alone.
         if is_open(&info.path) && matches!(info.verb.as_str(), "get" | "head") {
             return Ok(());
         }
-        return api.authorizer.check(&Attributes::path(user, &info.verb, &info.path));
+        return decide(api, &Attributes::path(user, &info.verb, &info.path), notes);
     }
     let selector = query
         .get("fieldSelector")
         .filter(|_| matches!(info.verb.as_str(), "list" | "watch" | "deletecollection"))
         .and_then(|text| FieldSelector::parse(text).ok());
-    api.authorizer.check(&Attributes {
+    let attributes = Attributes {
         version: &info.version,
         subresource: &info.subresource,
         namespace: &info.namespace,
@@ -198,14 +273,49 @@ fn authorize(api: &Api, user: &UserInfo, info: &RequestInfo, query: &Query) -> A
         path: &info.path,
         fields: selector.as_ref(),
         ..Attributes::resource(user, &info.verb, &info.group, &info.resource)
-    })
+    };
+    decide(api, &attributes, notes)
 }
 
-fn too_many(api: &Api) -> Response {
+fn decide(api: &Api, attributes: &Attributes<'_>, notes: Option<&Notes>) -> ApiResult<()> {
+    let decision = api.authorizer.authorize(attributes);
+    if let Some(notes) = notes {
+        let word = if decision.allowed { "allow" } else { "forbid" };
+        notes.annotate("authorization.k8s.io/decision", word);
+        notes.annotate("authorization.k8s.io/reason", decision.reason.to_string());
+    }
+    if decision.allowed { Ok(()) } else { Err(attributes.forbidden(&decision.reason.to_string())) }
+}
+
+/// The longest that a request waits for a seat.
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Takes a place, which a watch holds until it has begun; streams need none.
+async fn enter(
+    api: &Api,
+    user: &UserInfo,
+    info: &RequestInfo,
+    query: &Query,
+    passage: &Passage,
+) -> Result<Option<Place>, Refused> {
+    if info.is_long_running(query) && info.verb != "watch" {
+        return Ok(None);
+    }
+    let time = request_time(api, query).unwrap_or(api.limits.request_time);
+    let extent = || api.registry.extent(&info.group, &info.version, &info.resource);
+    let work = |most| flow::work(info, query, most, extent, &api.flow.watches);
+    let (class, entered) = api.flow.enter(user, info, (time / 4).min(MOST_PATIENCE), work).await;
+    if let Some(class) = class {
+        let _ = passage.class.set(class);
+    }
+    entered
+}
+
+fn too_many(api: &Api, refused: Refused) -> Response {
     api.metrics.dropped.fetch_add(1, Ordering::Relaxed);
     let message = "Too many requests, please try again later.\n";
     let mut answer = response::text(StatusCode::TOO_MANY_REQUESTS, message);
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.retry_after));
     answer
 }
 

@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use corten_api::{Kind, KindInfo, Object, Struct};
 use corten_codec::Problems;
+use corten_kinds::Strategy;
+use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 
 use super::encode::go_package;
@@ -34,17 +36,23 @@ pub fn object(
     body: &Bytes,
     format: Format,
     want: &'static KindInfo,
+    strategy: &dyn Strategy,
     validation: FieldValidation,
 ) -> ApiResult<Decoded> {
-    let Some(new) = want.new else { return Err(ApiError::internal("the kind has no objects")) };
     let body = formats::readable(body, format).map_err(|why| unrecognized(want.kind, &why, body))?;
     let head = body.head().map_err(|why| unrecognized(want.kind, &why, body.original()))?;
     let head = head.or(want);
     check_kind(&head, want)?;
     let mut problems =
         if validation == FieldValidation::Ignore { Problems::ignore() } else { Problems::strict() };
-    let mut object = new();
+    let mut object = want.blank().ok_or_else(|| ApiError::internal("the kind has no objects"))?;
+    if want.custom {
+        body.duplicates(&mut problems);
+    }
     body.fill(object.as_struct_mut(), &mut problems).map_err(|why| unhandled(&head, want, &why))?;
+    let mut unknown = Vec::new();
+    strategy.prune(&mut *object, &mut unknown).map_err(|why| unhandled(&head, want, &why))?;
+    unknown.iter().for_each(|path| problems.unknown(path));
     if validation == FieldValidation::Strict
         && let Some(why) = problems.error()
     {
@@ -68,6 +76,9 @@ fn check_kind(head: &Head, want: &KindInfo) -> ApiResult<()> {
     if head.kind == want.kind && (group, version) == (want.group, want.version) {
         return Ok(());
     }
+    if want.custom {
+        return Err(unfit_custom(head, want));
+    }
     let known = corten_api::builtin::KINDS
         .iter()
         .find(|k| (k.group, k.version, k.kind) == (group, version, &*head.kind));
@@ -87,6 +98,19 @@ fn check_kind(head: &Head, want: &KindInfo) -> ApiResult<()> {
             Err(unhandled(head, want, &why))
         }
     }
+}
+
+/// Custom kinds are not registered anywhere; what is not the wanted one is refused as an object.
+fn unfit_custom(head: &Head, want: &KindInfo) -> ApiError {
+    if head.group_version() != (want.group, want.version) {
+        return ApiError::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({})",
+            head.api_version,
+            want.api_version()
+        ));
+    }
+    let error = FieldError::invalid("kind", &head.kind, format!("must be {}", want.kind));
+    ApiError::invalid(want.group, &head.kind, "", &[error])
 }
 
 fn not_registered(head: &Head) -> String {
@@ -130,7 +154,7 @@ mod tests {
 
     fn refusal(body: &str, want: &'static KindInfo, validation: FieldValidation) -> String {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let read = object(&body, Format::Json, want, validation);
+        let read = object(&body, Format::Json, want, corten_kinds::strategy_for(want), validation);
         read.err().map(|e| format!("{} {e}", e.code())).unwrap_or_default()
     }
 
@@ -178,7 +202,8 @@ mod tests {
     #[test]
     fn findings_become_warnings() {
         let body = Bytes::from_static(br#"{"kind":"Pod","apiVersion":"v1","spec":{"foo":1}}"#);
-        let read = object(&body, Format::Json, Pod::INFO, FieldValidation::Warn).expect("a pod");
+        let strategy = corten_kinds::strategy_for(Pod::INFO);
+        let read = object(&body, Format::Json, Pod::INFO, strategy, FieldValidation::Warn).expect("a pod");
         assert_eq!(read.warnings, ["unknown field \"spec.foo\""]);
     }
 }

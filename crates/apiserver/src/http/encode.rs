@@ -7,7 +7,7 @@ use bytes::Bytes;
 use corten_api::meta::v1::ListMeta;
 use corten_api::{KindInfo, View};
 use corten_codec::{json, list as lists, watch as frames};
-use corten_kinds::{Column, Strategy, strategy_for};
+use corten_kinds::{StrategyRef, TableColumn};
 use corten_rt::Timestamp;
 use corten_semantics::{ApiError, ApiResult};
 use serde::Deserialize;
@@ -33,17 +33,17 @@ enum Include {
 pub struct Encoder {
     accepted: Accepted,
     include: Include,
-    strategy: &'static dyn Strategy,
+    strategy: StrategyRef,
     now: Timestamp,
     /// Whether the next table shows its columns; a watch does so once.
     columns: bool,
 }
 
 impl Encoder {
-    /// For answers about `kind`.
+    /// For answers about a kind of this strategy.
     pub fn new(
         accepted: Accepted,
-        kind: &'static KindInfo,
+        strategy: StrategyRef,
         query: &Query,
         now: Timestamp,
     ) -> ApiResult<Encoder> {
@@ -58,12 +58,18 @@ impl Encoder {
             }
             _ => Include::Metadata,
         };
-        Ok(Encoder { accepted, include, strategy: strategy_for(kind), now, columns: true })
+        Ok(Encoder { accepted, include, strategy, now, columns: true })
     }
 
     /// What the client wants.
     pub fn accepted(&self) -> Accepted {
         self.accepted
+    }
+
+    /// The same in compact JSON, as the audit log has it.
+    pub fn in_json(&self) -> Encoder {
+        let accepted = Accepted { format: Format::Json, pretty: false, ..self.accepted };
+        Encoder { accepted, ..self.clone() }
     }
 
     /// The media type of the answer.
@@ -149,8 +155,7 @@ impl Encoder {
 
     /// An empty object of the kind with a resource version.
     fn bookmark(&mut self, kind: &'static KindInfo, revision: u64, initial_end: bool) -> ApiResult<Bytes> {
-        let Some(new) = kind.new else { return Err(ApiError::internal("the kind has no objects")) };
-        let mut object = new();
+        let mut object = kind.blank().ok_or_else(|| ApiError::internal("the kind has no objects"))?;
         object.meta_mut().resource_version = revision.to_string();
         if initial_end {
             object.meta_mut().annotations.insert("k8s.io/initial-events-end".into(), "true".into());
@@ -166,7 +171,7 @@ impl Encoder {
         write_list_meta(&mut out, head);
         out.extend_from_slice(b",\"columnDefinitions\":");
         if self.columns {
-            write_columns(&mut out, self.strategy.columns());
+            write_columns(&mut out, &self.strategy.table_columns());
         } else {
             out.extend_from_slice(b"null");
         }
@@ -237,7 +242,7 @@ fn write_metadata(out: &mut Vec<u8>, entry: &Entry, version: &str) -> ApiResult<
     Ok(())
 }
 
-fn write_columns(out: &mut Vec<u8>, columns: &[Column]) {
+fn write_columns(out: &mut Vec<u8>, columns: &[TableColumn<'_>]) {
     let list: Vec<String> = columns
         .iter()
         .map(|c| {

@@ -151,6 +151,14 @@ impl Readable<'_> {
         }
     }
 
+    /// Tells keys that stand twice, where no table of the kind's fields does.
+    pub fn duplicates(&self, problems: &mut Problems) {
+        if let Content::Json(text) = &self.content {
+            // A fault in the text comes up when it is read.
+            let _ = json::find_duplicates(text, problems);
+        }
+    }
+
     /// Fills a struct from it.
     pub fn fill(&self, to: &mut dyn Struct, problems: &mut Problems) -> Result<(), String> {
         match &self.content {

@@ -10,15 +10,16 @@ mod discovery;
 mod encode;
 mod formats;
 mod health;
-mod inflight;
+mod histogram;
 mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
+mod passage;
 pub(crate) mod path;
 mod pretty;
-mod query;
-mod response;
+pub(crate) mod query;
+pub(crate) mod response;
 mod reviews;
 mod route;
 mod server;
@@ -35,10 +36,15 @@ use corten_auth::{Authenticator, Authorizer, tls};
 use corten_rt::{Clock, Tasks};
 
 use crate::Registry;
+use crate::aggregation::{Aggregation, Merged};
+use crate::audit::Audit;
+use crate::flow::FlowControl;
 use crate::metrics::Usage;
 pub use connect::KubeletTls;
+pub(crate) use chain::Exchange;
+pub(crate) use connect::{any_server, forwarding};
 pub use health::{Check, Health};
-pub use inflight::InFlight;
+pub(crate) use histogram::Histogram;
 pub use metrics::Metrics;
 pub use openapi::{BuiltinDocuments, Documents, NoDocuments};
 pub use server::{Limits, Server};
@@ -54,12 +60,17 @@ pub struct Api {
     pub tokens: Arc<TokenSigner>,
     /// How kubelets and pods are spoken to.
     pub kubelets: KubeletTls,
+    /// Groups and versions that other servers answer for.
+    pub aggregation: Arc<Aggregation>,
     pub health: Health,
     pub documents: Arc<dyn Documents>,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
-    pub inflight: InFlight,
+    /// Whether there is room for a request.
+    pub flow: Arc<FlowControl>,
+    /// Takes a record of requests; none when it is turned off.
+    pub audit: Option<Arc<Audit>>,
     /// The tasks of streams that outlive their request; their end closes watches.
     pub tasks: Tasks,
 }
@@ -89,6 +100,8 @@ impl Api {
             authorizer: Arc::clone(registry.authorizer()),
         };
         registry.review_with(Arc::new(reviews));
+        let identity = pki.front_proxy_client.clone();
+        let aggregation = Arc::new(Aggregation::new(Arc::clone(&registry), identity));
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
             authenticator: authenticator(),
@@ -96,11 +109,13 @@ impl Api {
             tokens: Arc::clone(&pki.tokens),
             kubelets,
             health: own_checks(&registry, &tasks),
-            documents: Arc::new(BuiltinDocuments),
-            metrics: Metrics::default(),
+            documents: Arc::new(Merged::new(Arc::new(BuiltinDocuments), Arc::clone(&aggregation))),
+            aggregation,
+            metrics: Arc::default(),
             clock,
             limits,
-            inflight: InFlight::new(limits.reads, limits.writes),
+            flow: FlowControl::new(limits.reads + limits.writes),
+            audit: None,
             tasks,
             registry,
         })

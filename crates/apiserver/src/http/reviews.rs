@@ -50,11 +50,13 @@ pub fn is_review(kind: &KindInfo) -> bool {
 /// Answers a question.
 pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResult<Response> {
     let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::NoTable)?;
-    let mut encoder = Encoder::new(accepted, kind, &exchange.query, exchange.api.clock.now())?;
+    let strategy = exchange.api.registry.strategy(kind);
+    let mut encoder = Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())?;
     let format = negotiate::body(exchange.headers())?;
     let bytes = verbs::read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "CreateOptions")?;
-    let read = decode::object(&bytes, format, kind, options.field_validation)?;
+    let strategy = exchange.api.registry.strategy(kind);
+    let read = decode::object(&bytes, format, kind, &*strategy, options.field_validation)?;
     let answered = judge(&exchange, read.object)?;
     let body = encoder.object(&Entry::made(answered))?;
     let mut answer =
@@ -99,13 +101,20 @@ fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dy
 
 fn check_access(spec: &SubjectAccessReviewSpec, kind: &str) -> ApiResult<()> {
     let mut errors = Vec::new();
+    let wrong = |path: &str, shown: String, why: &str| {
+        let mut error = FieldError::invalid(path, "", why);
+        error.value = shown;
+        error
+    };
     match (&spec.resource_attributes, &spec.non_resource_attributes) {
-        (Some(_), Some(_)) => errors.push(FieldError::forbidden(
+        (Some(_), Some(asked)) => errors.push(wrong(
             "spec.nonResourceAttributes",
+            format!("{{\"Path\":{:?},\"Verb\":{:?}}}", asked.path, asked.verb),
             "cannot be specified in combination with resourceAttributes",
         )),
-        (None, None) => errors.push(FieldError::required(
+        (None, None) => errors.push(wrong(
             "spec.resourceAttributes",
+            "null".into(),
             "exactly one of nonResourceAttributes or resourceAttributes must be specified",
         )),
         _ => {}
@@ -118,7 +127,24 @@ fn check_access(spec: &SubjectAccessReviewSpec, kind: &str) -> ApiResult<()> {
 }
 
 fn check_local(review: &LocalSubjectAccessReview, namespace: &str) -> ApiResult<()> {
+    let mut errors = Vec::new();
     let asked = review.spec.resource_attributes.as_ref().map_or("", |a| a.namespace.as_str());
+    if review.spec.resource_attributes.is_some() && asked != namespace {
+        let path = "spec.resourceAttributes.namespace";
+        errors.push(FieldError::invalid(path, asked, "must match metadata.namespace"));
+    }
+    if let Some(asked) = &review.spec.non_resource_attributes {
+        let mut error = FieldError::invalid(
+            "spec.nonResourceAttributes",
+            "",
+            "disallowed on this kind of request",
+        );
+        error.value = format!("{{\"Path\":{:?},\"Verb\":{:?}}}", asked.path, asked.verb);
+        errors.push(error);
+    }
+    if !errors.is_empty() {
+        return Err(ApiError::invalid("authorization.k8s.io", "LocalSubjectAccessReview", "", &errors));
+    }
     if asked == namespace && (review.metadata.namespace.is_empty() || review.metadata.namespace == namespace)
     {
         return Ok(());

@@ -8,7 +8,8 @@ use http::{Method, StatusCode};
 use super::chain::Exchange;
 use super::path::RequestInfo;
 use super::response::{self, Response};
-use super::{discovery, openapi, reviews, verbs, version};
+use super::{discovery, metrics, openapi, reviews, verbs, version};
+use crate::aggregation::proxy;
 
 /// What is done with an object or collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub enum Verb {
 
 /// Answers a request that may be made.
 pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
+    if let Some(remote) = exchange.api.aggregation.for_path(&exchange.info.path) {
+        return proxy::answer(exchange, remote).await;
+    }
     if !exchange.info.is_resource {
         return path(&exchange).await;
     }
@@ -41,7 +45,7 @@ pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
     if reviews::is_review(target.kind) {
         return reviews::answer(exchange, target.kind).await;
     }
-    let warning = deprecation(target.kind);
+    let warning = deprecation(target.kind).or_else(|| registry.custom_warning(target.kind));
     let mut answer = verbs::answer(exchange, target, verb).await?;
     response::warn(&mut answer, warning.as_slice());
     Ok(answer)
@@ -71,13 +75,18 @@ async fn path(exchange: &Exchange) -> ApiResult<Response> {
         "/version" => return Ok(response::json(version::document())),
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
-            return Ok(response::answer(StatusCode::OK, kind, api.metrics.text()));
+            return Ok(response::answer(StatusCode::OK, kind, metrics::text(api)));
         }
         "/.well-known/openid-configuration" => return Ok(response::json(api.tokens.discovery())),
         "/openid/v1/jwks" => {
             return Ok(response::answer(StatusCode::OK, "application/jwk-set+json", api.tokens.key_set()));
         }
         _ => {}
+    }
+    if let Some(what) = trimmed.strip_prefix("/debug/api_priority_and_fairness/")
+        && let Some(table) = api.flow.dump(what)
+    {
+        return Ok(response::answer(StatusCode::OK, "text/plain; charset=utf-8", table));
     }
     if trimmed.starts_with("/openapi")
         && let Some(answer) =

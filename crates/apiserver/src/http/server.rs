@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use corten_auth::authenticate::Peer;
 use corten_rt::Tasks;
+use corten_semantics::identity;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,6 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Api, chain};
+use crate::flow;
+use crate::registry::RequestContext;
 
 /// What a client may ask of the server.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +72,9 @@ impl Server {
     pub fn start(listener: TcpListener, tls: Arc<rustls::ServerConfig>, api: Arc<Api>) -> io::Result<Server> {
         let address = listener.local_addr()?;
         let tasks = api.tasks.clone();
+        let ctx = RequestContext { user: Arc::new(identity::api_server()), ..RequestContext::default() };
+        let keeping = flow::keep(Arc::clone(&api.flow), Arc::clone(&api.registry), ctx);
+        tasks.spawn_until_stopped("flow control", keeping);
         let accepting = accept(listener, TlsAcceptor::from(tls), api);
         tasks.spawn_until_stopped("http listener", accepting);
         Ok(Server { address })
@@ -111,10 +117,12 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
     api.metrics.connections.fetch_add(1, Ordering::Relaxed);
     let _open = Open(Arc::clone(&api), place);
     let _ = stream.set_nodelay(true);
+    let from = stream.peer_addr().ok().map(|address| address.ip());
     let handshake = corten_rt::timeout(api.limits.header_time, tls.accept(stream));
     let stream = match api.tasks.stop().run(handshake).await {
         Some(Some(Ok(stream))) => stream,
         Some(Some(Err(error))) => {
+            api.metrics.handshake_errors.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "TLS handshake failed");
             return;
         }
@@ -122,7 +130,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
     };
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let peer = Arc::new(api.certificates.peer(chain, api.clock.now()));
-    connection(stream, api, peer).await;
+    connection(stream, api, peer, from).await;
 }
 
 /// Runs the streams of HTTP/2 connections in the server's tasks.
@@ -135,12 +143,17 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for InTasks
     }
 }
 
-async fn connection(stream: tokio_rustls::server::TlsStream<TcpStream>, api: Arc<Api>, peer: Arc<Peer>) {
+async fn connection(
+    stream: tokio_rustls::server::TlsStream<TcpStream>,
+    api: Arc<Api>,
+    peer: Arc<Peer>,
+    from: Option<IpAddr>,
+) {
     let limits = api.limits;
     let (stop, tasks) = (api.tasks.stop().clone(), api.tasks.clone());
     let service = service_fn(move |request| {
         let (api, peer) = (Arc::clone(&api), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(chain::serve(api, peer, request).await) }
+        async move { Ok::<_, Infallible>(chain::serve(api, peer, from, request).await) }
     });
     let mut builder = auto::Builder::new(InTasks(tasks));
     builder

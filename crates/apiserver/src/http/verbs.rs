@@ -15,6 +15,7 @@ use super::negotiate::{self, Accepted, Form, Offer};
 use super::response::{self, Response};
 use super::route::Verb;
 use super::{body, formats, options, watch};
+use crate::audit::Level;
 use crate::registry::{Body, DeleteOptions, PatchType, Reply};
 
 /// The patches that are taken, as the refusal of another lists them.
@@ -48,13 +49,36 @@ pub fn offer(target: &Target) -> Offer {
 /// The encoder for the answer, which is settled before anything is done.
 fn encoder(exchange: &Exchange, target: &Target) -> ApiResult<Encoder> {
     let mut accepted = negotiate::answer(exchange.headers(), &exchange.query, offer(target))?;
+    if target.kind.custom && target.subresource != "scale" {
+        no_protobuf(accepted)?;
+    }
     if corten_api::builtin::COMPUTED.contains(&target.kind) && accepted.format == negotiate::Format::Protobuf
     {
         // Their protobuf differs from what the tables can say; who takes it takes JSON, too.
         accepted.format = negotiate::Format::Json;
     }
     let kind = body_kind(target.kind, target.subresource);
-    Encoder::new(accepted, kind, &exchange.query, exchange.api.clock.now())
+    let strategy = exchange.api.registry.strategy(kind);
+    Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())
+}
+
+/// Custom objects have no protobuf; their metadata alone has.
+pub fn no_protobuf(accepted: Accepted) -> ApiResult<()> {
+    let whole = matches!(accepted.form, Form::Plain | Form::Discovery(_));
+    if accepted.format == negotiate::Format::Protobuf && whole {
+        let why = "object *unstructured.Unstructured does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message";
+        return Err(ApiError::new(406, "NotAcceptable", why));
+    }
+    Ok(())
+}
+
+/// The format of a body, which must be one that the kind has.
+fn body_format(exchange: &Exchange, target: &Target) -> ApiResult<negotiate::Format> {
+    let format = negotiate::body(exchange.headers())?;
+    if target.kind.custom && target.subresource != "scale" && format == negotiate::Format::Protobuf {
+        return Err(ApiError::unsupported_media_type(&negotiate::MEDIA_TYPES[..2]));
+    }
+    Ok(format)
 }
 
 async fn get(exchange: Exchange, target: Target) -> ApiResult<Response> {
@@ -62,6 +86,7 @@ async fn get(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let options = options::get(&exchange.query)?;
     let entry = exchange.api.registry.get(&exchange.context, &target, &options).await?;
     let bytes = encoder.object(&entry)?;
+    record(&exchange, &encoder, |json| json.object(&entry));
     Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
 }
 
@@ -70,7 +95,17 @@ async fn list(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let mut encoder = encoder(&exchange, &target)?;
     let list = exchange.api.registry.list(&exchange.context, &target, &options).await?;
     let bytes = encoder.list(&list)?;
+    record(&exchange, &encoder, |json| json.list(&list));
     Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
+}
+
+/// Gives the answer to the audit log, when it wants it.
+fn record(exchange: &Exchange, encoder: &Encoder, encode: impl FnOnce(&mut Encoder) -> ApiResult<Bytes>) {
+    if let Some(record) = exchange.record.as_ref().filter(|r| r.wants(Level::RequestResponse))
+        && let Ok(json) = encode(&mut encoder.in_json())
+    {
+        record.response(json);
+    }
 }
 
 /// Takes the body out of the request and reads it.
@@ -82,12 +117,21 @@ pub async fn read_body(exchange: &mut Exchange) -> ApiResult<Bytes> {
 
 async fn create(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let mut encoder = encoder(&exchange, &target)?;
-    let format = negotiate::body(exchange.headers())?;
+    let format = body_format(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "CreateOptions")?;
     let kind = body_kind(target.kind, target.subresource);
-    let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
+    let mut read = decode::object(
+        &bytes,
+        format,
+        kind,
+        &*exchange.api.registry.strategy(kind),
+        options.field_validation,
+    )?;
     settle_namespace(read.object.as_mut(), &target)?;
+    if let Some(record) = &exchange.record {
+        record.request(&*read.object);
+    }
     if !target.subresource.is_empty() && !target.name.is_empty() {
         name_in_path(read.object.as_mut(), &target)?;
     }
@@ -100,10 +144,19 @@ async fn update(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let mut encoder = encoder(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "UpdateOptions")?;
-    let format = negotiate::body(exchange.headers())?;
+    let format = body_format(&exchange, &target)?;
     let kind = body_kind(target.kind, target.subresource);
-    let mut read = decode::object(&bytes, format, kind, options.field_validation)?;
+    let mut read = decode::object(
+        &bytes,
+        format,
+        kind,
+        &*exchange.api.registry.strategy(kind),
+        options.field_validation,
+    )?;
     settle_namespace(read.object.as_mut(), &target)?;
+    if let Some(record) = &exchange.record {
+        record.request(&*read.object);
+    }
     same_name(read.object.as_ref(), &target)?;
     let registry = &exchange.api.registry;
     let reply = registry.update(&exchange.context, &target, read.object, &options).await?;
@@ -165,11 +218,17 @@ fn name_in_path(object: &mut dyn Object, target: &Target) -> ApiResult<()> {
 async fn patch(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let header = exchange.headers().get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let media_type = header.split(';').next().unwrap_or_default().trim();
-    let Some((kind, _)) = PATCHES.iter().find(|(_, name)| *name == media_type) else {
-        return Err(ApiError::unsupported_media_type(&PATCHES.map(|(_, name)| name)));
+    // Custom kinds say nothing of merge keys.
+    let taken = PATCHES.iter().filter(|(kind, _)| !(target.kind.custom && *kind == PatchType::Strategic));
+    let Some((kind, _)) = taken.clone().find(|(_, name)| *name == media_type) else {
+        let names: Vec<&str> = taken.map(|(_, name)| *name).collect();
+        return Err(ApiError::unsupported_media_type(&names));
     };
     let mut encoder = encoder(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;
+    if let Some(record) = &exchange.record {
+        record.request_body(&bytes);
+    }
     let options = options::patch(&exchange.query, *kind)?;
     let registry = &exchange.api.registry;
     let reply = registry.patch(&exchange.context, &target, (*kind, &bytes), &options).await?;
@@ -178,6 +237,9 @@ async fn patch(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
 
 async fn delete_options(exchange: &mut Exchange) -> ApiResult<DeleteOptions> {
     let bytes = read_body(exchange).await?;
+    if let Some(record) = &exchange.record {
+        record.request_body(&bytes);
+    }
     if bytes.is_empty() {
         return options::delete_query(&exchange.query);
     }
@@ -213,8 +275,14 @@ pub fn finish(
 ) -> ApiResult<Response> {
     let code = StatusCode::from_u16(reply.code).unwrap_or(StatusCode::OK);
     let bytes = match reply.body {
-        Body::Object(entry) => encoder.object(&entry)?,
+        Body::Object(entry) => {
+            record(exchange, encoder, |json| json.object(&entry));
+            encoder.object(&entry)?
+        }
         Body::Status(status) => {
+            if let Some(record) = &exchange.record {
+                record.status(&status);
+            }
             let accepted = Accepted { form: Form::Plain, ..encoder.accepted() };
             formats::structure(status.as_ref(), accepted)?
         }

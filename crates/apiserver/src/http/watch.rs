@@ -1,11 +1,12 @@
 //! Watches: events as lines of JSON, frames of protobuf, or messages of a WebSocket, until one side ends it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use corten_api::KindInfo;
 use corten_client::Target;
+use corten_rt::Stop;
 use corten_semantics::ApiResult;
 use corten_streaming::upgrade::{accept_watch, wants_websocket};
 use corten_streaming::websocket::{Framing, WebSocketWriter};
@@ -16,10 +17,13 @@ use hyper_util::rt::TokioIo;
 use super::Api;
 use super::chain::Exchange;
 use super::encode::Encoder;
+use super::metrics::Lasting;
 use super::negotiate::{self, Format};
+use super::path::RequestInfo;
 use super::response::{self, BodyError, Response};
 use super::{options, verbs};
 use crate::cache::Watch;
+use crate::flow::Open;
 
 /// Events that are ready are sent together up to this size, in bytes.
 const TOGETHER: usize = 64 * 1024;
@@ -29,9 +33,15 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let options = options::watch(&exchange.query)?;
     let accepted = negotiate::stream(exchange.headers(), &exchange.query, verbs::offer(&target))?;
     let accepted = negotiate::Accepted { pretty: false, ..accepted };
-    let encoder = Encoder::new(accepted, target.kind, &exchange.query, exchange.api.clock.now())?;
+    if target.kind.custom {
+        verbs::no_protobuf(accepted)?;
+    }
+    let strategy = exchange.api.registry.strategy(target.kind);
+    let encoder = Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())?;
     let watch = exchange.api.registry.watch(&exchange.context, &target, &options).await?;
-    let events = Events { api: Counted::new(&exchange.api), kind: target.kind, encoder, watch };
+    let counted = Counted::new(&exchange.api, &exchange.info);
+    let events =
+        Events { stop: exchange.api.tasks.stop().clone(), counted, kind: target.kind, encoder, watch };
     if wants_websocket(exchange.headers()) {
         let framing = if accepted.format == Format::Protobuf { Framing::Binary } else { Framing::Text };
         return over_websocket(exchange, events, framing);
@@ -47,24 +57,24 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
 }
 
 /// Counts a watch for as long as it is open.
-struct Counted(Arc<Api>);
-
-impl Counted {
-    fn new(api: &Arc<Api>) -> Self {
-        api.metrics.watches.fetch_add(1, Ordering::Relaxed);
-        Counted(Arc::clone(api))
-    }
+struct Counted {
+    _open: Open,
+    _lasting: Lasting,
+    /// Events sent.
+    events: Arc<AtomicU64>,
 }
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.metrics.watches.fetch_sub(1, Ordering::Relaxed);
+impl Counted {
+    fn new(api: &Api, info: &RequestInfo) -> Self {
+        let _open = api.flow.watches.open(info);
+        Counted { _open, _lasting: api.metrics.lasts(info), events: api.metrics.events(info) }
     }
 }
 
 /// The encoded events of one watch.
 struct Events {
-    api: Counted,
+    stop: Stop,
+    counted: Counted,
     kind: &'static KindInfo,
     encoder: Encoder,
     watch: Watch,
@@ -73,8 +83,7 @@ struct Events {
 impl Events {
     /// The next event, with those that are ready too if they may be sent together; `None` at the end.
     async fn next(&mut self, together: bool) -> Option<Bytes> {
-        let stop = self.api.0.tasks.stop().clone();
-        let first = stop.run(self.watch.next()).await??;
+        let first = self.stop.run(self.watch.next()).await??;
         let first = self.encode(&first)?;
         if !together {
             return Some(first);
@@ -93,6 +102,7 @@ impl Events {
     /// An event that cannot be encoded ends the watch; the client lists again.
     fn encode(&mut self, event: &crate::cache::WatchEvent) -> Option<Bytes> {
         let encoded = self.encoder.event(self.kind, event);
+        self.counted.events.fetch_add(1, Ordering::Relaxed);
         encoded
             .inspect_err(|error| tracing::warn!(%error, kind = ?self.kind, "an event was not encoded"))
             .ok()

@@ -1,11 +1,14 @@
 //! Where admission takes part in a write.
 
-use corten_admission::{Context, Operation};
-use corten_api::Object;
+use corten_admission::{Chain, Context, Operation, Options};
+use corten_api::meta::v1 as meta;
+use corten_api::{Object, View};
+use corten_codec::json::encode_value;
 use corten_semantics::ApiResult;
+use serde_json::{Value, json};
 
 use super::place::Place;
-use super::{Registry, RequestContext, signers};
+use super::{DeleteOptions, FieldValidation, Registry, RequestContext, Target, WriteOptions, signers};
 
 /// A write on its way through admission.
 pub(crate) struct Admission<'a> {
@@ -13,23 +16,108 @@ pub(crate) struct Admission<'a> {
     pub place: &'a Place,
     pub subresource: &'static str,
     pub operation: Operation,
-    pub dry_run: bool,
+    pub asked: Asked<'a>,
+}
+
+/// What is asked beside the object.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    Write(&'a WriteOptions),
+    Delete(&'a DeleteOptions),
+    Nothing,
+}
+
+impl Asked<'_> {
+    pub(crate) fn dry_run(&self) -> bool {
+        match self {
+            Asked::Write(o) => o.dry_run,
+            Asked::Delete(o) => o.dry_run,
+            Asked::Nothing => false,
+        }
+    }
+}
+
+impl Options for Admission<'_> {
+    fn value(&self) -> Value {
+        let (kind, mut value) = match self.asked {
+            Asked::Nothing => return Value::Null,
+            Asked::Write(o) => {
+                let kind =
+                    if self.operation == Operation::Create { "CreateOptions" } else { "UpdateOptions" };
+                let mut value = json!({});
+                if !o.field_manager.is_empty() {
+                    value["fieldManager"] = json!(o.field_manager);
+                }
+                match o.field_validation {
+                    FieldValidation::Strict => value["fieldValidation"] = json!("Strict"),
+                    FieldValidation::Ignore => value["fieldValidation"] = json!("Ignore"),
+                    FieldValidation::Warn => {}
+                }
+                (kind, value)
+            }
+            Asked::Delete(o) => {
+                let options = meta::DeleteOptions {
+                    grace_period_seconds: o.grace_period_seconds,
+                    preconditions: o.preconditions.clone().map(Box::new),
+                    propagation_policy: o.propagation_policy.clone(),
+                    orphan_dependents: o.orphan_dependents,
+                    ..meta::DeleteOptions::default()
+                };
+                let mut encoded = Vec::new();
+                encode_value(&mut encoded, View::Struct(&options));
+                ("DeleteOptions", serde_json::from_slice(&encoded).unwrap_or_default())
+            }
+        };
+        value["kind"] = json!(kind);
+        value["apiVersion"] = json!("meta.k8s.io/v1");
+        if self.asked.dry_run() {
+            value["dryRun"] = json!(["All"]);
+        }
+        value
+    }
 }
 
 impl Admission<'_> {
-    fn context<'c>(&'c self, registry: &'c Registry, old: Option<&'c dyn Object>) -> Context<'c> {
+    pub(crate) fn context<'c>(&'c self, registry: &'c Registry, old: Option<&'c dyn Object>) -> Context<'c> {
         Context {
             kind: self.place.stored,
+            requested: self.place.kind,
             subresource: self.subresource,
             operation: self.operation,
             namespace: &self.place.namespace,
             name: &self.place.name,
             user: &self.ctx.user,
-            dry_run: self.dry_run,
+            dry_run: self.asked.dry_run(),
             old,
             objects: &*registry.cache,
             notes: &self.ctx.notes,
+            options: self,
+            server: registry,
+            rounds: None,
         }
+    }
+}
+
+/// The checks of the table that the registry makes itself, as they are turned on.
+pub(crate) struct Duties {
+    provide_namespaces: bool,
+    owner_references: bool,
+    approval: bool,
+    signing: bool,
+}
+
+impl Duties {
+    pub fn of(chain: &Chain) -> Self {
+        Duties {
+            provide_namespaces: chain.has("NamespaceAutoProvision"),
+            owner_references: chain.has("OwnerReferencesPermissionEnforcement"),
+            approval: chain.has("CertificateApproval"),
+            signing: chain.has("CertificateSigning"),
+        }
+    }
+
+    fn checks_signers(&self, subresource: &str) -> bool {
+        if subresource == "approval" { self.approval } else { self.signing }
     }
 }
 
@@ -38,9 +126,12 @@ impl Registry {
     pub(crate) async fn mutate(
         &self,
         admission: &Admission<'_>,
-        object: &mut dyn Object,
+        object: &mut Box<dyn Object>,
         old: Option<&dyn Object>,
     ) -> ApiResult<()> {
+        if self.duties.provide_namespaces {
+            self.provide_namespace(admission).await?;
+        }
         self.config.admission.admit(&admission.context(self, old), object).await
     }
 
@@ -53,12 +144,36 @@ impl Registry {
         old: Option<&dyn Object>,
     ) -> ApiResult<()> {
         self.check_escalation(admission.ctx, object, old)?;
-        signers::check(&self.authorizer, &admission.ctx.user, admission.subresource, object, old)?;
+        if self.duties.checks_signers(admission.subresource) {
+            signers::check(&self.authorizer, &admission.ctx.user, admission.subresource, object, old)?;
+        }
+        if self.duties.owner_references {
+            self.check_owner_references(admission, object, old)?;
+        }
         self.config.admission.validate(&admission.context(self, old), object).await
     }
 
     /// Asks the checks about a deletion.
     pub(crate) async fn validate_delete(&self, admission: &Admission<'_>, old: &dyn Object) -> ApiResult<()> {
         self.config.admission.delete(&admission.context(self, Some(old))).await
+    }
+
+    /// Asks the checks about a connection to what the target names; `options` is its `PodExecOptions` and the
+    /// like.
+    pub(crate) async fn admit_connection(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        options: &Value,
+    ) -> ApiResult<()> {
+        let place = self.place(target)?;
+        let admission = Admission {
+            ctx,
+            place: &place,
+            subresource: target.subresource,
+            operation: Operation::Connect,
+            asked: Asked::Nothing,
+        };
+        self.config.admission.connect(&admission.context(self, None), options).await
     }
 }

@@ -9,6 +9,7 @@ use corten_store::{Compare, Durability, Op, Revision, Txn, TxnOutcome};
 
 use super::Registry;
 use super::place::Place;
+use super::quota::Charges;
 use crate::cache::{Entry, form, store_failed};
 
 /// What becomes of an object.
@@ -17,6 +18,9 @@ pub(crate) enum Change {
     Put(Box<dyn Object>, Bytes),
     Delete,
 }
+
+/// The revision of a commit, and the entry that it made (none for a deletion).
+pub(crate) type Committed = (Revision, Option<Arc<Entry>>);
 
 /// Events, and the heartbeats of nodes, may be acknowledged before the disk has them.
 fn durability(kind: &KindInfo, key: &str) -> Durability {
@@ -32,7 +36,32 @@ impl Registry {
     /// The object at the place as of everything committed.
     pub(crate) async fn current(&self, place: &Place) -> ApiResult<Option<Arc<Entry>>> {
         self.cache.wait_until_fresh().await?;
-        Ok(place.resource.get(&place.key()))
+        self.cached(place).await
+    }
+
+    /// The object at the place as the cache has it.
+    pub(crate) async fn cached(&self, place: &Place) -> ApiResult<Option<Arc<Entry>>> {
+        match place.resource.get(&place.key()) {
+            Some(entry) if place.kind.custom => self.shown(entry, place.kind).await.map(Some),
+            found => Ok(found),
+        }
+    }
+
+    /// The entry in the version that the client speaks.
+    pub(crate) async fn shown(&self, entry: Arc<Entry>, kind: &'static KindInfo) -> ApiResult<Arc<Entry>> {
+        if kind.custom { self.custom.shown(entry, kind).await } else { Ok(self.in_version(entry, kind)) }
+    }
+
+    /// The same for many at once.
+    pub(crate) async fn all_shown(
+        &self,
+        entries: Vec<Arc<Entry>>,
+        kind: &'static KindInfo,
+    ) -> ApiResult<Vec<Arc<Entry>>> {
+        if kind.custom {
+            return self.custom.all_shown(entries, kind).await;
+        }
+        Ok(entries.into_iter().map(|entry| self.in_version(entry, kind)).collect())
     }
 
     /// Changes the object if it is still at revision `expected` (0: absent). The entry that the change made
@@ -42,25 +71,57 @@ impl Registry {
         place: &Place,
         expected: Revision,
         change: Change,
-    ) -> ApiResult<Option<(Revision, Option<Arc<Entry>>)>> {
+    ) -> ApiResult<Option<Committed>> {
+        self.commit_charged(place, expected, change, Charges::default()).await
+    }
+
+    /// The same, if the quotas that the change is charged to are as they were read; they are written too.
+    pub(crate) async fn commit_charged(
+        &self,
+        place: &Place,
+        expected: Revision,
+        change: Change,
+        charges: Charges,
+    ) -> ApiResult<Option<Committed>> {
         let key = place.key();
-        let compares = vec![Compare::at(key.clone(), expected)];
+        let change = match change {
+            Change::Put(object, _) if place.kind.custom && place.kind != place.resource.kind => {
+                let object = self.custom.convert(object, place.resource.kind).await?;
+                let value = self.encode(&*object);
+                Change::Put(object, value)
+            }
+            same => same,
+        };
+        let mut compares = vec![Compare::at(key.clone(), expected)];
         let (op, value) = match change {
             Change::Delete => (Op::delete(key.clone()), None),
             Change::Put(object, value) => {
-                if !READ_SELDOM.contains(&place.stored) {
+                let seldom =
+                    place.kind.custom || form::is_large(place.stored) || READ_SELDOM.contains(&place.stored);
+                if !seldom {
                     self.cache.pending.announce(key.clone(), value.clone(), object);
                 }
                 (Op::put(key.clone(), value.clone()), Some(value))
             }
         };
-        let txn = Txn::new(compares, vec![op]).with(durability(place.stored, &key));
+        let mut ops = vec![op];
+        // The turn ends with this function.
+        let mut charges = charges;
+        let mut charged = Vec::new();
+        for charge in charges.quotas.drain(..) {
+            compares.push(Compare::at(charge.key.clone(), charge.revision));
+            ops.push(Op::put(charge.key.clone(), charge.value.clone()));
+            charged.push(charge.key.clone());
+            self.cache.pending.announce(charge.key, charge.value, charge.object);
+        }
+        let txn = Txn::new(compares, ops).with(durability(place.stored, &key));
         let outcome = {
             let _permit = self.transactions.acquire().await.map_err(ApiError::internal)?;
             self.cache.store().txn(txn).await
         };
         if !matches!(outcome, Ok(TxnOutcome::Committed { .. })) {
             self.cache.pending.forget(&key);
+            charged.iter().for_each(|key| self.cache.pending.forget(key));
         }
         match outcome.map_err(store_failed)? {
             TxnOutcome::Failed { revision, .. } => {
@@ -69,7 +130,9 @@ impl Registry {
             }
             TxnOutcome::Committed { revision } => {
                 self.cache.wait_for(revision).await?;
-                Ok(Some((revision, value.map(|value| made(place, key, revision, &value)))))
+                let Some(value) = value else { return Ok(Some((revision, None))) };
+                let entry = self.shown(made(place, key, revision, &value), place.stored).await?;
+                Ok(Some((revision, Some(entry))))
             }
         }
     }
@@ -84,6 +147,6 @@ impl Registry {
 fn made(place: &Place, key: Arc<str>, revision: Revision, value: &Bytes) -> Arc<Entry> {
     match place.resource.get(&key) {
         Some(entry) if entry.revision() == revision => entry,
-        _ => Entry::stored(place.stored, key, revision, value, None),
+        _ => Entry::stored(place.resource.kind, key, revision, value, None),
     }
 }

@@ -6,8 +6,8 @@ use corten_rt::random;
 use corten_semantics::{ApiError, ApiResult};
 use uuid::Builder;
 
-use super::admit::Admission;
-use super::commit::Change;
+use super::admit::{Admission, Asked};
+use super::managed::Owners;
 use super::place::{OTHER_NAMESPACE, Place};
 use super::{Registry, Reply, RequestContext, Target, WriteOptions, requester};
 use crate::cache::Entry;
@@ -38,7 +38,7 @@ impl Registry {
         let mut place = self.place(target)?;
         let object = self.convert(object, place.stored)?;
         fit_namespace(&mut place, &*object)?;
-        self.create_at(ctx, place, object, o).await
+        self.create_at(ctx, place, object, o, Owners::Follow).await
     }
 
     /// Creates an object at a place whose name may still be open.
@@ -48,6 +48,7 @@ impl Registry {
         mut place: Place,
         object: Box<dyn Object>,
         o: &WriteOptions,
+        owners: Owners,
     ) -> ApiResult<Reply> {
         if !matches!(object.meta().resource_version.as_str(), "" | "0") {
             let message = "resourceVersion should not be set on objects to be created";
@@ -63,7 +64,7 @@ impl Registry {
                 meta.name = generated_name(&meta.generate_name);
             }
             place.name.clone_from(&meta.name);
-            if let Some(reply) = self.try_create(ctx, &place, object, o).await? {
+            if let Some(reply) = self.try_create((ctx, o), &place, object, owners).await? {
                 return Ok(reply);
             }
         }
@@ -79,32 +80,39 @@ impl Registry {
     /// `None` when the name is taken.
     async fn try_create(
         &self,
-        ctx: &RequestContext,
+        (ctx, o): (&RequestContext, &WriteOptions),
         place: &Place,
         mut object: Box<dyn Object>,
-        o: &WriteOptions,
+        owners: Owners,
     ) -> ApiResult<Option<Reply>> {
+        if place.kind.custom && self.custom.is_terminating(place.kind) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(ApiError::forbidden(place.kind, &place.name, why));
+        }
         self.stamp(&mut *object);
         requester::name(&ctx.user, &mut *object);
         let admission =
-            Admission { ctx, place, subresource: "", operation: Operation::Create, dry_run: o.dry_run };
+            Admission { ctx, place, subresource: "", operation: Operation::Create, asked: Asked::Write(o) };
         place.strategy.default(&mut *object);
-        self.mutate(&admission, &mut *object, None).await?;
+        if owners == Owners::Follow {
+            self.own_changes((ctx, o), (place, ""), &mut *object, None);
+        }
+        self.mutate(&admission, &mut object, None).await?;
         place.strategy.default(&mut *object);
-        corten_kinds::before_create(place.strategy, &mut *object)?;
+        corten_kinds::before_create(&*place.strategy, &mut *object)?;
         let mut reservation = self.services.reserve(&mut *object, None)?;
         self.validate(&admission, &*object, None).await?;
         let warnings = place.strategy.warnings(&*object, None);
         if o.dry_run {
+            self.charge_quotas(&admission, &*object, None).await?;
             if self.current(place).await?.is_some() {
                 return Ok(None);
             }
             let entry = self.in_version(Entry::made(object.into()), place.kind);
             return Ok(Some(Reply { warnings, ..Reply::created(entry) }));
         }
-        let value = self.encode(&*object);
         reservation.start();
-        let Some((_, Some(entry))) = self.commit(place, 0, Change::Put(object, value)).await? else {
+        let Some((_, Some(entry))) = self.commit_new(&admission, object).await? else {
             reservation.give_back();
             return Ok(None);
         };

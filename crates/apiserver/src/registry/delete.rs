@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use corten_admission::Operation;
+use corten_api::apiextensions::v1::CustomResourceDefinition;
 use corten_api::core::v1::Namespace;
 use corten_api::meta::v1::{Status, StatusDetails};
 use corten_api::{Object, Time};
 use corten_semantics::ApiResult;
 
-use super::admit::Admission;
+use super::admit::{Admission, Asked};
 use super::commit::Change;
 use super::deletion::{self, Deletion};
 use super::place::Place;
 use super::{Body, DeleteOptions, Registry, Reply, RequestContext, Target};
 use crate::cache::Entry;
+use crate::custom::termination;
 
 /// How often a deletion is tried anew when others write at the same time.
 const ATTEMPTS: usize = 20;
@@ -54,7 +56,7 @@ impl Registry {
         o: &DeleteOptions,
     ) -> ApiResult<Reply> {
         let admission =
-            Admission { ctx, place, subresource: "", operation: Operation::Delete, dry_run: o.dry_run };
+            Admission { ctx, place, subresource: "", operation: Operation::Delete, asked: Asked::Delete(o) };
         let mut current = self.current(place).await?;
         for _ in 0..ATTEMPTS {
             let entry = current.ok_or_else(|| place.not_found())?;
@@ -64,7 +66,7 @@ impl Registry {
             if let Some(reply) = self.try_delete(place, &entry, &*object, o).await? {
                 return Ok(reply);
             }
-            current = place.resource.get(&place.key());
+            current = self.cached(place).await?;
         }
         Err(place.modified())
     }
@@ -78,9 +80,14 @@ impl Registry {
         o: &DeleteOptions,
     ) -> ApiResult<Option<Reply>> {
         let now = self.config.clock.now();
+        let definition = object.downcast_ref::<CustomResourceDefinition>();
         let plan = match object.downcast_ref::<Namespace>() {
             Some(namespace) => plan_namespace(namespace, o, Time::new(now)),
-            None => deletion::plan(place.strategy, object, o, now),
+            None if definition.is_some_and(|d| d.metadata.deletion_timestamp.is_none()) => {
+                let marked = definition.map(|d| termination::marked(d, Time::new(now)));
+                Deletion::Mark(Box::new(marked.unwrap_or_default()))
+            }
+            None => deletion::plan(&*place.strategy, object, o, now),
         };
         // Who asks that dependents go hears that the object itself has not gone yet.
         let code = if o.orphan_dependents == Some(false) { 202 } else { 200 };

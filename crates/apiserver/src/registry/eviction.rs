@@ -10,6 +10,7 @@ use corten_semantics::status::Resource;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use std::sync::Arc;
 
+use super::managed::Owners;
 use super::modify::Modification;
 use super::place::Place;
 use super::subresource::success;
@@ -89,7 +90,14 @@ impl Registry {
         };
         let place = self.place_of_object(&target)?;
         let now = Time::new(self.config.clock.now());
-        let m = Modification { ctx, place: &place, subresource: "status", dry_run };
+        let options = WriteOptions { dry_run, ..WriteOptions::default() };
+        let m = Modification {
+            ctx,
+            place: &place,
+            subresource: "status",
+            options: &options,
+            owners: Owners::Stay,
+        };
         self.modify(&m, |entry| {
             let object = entry.object();
             let budget = object.downcast_ref::<PodDisruptionBudget>().ok_or_else(|| place.not_found())?;
@@ -111,7 +119,8 @@ impl Registry {
         version: Option<&str>,
     ) -> ApiResult<String> {
         let now = Time::new(self.config.clock.now());
-        let m = Modification { ctx, place, subresource: "status", dry_run: false };
+        let options = WriteOptions::default();
+        let m = Modification { ctx, place, subresource: "status", options: &options, owners: Owners::Stay };
         let reply = self
             .modify(&m, |entry| {
                 let object = entry.object();

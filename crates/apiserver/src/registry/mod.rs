@@ -3,6 +3,7 @@
 //! its result is in the watch cache before it is answered. Dry runs do all but the transaction.
 
 mod admit;
+mod apply;
 mod collection;
 mod commit;
 mod computed;
@@ -12,11 +13,20 @@ mod deletion;
 mod escalation;
 mod eviction;
 mod expiry;
+mod managed;
+mod managed_reset;
+mod managed_scale;
+mod managed_versions;
+mod extent;
 mod modify;
 mod observe;
 mod options;
+mod outside;
+mod owner_references;
 mod patch;
 mod place;
+mod provision;
+mod quota;
 mod read;
 mod requester;
 mod services;
@@ -29,15 +39,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use corten_admission::Chain;
-use corten_api::KindInfo;
+use corten_api::apiextensions::v1::CustomResourceDefinition;
+use corten_api::{Kind, KindInfo};
 use corten_auth::Authorizer;
 use corten_auth::token::TokenSigner;
+use corten_kinds::{StrategyRef, strategy_for};
 use corten_rt::{Clock, Tasks};
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use corten_store::Store;
 use tokio::sync::Semaphore;
 
 use crate::cache::WatchCache;
+use crate::custom::CustomKinds;
+use crate::outbound::Outbound;
 pub use computed::{Computed, Reviewer};
 pub use options::*;
 use services::Allocator;
@@ -76,9 +90,14 @@ pub struct Registry {
     config: Config,
     kinds: Vec<&'static KindInfo>,
     cache: Arc<WatchCache>,
+    /// The kinds that definitions declare.
+    pub(crate) custom: Arc<CustomKinds>,
     services: Allocator,
+    outbound: Arc<Outbound>,
     authorizer: Arc<Authorizer>,
     transactions: Semaphore,
+    turns: quota::Turns,
+    duties: admit::Duties,
     tokens: OnceLock<Arc<TokenSigner>>,
     /// Makes the objects that are stored nowhere.
     computed: OnceLock<Arc<dyn Computed>>,
@@ -97,29 +116,52 @@ impl Registry {
         let cache = WatchCache::open(store, &stored, observer, tasks).await.map_err(ApiError::internal)?;
         let services = Allocator::new(&config.service_cidr, config.node_ports)?;
         services.restore(&*cache);
+        let outbound = Arc::new(Outbound::new(cache.clone(), config.clock, tasks.clone()));
+        let duties = admit::Duties::of(&config.admission);
         let transactions = Semaphore::new(TRANSACTIONS);
-        Ok(Arc::new(Registry {
+        let custom = Arc::new(CustomKinds::default());
+        custom.convert_with(outbound.clone());
+        let registry = Arc::new(Registry {
             config,
             kinds,
             cache,
+            custom,
             services,
+            outbound,
             authorizer,
             transactions,
+            turns: quota::Turns::default(),
+            duties,
             tokens: OnceLock::new(),
             computed: OnceLock::new(),
             reviewer: OnceLock::new(),
-        }))
+        });
+        crate::custom::start(&registry, tasks).await?;
+        Ok(registry)
     }
 
     /// Every kind that is served, in the order of discovery.
     pub fn kinds(&self) -> Vec<&'static KindInfo> {
-        self.kinds.iter().chain(corten_api::builtin::COMPUTED).copied().collect()
+        let builtin = self.kinds.iter().chain(corten_api::builtin::COMPUTED).copied();
+        builtin.chain(self.custom.served()).collect()
     }
 
     /// The kind served at `/apis/GROUP/VERSION/.../PLURAL` (an empty group for `/api`).
     pub fn kind(&self, group: &str, version: &str, plural: &str) -> Option<&'static KindInfo> {
         let mut all = self.kinds.iter().chain(corten_api::builtin::COMPUTED).copied();
         all.find(|k| (k.group, k.version, k.plural) == (group, version, plural))
+            .or_else(|| self.custom.kind(group, version, plural))
+    }
+
+    /// The behaviour of a kind.
+    pub fn strategy(&self, kind: &'static KindInfo) -> StrategyRef {
+        if kind.custom {
+            return self.custom.strategy(kind);
+        }
+        if kind == CustomResourceDefinition::INFO {
+            return StrategyRef::Builtin(&corten_custom::DefinitionStrategy);
+        }
+        StrategyRef::Builtin(strategy_for(kind))
     }
 
     /// Current objects, for authenticators, authorizers and admission.
@@ -130,6 +172,26 @@ impl Registry {
     /// Who may do what, as of the roles and bindings in the cache.
     pub fn authorizer(&self) -> &Arc<Authorizer> {
         &self.authorizer
+    }
+
+    /// Calls to webhooks and aggregated APIs.
+    pub fn outbound(&self) -> &Arc<Outbound> {
+        &self.outbound
+    }
+
+    /// What clients of a custom kind's deprecated version are told.
+    pub(crate) fn custom_warning(&self, kind: &KindInfo) -> Option<String> {
+        if kind.custom { self.custom.warning(kind) } else { None }
+    }
+
+    /// The cache itself.
+    pub(crate) fn lookup_cache(&self) -> Arc<WatchCache> {
+        self.cache.clone()
+    }
+
+    /// Whether a kind of the same place is compiled in.
+    pub(crate) fn is_builtin(&self, kind: &KindInfo) -> bool {
+        self.kinds.iter().any(|k| (k.group, k.plural) == (kind.group, kind.plural))
     }
 
     /// The store below.

@@ -10,10 +10,11 @@ use corten_rt::{random, sleep};
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 
-use super::admit::Admission;
+use super::admit::{Admission, Asked};
 use super::commit::Change;
+use super::managed::{Owners, keep_times};
 use super::place::Place;
-use super::{Registry, Reply, RequestContext};
+use super::{Registry, Reply, RequestContext, WriteOptions};
 use crate::cache::{Entry, form};
 
 /// How often a change is tried when others write at the same time.
@@ -26,7 +27,8 @@ pub(crate) struct Modification<'a> {
     pub ctx: &'a RequestContext,
     pub place: &'a Place,
     pub subresource: &'static str,
-    pub dry_run: bool,
+    pub options: &'a WriteOptions,
+    pub owners: Owners,
 }
 
 /// How one attempt ended.
@@ -54,7 +56,7 @@ impl Registry {
                     if attempt >= PATIENT_FROM {
                         sleep(Duration::from_millis(1 + random::below(attempt) as u64)).await;
                     }
-                    current = m.place.resource.get(&m.place.key());
+                    current = self.cached(m.place).await?;
                 }
             }
         }
@@ -69,23 +71,28 @@ impl Registry {
     ) -> ApiResult<Attempt> {
         let place = m.place;
         let old = entry.object();
-        fit(&mut *new, &*old, place)?;
+        fit(&mut *new, &*old, m)?;
         let admission = Admission {
             ctx: m.ctx,
             place,
             subresource: m.subresource,
             operation: Operation::Update,
-            dry_run: m.dry_run,
+            asked: Asked::Write(m.options),
         };
         place.strategy.default(&mut *new);
-        self.mutate(&admission, &mut *new, Some(&*old)).await?;
+        if m.owners == Owners::Follow {
+            self.own_changes((m.ctx, m.options), (place, m.subresource), &mut *new, Some(&*old));
+        }
+        self.mutate(&admission, &mut new, Some(&*old)).await?;
         place.strategy.default(&mut *new);
-        corten_kinds::before_update(place.strategy, m.subresource, &mut *new, &*old)?;
+        corten_kinds::before_update(&*place.strategy, m.subresource, &mut *new, &*old)?;
+        keep_times(&mut *new, &*old);
         let mut reservation = self.services.reserve(&mut *new, Some(&*old))?;
         self.validate(&admission, &*new, Some(&*old)).await?;
         let warnings = place.strategy.warnings(&*new, Some(&*old));
         let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
-        if m.dry_run {
+        if m.options.dry_run {
+            self.charge_quotas(&admission, &*new, Some(&*old)).await?;
             return Ok(Attempt::Done(reply(Entry::made(new.into()))));
         }
         if goes_with_this_update(&*new, &*old) {
@@ -103,8 +110,9 @@ impl Registry {
         if form::with_revision(&value, entry.revision()) == entry.json() {
             return Ok(Attempt::Done(reply(entry.clone())));
         }
+        let charges = self.charge_quotas(&admission, &*new, Some(&*old)).await?;
         reservation.start();
-        match self.commit(place, entry.revision(), Change::Put(new, value)).await? {
+        match self.commit_charged(place, entry.revision(), Change::Put(new, value), charges).await? {
             Some((_, Some(entry))) => {
                 reservation.keep();
                 Ok(Attempt::Done(reply(entry)))
@@ -118,7 +126,8 @@ impl Registry {
 }
 
 /// Completes the proposal's metadata from the current object, and refuses what is meant for another one.
-fn fit(new: &mut dyn Object, old: &dyn Object, place: &Place) -> ApiResult<()> {
+fn fit(new: &mut dyn Object, old: &dyn Object, m: &Modification<'_>) -> ApiResult<()> {
+    let place = m.place;
     let (meta, was) = (new.meta_mut(), old.meta());
     if !meta.uid.is_empty() && meta.uid != was.uid {
         let why = format!(
@@ -134,7 +143,7 @@ fn fit(new: &mut dyn Object, old: &dyn Object, place: &Place) -> ApiResult<()> {
         _ => {}
     }
     meta.resource_version.clone_from(&was.resource_version);
-    if meta.managed_fields.is_empty() {
+    if m.owners == Owners::Stay {
         meta.managed_fields.clone_from(&was.managed_fields);
     }
     Ok(())

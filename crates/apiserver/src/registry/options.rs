@@ -20,6 +20,8 @@ pub struct RequestContext {
     pub user: Arc<UserInfo>,
     /// What admission says beside yes and no.
     pub notes: Arc<Notes>,
+    /// What the client calls itself: who owns the fields that a call without `fieldManager` writes.
+    pub agent: Arc<str>,
 }
 
 /// What is done about unknown and duplicate fields of a body.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use corten_api::{KindInfo, Object};
 use corten_codec::patch::{PatchError, apply_json_patch, apply_merge_patch, apply_strategic_merge_patch};
 use corten_codec::{Problems, json};
+use corten_kinds::{Strategy, strategy_for};
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 use serde_json::Value;
 
+use super::managed::Owners;
 use super::modify::Modification;
 use super::{FieldValidation, PatchType, Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::{Entry, form};
@@ -23,18 +25,21 @@ impl Registry {
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
         if kind == PatchType::Apply {
-            let accepted = [PatchType::Json, PatchType::Merge, PatchType::Strategic];
-            return Err(ApiError::unsupported_media_type(&accepted.map(PatchType::content_type)));
+            return self.apply(ctx, target, patch, o).await;
         }
         let place = self.place_of_object(target)?;
         let mut warnings = Vec::new();
         // A scale's patch is an update of the object itself.
         let subresource = if target.subresource == "scale" { "" } else { target.subresource };
-        let m = Modification { ctx, place: &place, subresource, dry_run: o.dry_run };
+        let owners = if target.subresource == "scale" { Owners::Settled } else { Owners::Follow };
+        let m = Modification { ctx, place: &place, subresource, options: o, owners };
         let reply = if target.subresource == "scale" {
             let propose = |entry: &Arc<Entry>| {
-                let scale = Entry::made(Arc::new(self.scale_of(&place, &*entry.object())?));
-                let patched = patched(&scale, kind, patch, o.field_validation, &mut warnings)?;
+                let live = self.owned_scale(&place, &*entry.object())?;
+                let scale = Entry::made(Arc::new(live.clone()));
+                let how = (o.field_validation, strategy_for(scale.kind()));
+                let mut patched = patched(&scale, kind, patch, how, &mut warnings)?;
+                self.own_scale_changes((ctx, o), &mut *patched, &live);
                 self.rescaled(&place, &*entry.object(), &*patched)
             };
             let reply = self.modify(&m, propose).await?;
@@ -42,7 +47,8 @@ impl Registry {
         } else {
             let propose = |entry: &Arc<Entry>| {
                 let served = self.in_version(entry.clone(), place.kind);
-                let mut patched = patched(&served, kind, patch, o.field_validation, &mut warnings)?;
+                let how = (o.field_validation, &*place.strategy);
+                let mut patched = patched(&served, kind, patch, how, &mut warnings)?;
                 place.check_name(&mut *patched)?;
                 self.convert(patched, place.stored)
             };
@@ -58,7 +64,7 @@ fn patched(
     entry: &Entry,
     kind: PatchType,
     patch: &[u8],
-    validation: FieldValidation,
+    (validation, strategy): (FieldValidation, &dyn Strategy),
     warnings: &mut Vec<String>,
 ) -> ApiResult<Box<dyn Object>> {
     let mut document: Value = serde_json::from_slice(&entry.json()).map_err(ApiError::internal)?;
@@ -67,10 +73,17 @@ fn patched(
         FieldValidation::Warn | FieldValidation::Strict => Problems::strict(),
     };
     apply(&mut document, kind, patch, entry.kind())?;
+    if validation != FieldValidation::Ignore {
+        // What stands twice in the patch is once in what it makes.
+        json::find_duplicates(patch, &mut problems).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    }
     let bytes = serde_json::to_vec(&document).map_err(ApiError::internal)?;
     let mut object = form::blank(entry.kind());
     let shown = if kind == PatchType::Strategic { patch } else { &bytes };
     json::decode(&bytes, &mut *object, &mut problems).map_err(|e| unfit(shown, &e.to_string()))?;
+    let mut unknown = Vec::new();
+    strategy.prune(&mut *object, &mut unknown).map_err(|why| unfit(shown, &why))?;
+    unknown.iter().for_each(|path| problems.unknown(path));
     match (validation, problems.error()) {
         (FieldValidation::Strict, Some(error)) => return Err(unfit(shown, &error)),
         _ => *warnings = problems.found().to_vec(),

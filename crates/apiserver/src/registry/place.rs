@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use corten_api::{Kind, KindInfo, Object, autoscaling, core};
-use corten_kinds::{Strategy, strategy_for};
+use corten_kinds::StrategyRef;
 use corten_semantics::{ApiError, ApiResult};
 
 use super::{Registry, Target};
@@ -19,7 +19,7 @@ pub(crate) struct Place {
     pub kind: &'static KindInfo,
     /// The kind that is stored, of another version perhaps.
     pub stored: &'static KindInfo,
-    pub strategy: &'static dyn Strategy,
+    pub strategy: StrategyRef,
     pub resource: Arc<Resource>,
     /// Empty for cluster-scoped kinds, and for all namespaces.
     pub namespace: String,
@@ -96,11 +96,17 @@ impl Registry {
     /// The place a target names; 404 when objects of the kind are not stored.
     pub(crate) fn place(&self, target: &Target) -> ApiResult<Place> {
         let kind = target.kind;
-        let stored = stored_as(kind);
-        let resource = self.cache.resource(stored).ok_or_else(ApiError::no_such_path)?.clone();
         let namespace = target.namespace.clone().filter(|_| kind.namespaced).unwrap_or_default();
         let name = target.name.clone();
-        Ok(Place { kind, stored, strategy: strategy_for(stored), resource, namespace, name })
+        if kind.custom {
+            // Custom objects are worked on in the version that the client speaks; what is stored is the
+            // transaction's business.
+            let (resource, strategy) = self.custom.place(kind).ok_or_else(ApiError::no_such_path)?;
+            return Ok(Place { kind, stored: kind, strategy, resource, namespace, name });
+        }
+        let stored = stored_as(kind);
+        let resource = self.cache.resource(stored).ok_or_else(ApiError::no_such_path)?;
+        Ok(Place { kind, stored, strategy: self.strategy(stored), resource, namespace, name })
     }
 
     /// The object as the place stores it; 400 when it is of another kind.

@@ -28,9 +28,10 @@ impl Registry {
             Some(revision) => self.cache.wait_for(revision).await?,
         }
         let entry = place.resource.get(&place.key()).ok_or_else(|| place.not_found())?;
+        let entry = self.shown(entry, place.kind).await?;
         match target.subresource {
             "scale" => Ok(Entry::made(Arc::new(self.scale_of(&place, &*entry.object())?))),
-            _ => Ok(self.in_version(entry, place.kind)),
+            _ => Ok(entry),
         }
     }
 
@@ -44,7 +45,7 @@ impl Registry {
         let listed = self.cache.list(&place.resource, &plan).await?;
         Ok(List {
             kind: place.kind,
-            items: listed.items.into_iter().map(|e| self.in_version(e, place.kind)).collect(),
+            items: self.all_shown(listed.items, place.kind).await?,
             revision: listed.revision,
             continue_: listed.continue_,
             remaining: listed.remaining,
@@ -68,6 +69,9 @@ impl Registry {
             timeout,
         };
         let watch = self.cache.watch(&place.resource, plan).await?;
+        if place.kind.custom {
+            return Ok(self.custom.shown_watch(watch, place.kind));
+        }
         if place.kind == place.stored {
             return Ok(watch);
         }
@@ -87,7 +91,7 @@ fn converted(event: WatchEvent, kind: &'static KindInfo) -> WatchEvent {
 }
 
 fn selection(place: &Place, labels: &str, fields: &str) -> ApiResult<Selection> {
-    let selection = Selection::new(place.kind, place.prefix(), labels, fields)?;
+    let selection = Selection::new(place.kind, place.strategy.clone(), place.prefix(), labels, fields)?;
     Ok(if place.name.is_empty() { selection } else { selection.only(place.key().to_string()) })
 }
 

@@ -10,6 +10,7 @@ use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
 use std::sync::Arc;
 
+use super::managed::Owners;
 use super::modify::Modification;
 use super::place::Place;
 use super::{Body, Registry, Reply, RequestContext, Target, WriteOptions};
@@ -48,8 +49,10 @@ impl Registry {
         {
             return Err(place.modified());
         }
+        let owners = self.owners_after_scale(place, object, scale)?;
         let mut object = object.clone_object();
         place.strategy.set_replicas(&mut *object, scale.spec.replicas);
+        object.meta_mut().managed_fields = owners;
         Ok(object)
     }
 
@@ -61,8 +64,14 @@ impl Registry {
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
         // The scale comes as an update of the object itself: validation and generation are the object's.
-        let m = Modification { ctx, place, subresource: "", dry_run: o.dry_run };
-        let reply = self.modify(&m, |entry| self.rescaled(place, &*entry.object(), &*scale)).await?;
+        let m = Modification { ctx, place, subresource: "", options: o, owners: Owners::Settled };
+        let propose = |entry: &Arc<Entry>| {
+            let object = entry.object();
+            let mut scale = scale.clone_object();
+            self.own_scale_changes((ctx, o), &mut *scale, &self.owned_scale(place, &*object)?);
+            self.rescaled(place, &*object, &*scale)
+        };
+        let reply = self.modify(&m, propose).await?;
         self.reply_scale(place, reply)
     }
 
@@ -112,7 +121,7 @@ impl Registry {
         let pods = Target { kind: Pod::INFO, name: name.clone(), subresource: "", ..target.clone() };
         let place = self.place_of_object(&pods)?;
         let now = Time::new(self.config.clock.now());
-        let m = Modification { ctx, place: &place, subresource: "binding", dry_run: o.dry_run };
+        let m = Modification { ctx, place: &place, subresource: "binding", options: o, owners: Owners::Stay };
         self.modify(&m, |entry| {
             let object = entry.object();
             let pod = object.downcast_ref::<Pod>().ok_or_else(|| place.not_found())?;

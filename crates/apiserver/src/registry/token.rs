@@ -11,7 +11,7 @@ use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use std::sync::Arc;
 
-use super::admit::Admission;
+use super::admit::{Admission, Asked};
 use super::{Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::Entry;
 
@@ -38,7 +38,8 @@ impl Registry {
         let signer = self.tokens.get().ok_or_else(|| ApiError::unavailable("tokens cannot be signed yet"))?;
         let place = self.place(target)?;
         let operation = Operation::Create;
-        let admission = Admission { ctx, place: &place, subresource: "token", operation, dry_run: o.dry_run };
+        let asked = Asked::Write(o);
+        let admission = Admission { ctx, place: &place, subresource: "token", operation, asked };
         self.validate(&admission, &request, None).await?;
         let account = (place.namespace.as_str(), place.name.as_str());
         let issued = issue(&*self.cache, signer, self.config.clock, account, request)?;

@@ -3,6 +3,7 @@
 use corten_api::Object;
 use corten_semantics::{ApiError, ApiResult};
 
+use super::managed::Owners;
 use super::modify::Modification;
 use super::{Registry, Reply, RequestContext, Target, WriteOptions};
 
@@ -33,10 +34,16 @@ impl Registry {
             }
             if target.subresource.is_empty() && place.strategy.rules().create_on_update {
                 object.meta_mut().resource_version.clear();
-                return self.create_at(ctx, place, object, o).await;
+                return self.create_at(ctx, place, object, o, Owners::Follow).await;
             }
         }
-        let m = Modification { ctx, place: &place, subresource: target.subresource, dry_run: o.dry_run };
+        let m = Modification {
+            ctx,
+            place: &place,
+            subresource: target.subresource,
+            options: o,
+            owners: Owners::Follow,
+        };
         self.modify(&m, |_| Ok(object.clone_object())).await
     }
 }

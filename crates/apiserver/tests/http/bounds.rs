@@ -7,20 +7,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
-async fn a_full_server_says_come_back() {
-    let world = World::with(Limits { reads: 0, ..Limits::default() }).await;
-    let answer = world.admin("GET", "/api/v1/pods", "").await;
-    assert_eq!((answer.code, answer.headers["retry-after"].as_str()), (429, "1"));
-    assert_eq!(answer.text(), "Too many requests, please try again later.\n");
-    // Watches take no place, and writes have their own.
-    let watch = world.admin("GET", "/api/v1/pods?watch=1&timeoutSeconds=1", "").await;
-    assert_eq!(watch.code, 200);
-    let made = world.admin("POST", "/api/v1/namespaces", r#"{"metadata":{"name":"x"}}"#).await;
-    assert_eq!(made.code, 201, "{}", made.text());
-    world.end().await;
-}
-
-#[tokio::test]
 async fn headers_are_bounded_in_size_and_time() {
     let limits =
         Limits { header_bytes: 16 * 1024, header_time: Duration::from_millis(300), ..Limits::default() };

@@ -1,7 +1,13 @@
 //! The HTTP layer from outside: a real server on loopback, raw requests, real certificates.
 
+mod aggregation;
+mod audit;
+mod apply;
 mod basics;
 mod bounds;
+mod hooks;
+mod refusal_table;
+mod flow;
 mod refusals;
 mod streams;
 mod transport;

@@ -4,6 +4,7 @@ mod bootstrap;
 mod deletion;
 mod embedded;
 mod fixture;
+mod optional_checks;
 mod paging;
 mod restart;
 mod services;

@@ -161,7 +161,7 @@ async fn patches_of_each_type_are_applied_or_refused() {
         (Merge, r#"{"metadata":{"name":"other"}}"#, Err(400)),
         (Merge, r#"{"metadata":{"namespace":"other"}}"#, Err(400)),
         (Merge, r#"{"metadata":{"name":null}}"#, Err(400)),
-        (PatchType::Apply, "{}", Err(415)),
+        (PatchType::Apply, "{}", Err(400)),
     ] {
         let got = patch(&c, kind, text, &WriteOptions::default()).await;
         let got = got.map(|r| typed::<ConfigMap>(r).data["a"].clone()).map_err(|e| e.code());

@@ -290,17 +290,19 @@ pub fn object(body: &[u8], expected: Option<&'static KindInfo>) -> ApiResult<Arc
     let (group, version) = head.group_version();
     let told = corten_api::builtin::KINDS.iter().copied();
     let kind = told.into_iter().find(|k| (k.group, k.version, k.kind) == (group, version, &*head.kind));
-    let new = kind.or(expected).and_then(|k| k.new);
-    let new =
-        new.ok_or_else(|| broken(&format!("unknown kind {:?} of {:?}", head.kind, head.api_version)))?;
-    let mut object = new();
+    let blank = kind.or(expected).and_then(KindInfo::blank);
+    let mut object =
+        blank.ok_or_else(|| broken(&format!("unknown kind {:?} of {:?}", head.kind, head.api_version)))?;
     json::decode(body, &mut *object, &mut Problems::ignore()).map_err(|e| broken(&e))?;
     Ok(object.into())
 }
 
 fn list(kind: &'static KindInfo, body: &[u8]) -> ApiResult<Answer> {
-    let new = kind.new.ok_or_else(|| ApiError::internal("the kind has no objects"))?;
-    let read = lists::decode_json(body, new, &mut Problems::ignore())
+    if kind.blank().is_none() {
+        return Err(ApiError::internal("the kind has no objects"));
+    }
+    let blank = || kind.blank().unwrap_or_else(|| Box::new(corten_api::DynamicObject::new(kind)));
+    let read = lists::decode_json(body, blank, &mut Problems::ignore())
         .map_err(|e| ApiError::internal(format!("the server's answer: {e}")))?;
     Ok(Answer::List(ObjectList {
         items: read.items.into_iter().map(Into::into).collect(),

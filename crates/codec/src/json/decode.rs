@@ -171,7 +171,10 @@ impl<'a, 'p> Decoder<'a, 'p> {
 
     fn fields(&mut self, to: &mut dyn Struct) -> Result<(), DecodeError> {
         let schema = to.schema();
-        let (name, fields, root) = (schema.name, schema.fields, schema.kind.is_some());
+        let (name, fields) = (schema.name, schema.fields);
+        let root = to.kind().is_some();
+        // Where fields go that the table does not know.
+        let rest = fields.last().filter(|f| f.inline && matches!(f.ty, Type::Map(_))).map(|_| fields.len() - 1);
         let mut seen = 0u128;
         let mut next = 0;
         let mut first = true;
@@ -186,10 +189,14 @@ impl<'a, 'p> Decoder<'a, 'p> {
                 None if root && key == "kind" => (None, 1 << 126),
                 None if root && key == "apiVersion" => (None, 1 << 127),
                 None => {
-                    if self.strict {
-                        self.problems.unknown(&self.path.strict(&key));
+                    match rest {
+                        Some(number) => self.keep(to.field_mut(number), key)?,
+                        None if self.strict => {
+                            self.problems.unknown(&self.path.strict(&key));
+                            self.reader.skip()?;
+                        }
+                        None => drop(self.reader.skip()?),
                     }
-                    self.reader.skip()?;
                     continue;
                 }
             };
@@ -213,6 +220,16 @@ impl<'a, 'p> Decoder<'a, 'p> {
             self.path.0.truncate(depth);
         }
         Ok(())
+    }
+
+    /// A field that no table knows, as it is.
+    fn keep(&mut self, rest: &mut dyn Reflect, key: Cow<'a, str>) -> Result<(), DecodeError> {
+        if let Edit::Map(map) = rest.edit()
+            && let Edit::Raw(raw) = map.entry(key.into_owned()).edit()
+        {
+            return self.raw(raw);
+        }
+        self.reader.skip().map(drop)
     }
 
     fn field(&mut self, of: &'static str, place: &Place, to: &mut dyn Struct) -> Result<(), DecodeError> {
@@ -246,6 +263,10 @@ impl<'a, 'p> Decoder<'a, 'p> {
             self.value(item, of)?;
             self.path.0.pop();
             at += 1;
+        }
+        if at == 0 && of.as_struct().is_some_and(|s| s.name == "ManagedFieldsEntry") {
+            // An empty list asks that all owners be forgotten, as one empty entry does; absence does not.
+            to.push();
         }
         self.depth -= 1;
         Ok(())

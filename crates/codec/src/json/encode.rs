@@ -56,7 +56,7 @@ impl Encoder<'_> {
         }
         self.out.push(b'{');
         let mut first = true;
-        if let Some(info) = schema.kind {
+        if let Some(info) = value.kind() {
             write_type_meta(self.out, info);
             first = false;
         }
@@ -109,8 +109,10 @@ impl Encoder<'_> {
 
     fn field(&mut self, field: &Field, view: View<'_>, first: &mut bool, package: &str) {
         if field.inline {
-            if let View::Struct(inner) = view {
-                self.fields(inner, first);
+            match view {
+                View::Struct(inner) => self.fields(inner, first),
+                View::Map(rest) => self.rest(rest, first),
+                _ => {}
             }
             return;
         }
@@ -120,6 +122,18 @@ impl Encoder<'_> {
         self.key(field.name, first);
         // Discovery, tables and the like show an empty list; elsewhere Go's nil shows.
         self.value(view, package == "meta.v1");
+    }
+
+    /// The fields of an object that no table knows.
+    fn rest(&mut self, map: &dyn Map, first: &mut bool) {
+        for (key, value) in map.entries() {
+            if !std::mem::take(first) {
+                self.out.push(b',');
+            }
+            write_string(self.out, key);
+            self.out.push(b':');
+            self.value(value.view(), false);
+        }
     }
 
     /// A field's name needs no escapes.
@@ -223,7 +237,7 @@ impl Encoder<'_> {
 }
 
 /// Whether Go would not write the field.
-fn left_out(field: &Field, view: &View<'_>) -> bool {
+pub(crate) fn left_out(field: &Field, view: &View<'_>) -> bool {
     match view {
         // A plain time is `null` when unset, as is a pointer without `omitempty`.
         View::Null => !(field.nullable || field.optional && field.required),

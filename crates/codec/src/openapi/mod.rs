@@ -9,7 +9,7 @@
 mod definitions;
 mod descriptions;
 mod gnostic;
-mod markers;
+pub(crate) mod markers;
 mod parameters;
 mod paths;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Feeds the graph: one watch per kind.
 
 use super::graph::Graph;
+use crate::CustomKinds;
 use corten_api::builtin::KINDS;
 use corten_api::{KindInfo, Object};
 use corten_client::{Client, Event, Key, Target, WatchOptions, WorkQueue};
@@ -37,21 +38,25 @@ fn followed() -> Vec<&'static KindInfo> {
 
 impl Feeds {
     /// Starts the watches as tasks.
-    pub fn start(&self, client: &Client, graph: &Arc<Mutex<Graph>>, tasks: &Tasks) {
+    pub fn start(&self, client: &Client, graph: &Arc<Mutex<Graph>>, custom: &CustomKinds, tasks: &Tasks) {
         let kinds = followed();
-        self.left.send_replace(kinds.len());
-        for kind in kinds {
-            let feed = Feed {
-                kind,
-                client: client.clone(),
-                graph: graph.clone(),
-                queue: self.queue.clone(),
-                early: self.early.clone(),
-                left: self.left.clone(),
-            };
+        // The last of them are the custom kinds, all together.
+        self.left.send_replace(kinds.len() + 1);
+        let feed = |kind| Feed {
+            kind,
+            client: client.clone(),
+            graph: graph.clone(),
+            queue: self.queue.clone(),
+            early: self.early.clone(),
+            left: self.left.clone(),
+        };
+        for kind in &kinds {
             let stop = tasks.stop().clone();
-            tasks.spawn("garbage-collector feed", feed.follow(stop));
+            tasks.spawn("garbage-collector feed", feed(kind).follow(stop));
         }
+        let (kinds, tasks_of_feeds) = (custom.clone(), tasks.clone());
+        let one = feed(kinds_of_definitions());
+        tasks.spawn_until_stopped("garbage-collector custom feeds", one.follow_custom(kinds, tasks_of_feeds));
     }
 
     /// From now on UIDs go into `queue`.
@@ -76,7 +81,71 @@ struct Feed {
     left: watch::Sender<usize>,
 }
 
+/// Stands for the custom kinds until they are known.
+fn kinds_of_definitions() -> &'static KindInfo {
+    <corten_api::apiextensions::v1::CustomResourceDefinition as corten_api::Kind>::INFO
+}
+
 impl Feed {
+    /// Starts and ends feeds as custom kinds come and go.
+    async fn follow_custom(self, custom: CustomKinds, tasks: Tasks) {
+        let mut changes = custom.changes();
+        let mut feeds: Vec<(&'static KindInfo, Stop)> = Vec::new();
+        let mut first = true;
+        loop {
+            if changes.borrow_and_update().is_some() {
+                let kinds = custom.stores();
+                feeds.retain(|(kind, stop)| {
+                    let stays = kinds.iter().any(|k| std::ptr::eq(*k, *kind));
+                    if !stays {
+                        stop.stop();
+                        self.forget(kind);
+                    }
+                    stays
+                });
+                for kind in kinds {
+                    if feeds.iter().any(|(known, _)| std::ptr::eq(*known, kind)) {
+                        continue;
+                    }
+                    let stop = tasks.stop().child();
+                    let left = watch::Sender::new(1);
+                    let feed = Feed { kind, left: left.clone(), ..self.again() };
+                    tasks.spawn("garbage-collector feed", feed.follow(stop.clone()));
+                    if first {
+                        let _ = left.subscribe().wait_for(|left| *left == 0).await;
+                    }
+                    feeds.push((kind, stop));
+                }
+                if std::mem::take(&mut first) {
+                    self.left.send_modify(|left| *left -= 1);
+                }
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn again(&self) -> Feed {
+        Feed {
+            kind: self.kind,
+            client: self.client.clone(),
+            graph: self.graph.clone(),
+            queue: self.queue.clone(),
+            early: self.early.clone(),
+            left: self.left.clone(),
+        }
+    }
+
+    /// Takes the objects of a kind that is gone out of the graph.
+    fn forget(&self, kind: &'static KindInfo) {
+        let gone = self.graph.lock().missing(kind, &BTreeSet::new());
+        for uid in gone {
+            let wake = self.graph.lock().remove(&uid);
+            self.wake(wake);
+        }
+    }
+
     async fn follow(self, stop: Stop) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         let mut first = true;

@@ -157,6 +157,14 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// Whether a dependent waits for the object, whose owners wait for it: then nobody would ever go.
+    pub fn in_circle(&self, uid: &str) -> bool {
+        let dependents = self.dependents.get(uid).into_iter().flatten();
+        dependents.filter_map(|d| self.items.get(d)).any(Item::is_waiting)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +210,21 @@ mod tests {
         assert_eq!(g.owners_of(g.get("p").expect("known")).waiting.len(), 1);
         assert_eq!(g.remove("p"), ["rs"]);
         assert!(g.blocking("rs").is_empty());
+    }
+
+    #[test]
+    fn a_circle_of_owners_that_wait_is_noticed() {
+        let mut g = Graph::default();
+        let (mut first, mut second) = (set("a"), set("b"));
+        first.metadata.owner_references = vec![controller_reference(&second)];
+        second.metadata.owner_references = vec![controller_reference(&first)];
+        g.put(&first);
+        g.put(&second);
+        assert!(!g.in_circle("b"));
+        first.metadata.deletion_timestamp = Some(Default::default());
+        first.metadata.finalizers = vec![FOREGROUND.into()];
+        g.put(&first);
+        assert!(g.in_circle("b") && !g.in_circle("a"));
     }
 
     #[test]

@@ -79,6 +79,9 @@ impl GarbageCollector {
             return self.drop_owners(uid, item, |o| solid.iter().any(|s| s.uid == o.uid)).await;
         }
         let has_dependents = !self.graph.lock().dependents_of(uid).is_empty();
+        if !owners.waiting.is_empty() && self.graph.lock().in_circle(uid) {
+            self.unblock(uid, item).await?;
+        }
         let policy = match item {
             Item { orphan: true, .. } => "Orphan",
             Item { foreground: true, .. } => "Foreground",
@@ -88,12 +91,22 @@ impl GarbageCollector {
         self.delete(uid, item, policy).await
     }
 
+    /// The object holds none of its owners back any more.
+    async fn unblock(&self, uid: &str, item: &Item) -> ApiResult<()> {
+        let mut item = item.clone();
+        for owner in item.owners.iter_mut().filter(|o| o.block_owner_deletion == Some(true)) {
+            owner.block_owner_deletion = Some(false);
+        }
+        self.drop_owners(uid, &item, |_| true).await
+    }
+
     /// Asks the server whether an owner that the graph does not know exists.
     async fn exists(&self, reference: &OwnerReference, namespace: &str) -> ApiResult<bool> {
         let found =
             KINDS.iter().find(|k| k.kind == reference.kind && k.api_version() == reference.api_version);
         // A kind that this server does not know cannot be judged, so its dependents stay.
-        let Some(kind) = found.filter(|k| !k.plural.is_empty()) else { return Ok(true) };
+        let custom = || self.context.custom.find(&reference.api_version, &reference.kind);
+        let Some(kind) = found.copied().filter(|k| !k.plural.is_empty()).or_else(custom) else { return Ok(true) };
         match self.client().call(target(kind, namespace, &reference.name), Call::Get).await {
             Ok(Answer::Object(owner)) => Ok(owner.meta().uid == reference.uid),
             Ok(_) => Ok(false),
@@ -185,7 +198,7 @@ impl Controller for GarbageCollector {
 
     /// Judging an owner by an incomplete graph costs a call, never a wrong deletion; still wait for it.
     async fn synced(&self) {
-        self.feeds.start(self.client(), &self.graph, self.context.informers.tasks());
+        self.feeds.start(self.client(), &self.graph, &self.context.custom, self.context.informers.tasks());
         self.feeds.synced().await;
     }
 

@@ -1,8 +1,13 @@
 //! The control plane: store, API server, controllers and scheduler in this process.
 
+mod admission;
+mod audit;
 mod publish;
 mod signer;
 pub mod token;
+
+pub use admission::AdmissionFlags;
+pub use audit::AuditFlags;
 
 use crate::config::Server as Flags;
 use anyhow::{Context, Result};
@@ -41,7 +46,11 @@ impl ControlPlane {
             .await
             .context("open the store")?;
         let store: Arc<dyn Store> = Arc::new(store);
-        let config = Config { service_cidr: flags.service_cidr.clone(), ..Config::default() };
+        let config = Config {
+            service_cidr: flags.service_cidr.clone(),
+            admission: Arc::new(flags.admission.chain()?),
+            ..Config::default()
+        };
         let registry = Registry::open(store.clone(), config, tasks).await.map_err(anyhow::Error::from)?;
         let service: Option<IpAddr> = registry.kubernetes_address().parse().ok();
         let names = ServerNames {
@@ -60,13 +69,17 @@ impl ControlPlane {
             address,
             store: store.clone(),
         };
-        let compaction = compact_in_background(store, CompactionPolicy::default());
+        let keep = Duration::from_secs(flags.compaction_interval.max(1));
+        let compaction =
+            compact_in_background(store, CompactionPolicy { keep, ..CompactionPolicy::default() });
         tasks.spawn_until_stopped("compaction", compaction);
         bootstrap(&plane.registry, SocketAddr::new(address, plane.port), tasks)
             .await
             .map_err(anyhow::Error::from)?;
         plane.write_kubeconfig()?;
-        publish::ranges(&plane.client("system:corten", &[identity::MASTERS]), flags).await?;
+        let client = plane.client("system:corten", &[identity::MASTERS]);
+        publish::ranges(&client, flags).await?;
+        publish::trust(&client, &plane.pki).await?;
         Ok(plane)
     }
 
@@ -83,6 +96,7 @@ impl ControlPlane {
         let client = self.client(identity::CONTROLLER_MANAGER, &[identity::MASTERS]);
         let informers = Informers::new(client.clone(), tasks.clone());
         let context = corten_controllers::Context {
+            custom: corten_controllers::CustomKinds::start(&client, tasks),
             client,
             informers: informers.clone(),
             clock,
@@ -126,7 +140,8 @@ impl ControlPlane {
 }
 
 async fn serve(flags: &Flags, registry: &Arc<Registry>, pki: &Pki, tasks: &Tasks) -> Result<u16> {
-    let api = Api::new(registry.clone(), pki, Limits::default(), tasks.clone())?;
+    let mut api = Api::new(registry.clone(), pki, Limits::default(), tasks.clone())?;
+    api.audit = flags.audit.begin(&flags.at.data_dir, api.clock, tasks)?;
     // The authority travels along, so that a node that knows its hash can verify it.
     let shown = Identity {
         certificate: format!("{}{}", pki.server.certificate, pki.ca.pem()),
@@ -140,6 +155,7 @@ async fn serve(flags: &Flags, registry: &Arc<Registry>, pki: &Pki, tasks: &Tasks
     let listener = TcpListener::bind(("0.0.0.0", flags.port))
         .await
         .with_context(|| format!("listen on port {}: is another API server running here?", flags.port))?;
+    api.aggregation.start(tasks);
     let server = Server::start(listener, Arc::new(tls), Arc::new(api))?;
     Ok(server.address().port())
 }

@@ -1,4 +1,4 @@
-//! What nodes may read of the cluster before they run: its ranges.
+//! What others may read of the cluster: nodes its ranges, aggregated API servers whom to trust.
 
 use super::cluster_dns;
 use crate::config::Server;
@@ -6,6 +6,7 @@ use anyhow::Result;
 use corten_api::Kind;
 use corten_api::core::v1::ConfigMap;
 use corten_api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use corten_auth::pki::Pki;
 use corten_client::Client;
 use corten_semantics::identity;
 
@@ -50,6 +51,25 @@ pub async fn ranges(client: &Client, flags: &Server) -> Result<()> {
     put(client, map, |old, new| old.data == new.data).await?;
     put(client, role, |old, new| old.rules == new.rules).await?;
     put(client, binding, |_, _| true).await
+}
+
+/// Writes by what an aggregated API server knows users, and this server when it speaks for them.
+pub async fn trust(client: &Client, pki: &Pki) -> Result<()> {
+    let mut map = ConfigMap::default();
+    map.metadata.namespace = "kube-system".into();
+    map.metadata.name = "extension-apiserver-authentication".into();
+    for (key, value) in [
+        ("client-ca-file", pki.ca.pem()),
+        ("requestheader-allowed-names", r#"["front-proxy-client"]"#),
+        ("requestheader-client-ca-file", pki.front_proxy_ca.pem()),
+        ("requestheader-extra-headers-prefix", r#"["X-Remote-Extra-"]"#),
+        ("requestheader-group-headers", r#"["X-Remote-Group"]"#),
+        ("requestheader-uid-headers", r#"["X-Remote-Uid"]"#),
+        ("requestheader-username-headers", r#"["X-Remote-User"]"#),
+    ] {
+        map.data.insert(key.into(), value.into());
+    }
+    put(client, map, |old, new| old.data == new.data).await
 }
 
 async fn put<K: Kind>(client: &Client, wanted: K, same: impl Fn(&K, &K) -> bool) -> Result<()> {

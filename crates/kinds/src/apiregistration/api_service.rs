@@ -2,6 +2,7 @@
 
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
+use crate::names;
 use crate::rules::{Rules, StatusMetadata};
 use crate::strategy::{KindStrategy, plain_create};
 use corten_api::apiregistration::v1::{APIService, APIServiceCondition};
@@ -14,8 +15,12 @@ pub struct APIServiceStrategy;
 
 impl KindStrategy for APIServiceStrategy {
     type Kind = APIService;
-    const RULES: Rules =
-        Rules { unconditional_update: false, status_metadata: StatusMetadata::Kept, ..Rules::USUAL };
+    const RULES: Rules = Rules {
+        unconditional_update: false,
+        status_metadata: StatusMetadata::Kept,
+        name: names::path_segment, // that of the core group, `v1.`, ends in a dot
+        ..Rules::USUAL
+    };
     const COLUMNS: &'static [Column] = &[NAME, Column::text("Service"), Column::text("Available"), AGE];
 
     fn default(&self, service: &mut APIService) {

@@ -3,6 +3,7 @@
 use super::validate;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, number, text};
+use crate::core::pod::warnings;
 use crate::errors::Errors;
 use crate::metadata::shown;
 use crate::reflection;
@@ -91,6 +92,30 @@ impl KindStrategy for DaemonSetStrategy {
         validate::same_selector(&mut errors, &new.spec.selector, &old.spec.selector);
         errors.extend(KindStrategy::validate(self, new));
         errors.into_vec()
+    }
+
+    fn validate_status_update(&self, new: &DaemonSet, old: &DaemonSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let status = &new.status;
+        for (name, count) in [
+            ("currentNumberScheduled", status.current_number_scheduled),
+            ("numberMisscheduled", status.number_misscheduled),
+            ("desiredNumberScheduled", status.desired_number_scheduled),
+            ("numberReady", status.number_ready),
+            ("updatedNumberScheduled", status.updated_number_scheduled),
+            ("numberAvailable", status.number_available),
+            ("numberUnavailable", status.number_unavailable),
+        ] {
+            errors.not_negative(format!("status.{name}"), count);
+        }
+        errors.not_negative("status.observedGeneration", status.observed_generation);
+        validate::collisions(&mut errors, status.collision_count, old.status.collision_count);
+        errors.into_vec()
+    }
+
+    fn warnings(&self, new: &DaemonSet, old: Option<&DaemonSet>) -> Vec<String> {
+        let old = old.map(|old| &old.metadata);
+        warnings::of_template(&new.spec.template, "spec.template", &new.metadata, old, false)
     }
 
     fn row(&self, set: &DaemonSet, now: Timestamp) -> Vec<Value> {

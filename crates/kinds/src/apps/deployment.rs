@@ -3,6 +3,7 @@
 use super::{scale_of, selector_text, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, number, text};
+use crate::core::pod::warnings;
 use crate::errors::Errors;
 use crate::metadata::shown;
 use crate::reflection;
@@ -66,9 +67,11 @@ impl KindStrategy for DeploymentStrategy {
         errors.into_vec()
     }
 
-    fn validate_status_update(&self, new: &Deployment, _old: &Deployment) -> Vec<FieldError> {
+    fn validate_status_update(&self, new: &Deployment, old: &Deployment) -> Vec<FieldError> {
         let mut errors = Errors::default();
         let status = &new.status;
+        errors.not_negative("status.observedGeneration", status.observed_generation);
+        validate::collisions(&mut errors, status.collision_count, old.status.collision_count);
         let parts = [
             ("updatedReplicas", status.updated_replicas),
             ("readyReplicas", status.ready_replicas),
@@ -77,6 +80,11 @@ impl KindStrategy for DeploymentStrategy {
         let (ready, available) = (status.ready_replicas, status.available_replicas);
         validate::counts(&mut errors, status.replicas, ready, available, &parts);
         errors.into_vec()
+    }
+
+    fn warnings(&self, new: &Deployment, old: Option<&Deployment>) -> Vec<String> {
+        let old = old.map(|old| &old.metadata);
+        warnings::of_template(&new.spec.template, "spec.template", &new.metadata, old, true)
     }
 
     fn row(&self, deployment: &Deployment, now: Timestamp) -> Vec<Value> {

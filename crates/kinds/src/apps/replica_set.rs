@@ -3,6 +3,7 @@
 use super::{scale_of, selector_text, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults;
+use crate::core::pod::warnings;
 use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
@@ -65,6 +66,11 @@ impl KindStrategy for ReplicaSetStrategy {
         let (ready, available) = (status.ready_replicas, status.available_replicas);
         validate::counts(&mut errors, status.replicas, ready, available, &parts);
         errors.into_vec()
+    }
+
+    fn warnings(&self, new: &ReplicaSet, old: Option<&ReplicaSet>) -> Vec<String> {
+        let old = old.map(|old| &old.metadata);
+        warnings::of_template(&new.spec.template, "spec.template", &new.metadata, old, true)
     }
 
     fn row(&self, set: &ReplicaSet, now: Timestamp) -> Vec<Value> {

@@ -3,6 +3,7 @@
 use super::{scale_of, selector_text, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, number, text};
+use crate::core::pod::warnings;
 use crate::core::{claim_spec, default_claim};
 use crate::errors::Errors;
 use crate::metadata::shown;
@@ -83,6 +84,38 @@ impl KindStrategy for StatefulSetStrategy {
             );
         }
         errors.into_vec()
+    }
+
+    fn validate_status_update(&self, new: &StatefulSet, old: &StatefulSet) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        let status = &new.status;
+        errors.not_negative("status.observedGeneration", status.observed_generation);
+        let parts = [
+            ("readyReplicas", status.ready_replicas),
+            ("currentReplicas", status.current_replicas),
+            ("updatedReplicas", status.updated_replicas),
+            ("availableReplicas", status.available_replicas),
+        ];
+        validate::counts(&mut errors, status.replicas, 0, 0, &parts);
+        if status.available_replicas > status.ready_replicas {
+            let detail = "cannot be greater than status.readyReplicas";
+            errors.invalid("status.availableReplicas", status.available_replicas, detail);
+        }
+        validate::collisions(&mut errors, status.collision_count, old.status.collision_count);
+        errors.into_vec()
+    }
+
+    fn warnings(&self, new: &StatefulSet, old: Option<&StatefulSet>) -> Vec<String> {
+        let before = old.map(|old| &old.metadata);
+        let mut told =
+            warnings::of_template(&new.spec.template, "spec.template", &new.metadata, before, false);
+        for (i, claim) in new.spec.volume_claim_templates.iter().enumerate() {
+            told.extend(warnings::of_claim(&claim.spec, &format!("spec.volumeClaimTemplates[{i}]")));
+        }
+        if new.spec.revision_history_limit.is_some_and(|limit| limit < 0) {
+            told.push("spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended".into());
+        }
+        told
     }
 
     fn row(&self, set: &StatefulSet, now: Timestamp) -> Vec<Value> {

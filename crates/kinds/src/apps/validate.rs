@@ -37,7 +37,8 @@ pub(crate) fn selects(
                 corten_semantics::field::FieldError::invalid("spec.selector", v, "invalid label selector")
             }));
         }
-        Ok(s) if selector.is_some() && !s.is_everything() && !s.matches(labels) => {
+        // Without a selector none of the pods are selected.
+        Ok(s) if selector.is_none() || !s.is_everything() && !s.matches(labels) => {
             let detail = "`selector` does not match template `labels`";
             errors.invalid("spec.template.metadata.labels", shown(labels), detail);
         }
@@ -104,5 +105,16 @@ pub(crate) fn counts(errors: &mut Errors, replicas: i32, ready: i32, available: 
     }
     if available > ready {
         errors.invalid("status.availableReplicas", available, "cannot be greater than readyReplicas");
+    }
+}
+
+/// The count of collisions only grows.
+pub(crate) fn collisions(errors: &mut Errors, new: Option<i32>, old: Option<i32>) {
+    let at = "status.collisionCount";
+    if let Some(count) = new {
+        errors.not_negative(at, count);
+    }
+    if old.is_some_and(|old| new.unwrap_or(0) < old) {
+        errors.invalid(at, new.unwrap_or(0), "cannot be decremented");
     }
 }

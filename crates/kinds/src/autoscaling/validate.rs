@@ -144,6 +144,10 @@ fn sources(errors: &mut Errors, metric: &MetricSpec, path: &str) {
         let at = format!("{path}.{name}");
         identifier(errors, metric, &at);
         target(errors, wanted, &at);
+        if name == "external" && wanted.value.is_some() && wanted.average_value.is_some() {
+            let detail = "may not set both a target value for metric and a per-pod target";
+            errors.forbidden(format!("{at}.target.value"), detail);
+        }
         if wanted.value.is_none() && wanted.average_value.is_none() {
             let detail = if name == "object" {
                 "must set either a target value or averageValue"

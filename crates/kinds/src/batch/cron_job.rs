@@ -4,6 +4,7 @@ use super::job::default_template;
 use super::validate;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::text;
+use crate::core::pod::warnings;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::batch::v1::CronJob;
@@ -45,6 +46,17 @@ impl KindStrategy for CronJobStrategy {
 
     fn validate_update(&self, new: &CronJob, old: &CronJob) -> Vec<FieldError> {
         validate::cron_job(new, Some(old))
+    }
+
+    fn warnings(&self, new: &CronJob, old: Option<&CronJob>) -> Vec<String> {
+        let old = old.map(|old| &old.metadata);
+        warnings::of_template(
+            &new.spec.job_template.spec.template,
+            "spec.jobTemplate.spec.template",
+            &new.metadata,
+            old,
+            true,
+        )
     }
 
     fn row(&self, job: &CronJob, now: Timestamp) -> Vec<Value> {

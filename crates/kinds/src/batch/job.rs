@@ -3,6 +3,7 @@
 use super::{NAME_LABELS, UID_LABELS, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, text};
+use crate::core::pod::warnings;
 use crate::rules::Rules;
 use crate::strategy::{KindStrategy, plain_create};
 use corten_api::batch::v1::{Job, JobSpec};
@@ -68,6 +69,11 @@ impl KindStrategy for JobStrategy {
 
     fn validate_status_update(&self, new: &Job, old: &Job) -> Vec<FieldError> {
         validate::job_status(new, old)
+    }
+
+    fn warnings(&self, new: &Job, old: Option<&Job>) -> Vec<String> {
+        let old = old.map(|old| &old.metadata);
+        warnings::of_template(&new.spec.template, "spec.template", &new.metadata, old, true)
     }
 
     fn row(&self, job: &Job, now: Timestamp) -> Vec<Value> {

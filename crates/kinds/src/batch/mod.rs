@@ -1,6 +1,7 @@
 //! The group `batch`.
 
 mod cron_job;
+mod indexes;
 mod job;
 mod schedule;
 mod validate;

@@ -12,6 +12,7 @@ use corten_api::Reflect;
 use corten_api::batch::v1::{
     CronJob, Job, JobSpec, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule, SuccessPolicy,
 };
+use corten_api::selector::Selector;
 use corten_semantics::field::FieldError;
 
 const MOST_PARALLEL_INDEXED: i32 = 100_000;
@@ -49,6 +50,13 @@ fn generated_selector(errors: &mut Errors, job: &Job) {
                 Some(_) => {}
             }
         }
+    }
+    let own = super::UID_LABELS.map(|key| (key.to_string(), job.metadata.uid.clone()));
+    let named = super::NAME_LABELS.map(|key| (key.to_string(), job.metadata.name.clone()));
+    let own = own.into_iter().chain(named).collect();
+    let selects = Selector::from_label_selector(job.spec.selector.as_deref()).is_ok_and(|s| s.matches(&own));
+    if !selects {
+        errors.invalid("spec.selector", shown(&job.spec.selector), "`selector` not auto-generated");
     }
 }
 
@@ -138,6 +146,17 @@ pub(super) fn job_status(new: &Job, old: &Job) -> Vec<FieldError> {
             condition(&mut errors, format!("cannot disable the {terminal}{type_}=True condition"));
         }
     }
+    for (type_, needs) in [("Failed", "FailureTarget"), ("Complete", "SuccessCriteriaMet")] {
+        let alone = |job: &Job| has(job, type_) && !has(job, needs);
+        if alone(new) && !alone(old) {
+            condition(
+                &mut errors,
+                format!("cannot set {type_}=True condition without the {needs}=true condition"),
+            );
+        }
+    }
+    times(&mut errors, new, old);
+    uncounted(&mut errors, new);
     for (a, b, detail) in [
         ("Complete", "Failed", "cannot set Complete=True and Failed=true conditions"),
         ("Complete", "FailureTarget", "cannot set Complete=True and FailureTarget=true conditions"),
@@ -159,6 +178,78 @@ pub(super) fn job_status(new: &Job, old: &Job) -> Vec<FieldError> {
     errors.into_vec()
 }
 
+/// When the job began and ended, and what it counted.
+fn times(errors: &mut Errors, new: &Job, old: &Job) {
+    let (status, before) = (&new.status, &old.status);
+    let has =
+        |job: &Job, type_: &str| job.status.conditions.iter().any(|c| c.type_ == type_ && c.status == "True");
+    let (complete, failed) = (has(new, "Complete"), has(new, "Failed"));
+    let newly_ended = (complete || failed) && !has(old, "Complete") && !has(old, "Failed");
+    if newly_ended {
+        if status.active > 0 {
+            errors.invalid("status.active", status.active, "active>0 is invalid for finished job");
+        }
+        if status.start_time.is_none() {
+            errors.required("status.startTime", "startTime is required for finished job");
+        }
+        if status.terminating.is_some_and(|n| n > 0) {
+            let n = status.terminating.unwrap_or(0);
+            errors.invalid("status.terminating", n, "terminating>0 is invalid for finished job");
+        }
+    }
+    if status.completion_time != before.completion_time {
+        match status.completion_time {
+            Some(time) if !complete => {
+                let detail = "cannot set completionTime when there is no Complete=True condition";
+                errors.invalid("status.completionTime", Shown(format!("\"{time}\"")), detail);
+            }
+            Some(time) if status.start_time.is_some_and(|start| time.seconds() < start.seconds()) => {
+                let detail = "must be equal to or after `startTime`";
+                errors.invalid("status.completionTime", Shown(format!("\"{time}\"")), detail);
+            }
+            _ => {}
+        }
+    }
+    if complete && !has(old, "Complete") && status.completion_time.is_none() {
+        errors.required("status.completionTime", "completionTime is required for Complete jobs");
+    }
+    if before.completion_time.is_some() && status.completion_time != before.completion_time {
+        errors.invalid("status.completionTime", shown(&status.completion_time), crate::metadata::IMMUTABLE);
+    }
+    for (name, now, then) in
+        [("failed", status.failed, before.failed), ("succeeded", status.succeeded, before.succeeded)]
+    {
+        if now < then {
+            let detail = format!("cannot decrease the {name} counter");
+            errors.invalid(format!("status.{name}"), now, detail);
+        }
+    }
+    let indexed = new.spec.completion_mode.as_deref() == Some("Indexed");
+    if !indexed
+        && !status.completed_indexes.is_empty()
+        && status.completed_indexes != before.completed_indexes
+    {
+        let detail = "cannot set non-empty completedIndexes when non-indexed completion mode";
+        errors.invalid("status.completedIndexes", &status.completed_indexes, detail);
+    }
+}
+
+/// Pods that ended and were not counted yet, each once.
+fn uncounted(errors: &mut Errors, job: &Job) {
+    let Some(pods) = &job.status.uncounted_terminated_pods else { return };
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, list) in [("succeeded", &pods.succeeded), ("failed", &pods.failed)] {
+        for (i, uid) in list.iter().enumerate() {
+            let at = format!("status.uncountedTerminatedPods.{name}[{i}]");
+            if uid.is_empty() {
+                errors.invalid(at, uid, "must not be empty");
+            } else if !seen.insert(uid) {
+                errors.duplicate(at, uid);
+            }
+        }
+    }
+}
+
 fn spec_of(errors: &mut Errors, spec: &JobSpec, path: &str) {
     let at = |field: &str| format!("{path}.{field}");
     for (name, value) in [
@@ -174,6 +265,15 @@ fn spec_of(errors: &mut Errors, spec: &JobSpec, path: &str) {
     }
     if spec.max_failed_indexes.is_some() && spec.backoff_limit_per_index.is_none() {
         errors.required(at("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+    }
+    if let Some(manager) = spec.managed_by.as_deref() {
+        let at = at("managedBy");
+        if manager.split_once('/').is_none_or(|(domain, rest)| domain.is_empty() || rest.is_empty()) {
+            errors.invalid(&at, manager, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+        }
+        if manager.len() > 63 {
+            errors.too_long(at, 63);
+        }
     }
     let mode = spec.completion_mode.as_deref().unwrap_or("NonIndexed");
     errors.supported(at("completionMode"), mode, &["NonIndexed", "Indexed"]);
@@ -235,6 +335,12 @@ fn success(errors: &mut Errors, policy: &SuccessPolicy, spec: &JobSpec, path: &s
         if rule.succeeded_count.is_none() && rule.succeeded_indexes.is_none() {
             let detail = "at least one of succeededCount or succeededIndexes must be specified";
             errors.required(&at, detail);
+        }
+        if let Some(list) = rule.succeeded_indexes.as_deref()
+            && let Some(wrong) = super::indexes::wrong(list, spec.completions.unwrap_or(0))
+        {
+            let detail = format!("error parsing succeededIndexes: {wrong}");
+            errors.invalid(format!("{at}.succeededIndexes"), list, detail);
         }
         if let Some(count) = rule.succeeded_count {
             let path = format!("{at}.succeededCount");

@@ -2,6 +2,7 @@
 
 use super::CORE;
 use super::pod::defaults::text;
+use super::pod::warnings;
 use crate::addresses as ips;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
@@ -55,6 +56,20 @@ impl KindStrategy for EndpointsStrategy {
             return Vec::new();
         }
         KindStrategy::validate(self, new)
+    }
+
+    fn warnings(&self, endpoints: &Endpoints, _: Option<&Endpoints>) -> Vec<String> {
+        let mut told = Vec::new();
+        for (i, subset) in endpoints.subsets.iter().enumerate() {
+            for (name, list) in
+                [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)]
+            {
+                for (j, address) in list.iter().enumerate() {
+                    told.extend(warnings::address(&format!("subsets[{i}].{name}[{j}].ip"), &address.ip));
+                }
+            }
+        }
+        told
     }
 
     fn row(&self, endpoints: &Endpoints, now: Timestamp) -> Vec<Value> {

@@ -88,19 +88,21 @@ fn validate_item(errors: &mut Errors, item: &LimitRangeItem, path: &str) {
     for name in names {
         let (least, most) = (item.min.get(name), item.max.get(name));
         let (limit, request) = (item.default_.get(name), item.default_request.get(name));
-        for (field, low, high, low_name, high_name) in [
-            ("min", least, most, "min", "max"),
-            ("defaultRequest", least, request, "min", "default request"),
-            ("defaultRequest", request, most, "default request", "max"),
-            ("defaultRequest", request, limit, "default request", "default limit"),
-            ("default", least, limit, "min", "default"),
-            ("default", limit, most, "default", "max"),
+        // The value told is not always the field's own.
+        for (field, low, high, low_name, high_name, told) in [
+            ("min", least, most, "min", "max", least),
+            ("defaultRequest", least, request, "min", "default request", request),
+            ("defaultRequest", request, most, "default request", "max", request),
+            ("defaultRequest", request, limit, "default request", "default limit", request),
+            ("default", least, limit, "min", "default", least),
+            ("default", limit, most, "default", "max", most),
         ] {
             if let (Some(low), Some(high)) = (low, high)
                 && low > high
             {
                 let detail = format!("{low_name} value {low} is greater than {high_name} value {high}");
-                errors.invalid(format!("{path}.{field}[{name}]"), low.to_string(), detail);
+                let told = told.unwrap_or(low).to_string();
+                errors.invalid(format!("{path}.{field}[{name}]"), told, detail);
             }
         }
         if let Some(ratio) = item.max_limit_request_ratio.get(name).filter(|r| **r < Quantity::whole(1)) {

@@ -55,7 +55,7 @@ impl KindStrategy for NamespaceStrategy {
     }
 
     fn validate(&self, ns: &Namespace) -> Vec<FieldError> {
-        finalizers(ns)
+        finalizers(ns, false)
     }
 
     fn validate_update(&self, _new: &Namespace, _old: &Namespace) -> Vec<FieldError> {
@@ -78,7 +78,7 @@ impl KindStrategy for NamespaceStrategy {
     }
 
     fn validate_subresource_update(&self, sub: &str, new: &Namespace, _old: &Namespace) -> Vec<FieldError> {
-        if sub == "finalize" { finalizers(new) } else { Vec::new() }
+        if sub == "finalize" { finalizers(new, true) } else { Vec::new() }
     }
 
     fn row(&self, ns: &Namespace, now: Timestamp) -> Vec<Value> {
@@ -94,10 +94,11 @@ impl KindStrategy for NamespaceStrategy {
     }
 }
 
-fn finalizers(ns: &Namespace) -> Vec<FieldError> {
+/// `indexed` says whether the path tells the place in the list, which upstream does at finalization only.
+fn finalizers(ns: &Namespace, indexed: bool) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (i, name) in ns.spec.finalizers.iter().enumerate() {
-        let path = format!("spec.finalizers[{i}]");
+        let path = if indexed { format!("spec.finalizers[{i}]") } else { "spec.finalizers".to_string() };
         errors.extend(names::qualified_name(name).into_iter().map(|m| FieldError::invalid(&path, name, m)));
         if !name.contains('/') && name != FINALIZER && name != "orphan" && name != "foregroundDeletion" {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";

@@ -62,6 +62,10 @@ impl KindStrategy for NodeStrategy {
         for (i, cidr) in node.spec.pod_cidrs.iter().enumerate() {
             addresses::range(&mut errors, &format!("spec.podCIDRs[{i}]"), cidr);
         }
+        if !addresses::one_of_each_family(&node.spec.pod_cidrs) {
+            let told = crate::metadata::strings(&node.spec.pod_cidrs);
+            errors.invalid("spec.podCIDRs", told, "may specify no more than one CIDR for each IP family");
+        }
         errors.into_vec()
     }
 
@@ -92,6 +96,17 @@ impl KindStrategy for NodeStrategy {
 
     fn validate_status_update(&self, new: &Node, old: &Node) -> Vec<FieldError> {
         KindStrategy::validate_update(self, new, old)
+    }
+
+    fn warnings(&self, node: &Node, _: Option<&Node>) -> Vec<String> {
+        let mut told = Vec::new();
+        if node.spec.config_source.is_some() {
+            told.push("spec.configSource: the feature is removed".into());
+        }
+        if !node.spec.external_id.is_empty() {
+            told.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".into());
+        }
+        told
     }
 
     fn row(&self, node: &Node, now: Timestamp) -> Vec<Value> {

@@ -10,12 +10,26 @@ use crate::metadata::{IMMUTABLE, shown};
 use crate::names;
 use crate::reflection;
 use crate::rules::Rules;
+use crate::storage::csi_driver::driver_name;
 use crate::strategy::KindStrategy;
-use corten_api::core::v1::{PersistentVolume, PersistentVolumeSpec, PersistentVolumeStatus};
+use corten_api::core::v1::{
+    PersistentVolume, PersistentVolumeSource, PersistentVolumeSpec, PersistentVolumeStatus,
+};
 use corten_api::{Struct, View};
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
+
+const OLD_ANNOTATIONS: &[(&str, &str)] = &[
+    (
+        "volume.beta.kubernetes.io/storage-class",
+        "deprecated since v1.8; use \"storageClassName\" attribute instead",
+    ),
+    (
+        "volume.beta.kubernetes.io/mount-options",
+        "deprecated since v1.31; use \"mountOptions\" attribute instead",
+    ),
+];
 
 /// PersistentVolumes.
 pub struct PersistentVolumeStrategy;
@@ -87,6 +101,34 @@ impl KindStrategy for PersistentVolumeStrategy {
         errors.into_vec()
     }
 
+    fn warnings(&self, pv: &PersistentVolume, _: Option<&PersistentVolume>) -> Vec<String> {
+        let mut told = Vec::new();
+        for (key, text) in OLD_ANNOTATIONS.iter().filter(|(k, _)| pv.metadata.annotations.contains_key(*k)) {
+            told.push(format!("metadata.annotations[{key}]: {text}"));
+        }
+        let (spec, source) = (&pv.spec, &pv.spec.persistent_volume_source);
+        if spec.persistent_volume_reclaim_policy == "Recycle" {
+            told.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".into());
+        }
+        for (field, there, text) in [
+            ("cephfs", source.cephfs.is_some(), "deprecated in v1.28, non-functional in v1.31+"),
+            (
+                "photonPersistentDisk",
+                source.photon_persistent_disk.is_some(),
+                "deprecated in v1.11, non-functional in v1.16+",
+            ),
+            ("scaleIO", source.scale_io.is_some(), "deprecated in v1.16, non-functional in v1.22+"),
+            ("storageOS", source.storageos.is_some(), "deprecated in v1.22, non-functional in v1.25+"),
+            ("glusterfs", source.glusterfs.is_some(), "deprecated in v1.25, non-functional in v1.26+"),
+            ("rbd", source.rbd.is_some(), "deprecated in v1.28, non-functional in v1.31+"),
+        ] {
+            if there {
+                told.push(format!("spec.{field}: {text}"));
+            }
+        }
+        told
+    }
+
     fn row(&self, pv: &PersistentVolume, now: Timestamp) -> Vec<Value> {
         let spec = &pv.spec;
         let dying = pv.metadata.deletion_timestamp.is_some();
@@ -118,15 +160,20 @@ fn validate_spec(errors: &mut Errors, spec: &PersistentVolumeSpec) {
         let told = shown(&spec.capacity);
         errors.extend([FieldError::not_supported("spec.capacity", told, &["storage"])]);
     }
-    for (name, amount) in spec.capacity.iter().filter(|(_, a)| a.is_negative()) {
-        let detail = "must be a valid resource quantity";
-        errors.invalid(format!("spec.capacity[{name}]"), amount.value(), detail);
+    for (name, amount) in spec.capacity.iter().filter(|(_, a)| a.is_negative() || a.is_zero()) {
+        let at = format!("spec.capacity[{name}]");
+        if amount.is_negative() {
+            errors.invalid(&at, amount.value(), "must be a valid resource quantity");
+        }
+        errors.invalid(at, amount.to_string(), "must be greater than zero");
     }
     let policy = &spec.persistent_volume_reclaim_policy;
     let policies = &["Delete", "Recycle", "Retain"];
     errors.one_of_or_empty("spec.persistentVolumeReclaimPolicy", policy, policies);
-    if let Some(selector) = spec.node_affinity.as_ref().and_then(|a| a.required.as_ref()) {
-        scheduling::node_selector(errors, selector, "spec.nodeAffinity.required");
+    match spec.node_affinity.as_ref().map(|a| a.required.as_ref()) {
+        Some(Some(selector)) => scheduling::node_selector(errors, selector, "spec.nodeAffinity.required"),
+        Some(None) => errors.required("spec.nodeAffinity.required", "must specify required node constraints"),
+        None => {}
     }
     let source = &spec.persistent_volume_source;
     let fields = source.schema().fields.iter().enumerate();
@@ -142,6 +189,25 @@ fn validate_spec(errors: &mut Errors, spec: &PersistentVolumeSpec) {
     }
     if let Some(host) = &source.host_path {
         volumes::host_path(errors, host, "spec.hostPath");
+        if host.path.trim_end_matches('/').is_empty()
+            && !host.path.is_empty()
+            && spec.persistent_volume_reclaim_policy == "Recycle"
+        {
+            let detail = "may not be 'recycle' for a hostPath mount of '/'";
+            errors.forbidden("spec.persistentVolumeReclaimPolicy", detail);
+        }
+    }
+    sources(errors, source);
+    if let Some(class) = spec.volume_attributes_class_name.as_deref() {
+        let at = "spec.volumeAttributesClassName";
+        if class.is_empty() {
+            errors.required(at, "an empty string is disallowed");
+        } else {
+            errors.format(at, class, names::dns_subdomain);
+        }
+        if source.csi.is_none() {
+            errors.required("spec.csi", "has to be specified when using volumeAttributesClassName");
+        }
     }
     if source.local.is_some() && spec.node_affinity.is_none() {
         errors.required("spec.nodeAffinity", "Local volume requires node affinity");
@@ -151,6 +217,40 @@ fn validate_spec(errors: &mut Errors, spec: &PersistentVolumeSpec) {
     }
     if let Some(mode) = spec.volume_mode.as_deref() {
         errors.supported("spec.volumeMode", mode, &["Block", "Filesystem"]);
+    }
+}
+
+/// The sources that have something to check beyond being alone.
+fn sources(errors: &mut Errors, source: &PersistentVolumeSource) {
+    if let Some(csi) = &source.csi {
+        driver_name(errors, "spec.csi.driver", &csi.driver);
+        if csi.volume_handle.is_empty() {
+            errors.required("spec.csi.volumeHandle", "");
+        }
+        for (name, secret) in [
+            ("controllerPublishSecretRef", &csi.controller_publish_secret_ref),
+            ("controllerExpandSecretRef", &csi.controller_expand_secret_ref),
+            ("nodePublishSecretRef", &csi.node_publish_secret_ref),
+            ("nodeExpandSecretRef", &csi.node_expand_secret_ref),
+        ] {
+            let Some(secret) = secret else { continue };
+            for (part, value) in [("name", &secret.name), ("namespace", &secret.namespace)] {
+                let at = format!("spec.csi.{name}.{part}");
+                if value.is_empty() {
+                    errors.required(at, "");
+                } else if part == "name" {
+                    errors.format(&at, value, names::dns_subdomain);
+                } else {
+                    errors.format(&at, value, names::dns_label);
+                }
+            }
+        }
+    }
+    if let Some(nfs) = &source.nfs {
+        volumes::nfs(errors, nfs, "spec.nfs");
+    }
+    if source.local.as_ref().is_some_and(|local| local.path.is_empty()) {
+        errors.required("spec.local.path", "");
     }
 }
 

@@ -3,6 +3,7 @@
 use super::CORE;
 use super::persistent_volume::access_modes;
 use super::pod::defaults::{amounts, text};
+use super::pod::warnings;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::names;
@@ -64,6 +65,35 @@ impl KindStrategy for PersistentVolumeClaimStrategy {
         errors.into_vec()
     }
 
+    fn validate_status_update(
+        &self,
+        new: &PersistentVolumeClaim,
+        _old: &PersistentVolumeClaim,
+    ) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        for (list, amounts) in
+            [("capacity", &new.status.capacity), ("allocatedResources", &new.status.allocated_resources)]
+        {
+            for (name, amount) in amounts.iter().filter(|(_, a)| a.is_negative()) {
+                let at = format!("status.{list}[{name}]");
+                errors.invalid(at, amount.to_string(), crate::metadata::NOT_NEGATIVE);
+            }
+        }
+        errors.into_vec()
+    }
+
+    fn warnings(&self, claim: &PersistentVolumeClaim, _: Option<&PersistentVolumeClaim>) -> Vec<String> {
+        let old = "volume.beta.kubernetes.io/storage-class";
+        let mut told = Vec::new();
+        if claim.metadata.annotations.contains_key(old) {
+            told.push(format!(
+                "metadata.annotations[{old}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+            ));
+        }
+        told.extend(warnings::of_claim(&claim.spec, "spec"));
+        told
+    }
+
     fn row(&self, claim: &PersistentVolumeClaim, now: Timestamp) -> Vec<Value> {
         let (spec, status) = (&claim.spec, &claim.status);
         let bound = !spec.volume_name.is_empty();
@@ -119,8 +149,47 @@ pub(crate) fn claim_spec(errors: &mut Errors, spec: &PersistentVolumeClaimSpec, 
             errors.format(&at(name), class, names::dns_subdomain);
         }
     }
+    sources(errors, spec, path);
     if let Some(mode) = spec.volume_mode.as_deref() {
         errors.supported(at("volumeMode"), mode, &["Block", "Filesystem"]);
+    }
+}
+
+/// What the volume is filled from.
+fn sources(errors: &mut Errors, spec: &PersistentVolumeClaimSpec, path: &str) {
+    let of = |errors: &mut Errors, field: &str, group: Option<&str>, kind: &str, name: &str| {
+        let at = format!("{path}.{field}");
+        if name.is_empty() {
+            errors.required(format!("{at}.name"), "");
+        }
+        if kind.is_empty() {
+            errors.required(format!("{at}.kind"), "");
+        }
+        let group = group.unwrap_or_default();
+        if group.is_empty() && kind != "PersistentVolumeClaim" {
+            let detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+            errors.invalid(&at, kind, detail);
+        }
+        if !group.is_empty() {
+            errors.format(&format!("{at}.apiGroup"), group, names::dns_subdomain);
+        }
+    };
+    if let Some(s) = &spec.data_source {
+        of(errors, "dataSource", s.api_group.as_deref(), &s.kind, &s.name);
+    }
+    let Some(s) = &spec.data_source_ref else { return };
+    of(errors, "dataSourceRef", s.api_group.as_deref(), &s.kind, &s.name);
+    let elsewhere = s.namespace.as_deref().unwrap_or_default();
+    if !elsewhere.is_empty() {
+        errors.format(&format!("{path}.dataSourceRef.namespace"), elsewhere, names::dns_label);
+    }
+    let Some(other) = &spec.data_source else { return };
+    let shown = crate::metadata::Shown(format!("\"{path}.dataSource\""));
+    if !elsewhere.is_empty() {
+        let detail = "may not be specified when dataSourceRef.namespace is specified";
+        errors.invalid(path, shown, detail);
+    } else if (&other.api_group, &other.kind, &other.name) != (&s.api_group, &s.kind, &s.name) {
+        errors.invalid(path, shown, "must match dataSourceRef");
     }
 }
 

@@ -1,6 +1,7 @@
 //! PodTemplates.
 
 use super::CORE;
+use super::pod::warnings;
 use super::pod::{defaults, validate};
 use crate::columns::{self, Column, NAME, row};
 use crate::errors::Errors;
@@ -28,6 +29,11 @@ impl KindStrategy for PodTemplateStrategy {
         let mut errors = Errors::default();
         validate::template(&mut errors, &template.template, "template");
         errors.into_vec()
+    }
+
+    fn warnings(&self, new: &PodTemplate, old: Option<&PodTemplate>) -> Vec<String> {
+        let old = old.map(|old| &old.metadata);
+        warnings::of_template(&new.template, "template", &new.metadata, old, false)
     }
 
     fn row(&self, template: &PodTemplate, _now: Timestamp) -> Vec<Value> {

@@ -2,6 +2,7 @@
 
 use super::CORE;
 use super::pod::defaults;
+use super::pod::warnings;
 use crate::apps::{scale_of, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
@@ -85,6 +86,13 @@ impl KindStrategy for ReplicationControllerStrategy {
         let (ready, available) = (status.ready_replicas, status.available_replicas);
         validate::counts(&mut errors, status.replicas, ready, available, &parts);
         errors.into_vec()
+    }
+
+    fn warnings(&self, new: &ReplicationController, old: Option<&ReplicationController>) -> Vec<String> {
+        let old = old.map(|old| &old.metadata);
+        new.spec.template.as_ref().map_or(Vec::new(), |template| {
+            warnings::of_template(template, "spec.template", &new.metadata, old, true)
+        })
     }
 
     fn row(&self, rc: &ReplicationController, now: Timestamp) -> Vec<Value> {

@@ -5,7 +5,7 @@ use super::pod::defaults::amounts;
 use super::pod::resources;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
-use crate::metadata::{IMMUTABLE, strings};
+use crate::metadata::{IMMUTABLE, shown, strings};
 use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
@@ -37,6 +37,23 @@ const COUNTED: &[&str] = &[
     "services",
     "services.loadbalancers",
     "services.nodeports",
+];
+/// Resources that are known, though not to quotas.
+const EVERYWHERE: &[&str] = &["storage", "attachable-volumes", "count"];
+/// What quotas of pods at their best effort may count, and what those of other sorts of pods.
+const OF_PODS: &[&str] = &["pods", "count/pods"];
+const OF_SCOPED_PODS: &[&str] = &[
+    "pods",
+    "count/pods",
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
 ];
 const SCOPES: &[&str] = &[
     "BestEffort",
@@ -109,9 +126,26 @@ fn counts(errors: &mut Errors, list: &BTreeMap<String, Quantity>, path: &str) {
         errors.format(&at, name, names::qualified_name);
         let huge = name.trim_start_matches("requests.").starts_with("hugepages-");
         if before.is_empty() && !name.contains('/') && !huge && !COUNTED.contains(&name.as_str()) {
+            if !EVERYWHERE.contains(&name.as_str()) {
+                errors.invalid(&at, name, "must be a standard resource type or fully qualified");
+            }
             errors.invalid(&at, name, "must be a standard resource for quota");
         }
         resources::amount(errors, &at, name, amount);
+    }
+}
+
+/// Whether a quota of a scope may count a resource.
+fn may_count(scope: &str, name: &str) -> bool {
+    match scope {
+        "BestEffort" => OF_PODS.contains(&name),
+        "VolumeAttributesClass" => {
+            name == "persistentvolumeclaims"
+                || name == "requests.storage"
+                || name == "count/persistentvolumeclaims"
+                || name.contains(".storageclass.storage.k8s.io/")
+        }
+        _ => OF_SCOPED_PODS.contains(&name) || name.contains("hugepages-") || name.contains('/'),
     }
 }
 
@@ -119,6 +153,12 @@ fn scopes(errors: &mut Errors, spec: &ResourceQuotaSpec) {
     let has = |scope: &str| spec.scopes.iter().any(|s| s == scope);
     for _ in spec.scopes.iter().filter(|s| !SCOPES.contains(&s.as_str())) {
         errors.invalid("spec.scopes", strings(&spec.scopes), "unsupported scope");
+    }
+    for scope in spec.scopes.iter().filter(|s| SCOPES.contains(&s.as_str())) {
+        for _ in spec.hard.keys().filter(|name| !may_count(scope, name)) {
+            let detail = "unsupported scope applied to resource";
+            errors.invalid("spec.scopes", strings(&spec.scopes), detail);
+        }
     }
     for (a, b) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
         if has(a) && has(b) {
@@ -129,6 +169,15 @@ fn scopes(errors: &mut Errors, spec: &ResourceQuotaSpec) {
     for requirement in spec.scope_selector.iter().flat_map(|s| &s.match_expressions) {
         if !SCOPES.contains(&requirement.scope_name.as_str()) {
             errors.invalid(format!("{path}.scopeName"), &requirement.scope_name, "unsupported scope");
+        }
+        let scope = requirement.scope_name.as_str();
+        for _ in spec.hard.keys().filter(|name| SCOPES.contains(&scope) && !may_count(scope, name)) {
+            let detail = "unsupported scope applied to resource";
+            errors.invalid(path, shown(&spec.scope_selector), detail);
+        }
+        if !["PriorityClass", "VolumeAttributesClass"].contains(&scope) && requirement.operator != "Exists" {
+            let detail = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+            errors.invalid(format!("{path}.operator"), &requirement.operator, detail);
         }
         match (requirement.operator.as_str(), requirement.values.is_empty()) {
             ("In" | "NotIn", true) => {

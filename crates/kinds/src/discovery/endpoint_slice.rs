@@ -116,11 +116,12 @@ fn validate_endpoint(errors: &mut Errors, endpoint: &Endpoint, kind: &str, path:
             continue;
         }
         let Some(ip) = addresses::address(errors, &one, address) else { continue };
-        if ip.is_ipv4() != (kind == "IPv4") {
+        if ["IPv4", "IPv6"].contains(&kind) && ip.is_ipv4() != (kind == "IPv4") {
             errors.invalid(&at, address, format!("must be an {kind} address"));
         }
         addresses::endpoint(errors, &one, address);
     }
+    hints(errors, endpoint, path);
     if let Some(node) = &endpoint.node_name {
         errors.format(&format!("{path}.nodeName"), node, names::dns_subdomain);
     }
@@ -128,6 +129,30 @@ fn validate_endpoint(errors: &mut Errors, endpoint: &Endpoint, kind: &str, path:
     errors.extend(metadata::labels(&endpoint.deprecated_topology, &topology));
     if let Some(hostname) = &endpoint.hostname {
         errors.format(&format!("{path}.hostname"), hostname, names::dns_label);
+    }
+}
+
+/// Zones and nodes that an endpoint is meant for: eight of each at most, each once.
+fn hints(errors: &mut Errors, endpoint: &Endpoint, path: &str) {
+    let Some(hints) = &endpoint.hints else { return };
+    let zones: Vec<&str> = hints.for_zones.iter().map(|z| z.name.as_str()).collect();
+    let nodes: Vec<&str> = hints.for_nodes.iter().map(|n| n.name.as_str()).collect();
+    for (name, list, check) in [
+        ("forZones", &zones, names::label_value as fn(&str) -> Vec<String>),
+        ("forNodes", &nodes, names::dns_subdomain),
+    ] {
+        let at = format!("{path}.hints.{name}");
+        if list.len() > 8 {
+            errors.extend([FieldError::too_many(&at, list.len(), 8)]);
+            continue;
+        }
+        for (i, one) in list.iter().enumerate() {
+            let at = format!("{at}[{i}].name");
+            if list[..i].contains(one) {
+                errors.duplicate(&at, *one);
+            }
+            errors.format(&at, one, check);
+        }
     }
 }
 

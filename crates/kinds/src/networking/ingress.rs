@@ -12,6 +12,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// Named the class before there was a field for it.
+const CLASS: &str = "kubernetes.io/ingress.class";
+
 /// Ingresses.
 pub struct IngressStrategy;
 
@@ -63,7 +66,47 @@ impl KindStrategy for IngressStrategy {
         if let Some(class) = &spec.ingress_class_name {
             errors.format("spec.ingressClassName", class, names::dns_subdomain);
         }
+        let annotated = ingress.metadata.annotations.get(CLASS);
+        if let (Some(told), Some(class)) = (annotated, &spec.ingress_class_name)
+            && told != class
+        {
+            let detail = "must match `ingressClassName` when both are specified";
+            errors.invalid(format!("annotations.{CLASS}"), told, detail);
+        }
         errors.into_vec()
+    }
+
+    /// The annotation counts at creation only.
+    fn validate_update(&self, new: &Ingress, _old: &Ingress) -> Vec<FieldError> {
+        let mut wrong = KindStrategy::validate(self, new);
+        wrong.retain(|error| !error.path.starts_with("annotations."));
+        wrong
+    }
+
+    fn validate_status_update(&self, new: &Ingress, _old: &Ingress) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        for (i, point) in new.status.load_balancer.ingress.iter().enumerate() {
+            let path = format!("status.loadBalancer.ingress[{i}]");
+            if !point.ip.is_empty() {
+                addresses::address(&mut errors, &format!("{path}.ip"), &point.ip);
+            }
+            if !point.hostname.is_empty() {
+                let at = format!("{path}.hostname");
+                errors.format(&at, &point.hostname, names::dns_subdomain);
+                if addresses::parse(&point.hostname).is_some() {
+                    errors.invalid(at, &point.hostname, "must be a DNS name, not an IP address");
+                }
+            }
+        }
+        errors.into_vec()
+    }
+
+    fn warnings(&self, ingress: &Ingress, old: Option<&Ingress>) -> Vec<String> {
+        let annotated = ingress.metadata.annotations.contains_key(CLASS);
+        if old.is_some() || !annotated || ingress.spec.ingress_class_name.is_some() {
+            return Vec::new();
+        }
+        vec![format!("annotation {CLASS:?} is deprecated, please use 'spec.ingressClassName' instead")]
     }
 
     fn row(&self, ingress: &Ingress, now: Timestamp) -> Vec<Value> {

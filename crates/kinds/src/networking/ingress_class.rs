@@ -3,6 +3,7 @@
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::metadata::IMMUTABLE;
+use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::networking::v1::IngressClass;
@@ -31,10 +32,16 @@ impl KindStrategy for IngressClassStrategy {
             errors.required("spec.controller", "");
         } else if controller.split_once('/').is_none_or(|(domain, path)| domain.is_empty() || path.is_empty())
         {
+            if controller.len() > 250 {
+                errors.too_long("spec.controller", 250);
+            }
             let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
             errors.invalid("spec.controller", controller, detail);
         }
         if let Some(p) = &class.spec.parameters {
+            if let Some(group) = &p.api_group {
+                errors.format("spec.parameters.apiGroup", group, names::dns_subdomain);
+            }
             for (name, value) in [("kind", &p.kind), ("name", &p.name)] {
                 if value.is_empty() {
                     errors.required(format!("spec.parameters.{name}"), "");

@@ -46,6 +46,11 @@ impl KindStrategy for NetworkPolicyStrategy {
         for (i, rule) in spec.egress.iter().enumerate() {
             rule_parts(&mut errors, &rule.ports, &rule.to, &format!("spec.egress[{i}]"), "to");
         }
+        if spec.policy_types.len() > 2 {
+            let told = crate::metadata::strings(&spec.policy_types);
+            errors.invalid("spec.policyTypes", told, "may not specify more than two policyTypes");
+            return errors.into_vec();
+        }
         for (i, kind) in spec.policy_types.iter().enumerate() {
             errors.supported(format!("spec.policyTypes[{i}]"), kind, &["Ingress", "Egress"]);
         }
@@ -122,6 +127,7 @@ fn validate_peer(errors: &mut Errors, peer: &NetworkPolicyPeer, path: &str) {
 fn validate_block(errors: &mut Errors, block: &IPBlock, path: &str) {
     if block.cidr.is_empty() {
         errors.required(format!("{path}.cidr"), "");
+        return;
     }
     addresses::range(errors, &format!("{path}.cidr"), &block.cidr);
     for (i, except) in block.except.iter().enumerate() {

@@ -2,8 +2,9 @@
 
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::amounts;
+use crate::core::pod::{resources, scheduling as pods, warnings};
 use crate::errors::Errors;
-use crate::metadata::IMMUTABLE;
+use crate::metadata::{IMMUTABLE, shown};
 use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
@@ -29,6 +30,19 @@ impl KindStrategy for RuntimeClassStrategy {
     fn validate(&self, class: &RuntimeClass) -> Vec<FieldError> {
         let mut errors = Errors::default();
         errors.format("handler", &class.handler, names::dns_label);
+        for (name, amount) in class.overhead.iter().flat_map(|o| &o.pod_fixed) {
+            let at = format!("overhead.podFixed[{name}]");
+            resources::container_resource(&mut errors, &at, name);
+            resources::amount(&mut errors, &at, name, amount);
+        }
+        if let Some(scheduling) = &class.scheduling {
+            errors.extend(crate::metadata::labels(&scheduling.node_selector, "scheduling.nodeSelector"));
+            let list = &scheduling.tolerations;
+            pods::tolerations(&mut errors, list, "scheduling.tolerations");
+            for (i, toleration) in list.iter().enumerate().filter(|(i, t)| list[..*i].contains(t)) {
+                errors.duplicate(format!("scheduling.tolerations[{i}]"), shown(toleration));
+            }
+        }
         errors.into_vec()
     }
 
@@ -38,6 +52,13 @@ impl KindStrategy for RuntimeClassStrategy {
             errors.invalid("handler", &new.handler, IMMUTABLE);
         }
         errors.into_vec()
+    }
+
+    fn warnings(&self, class: &RuntimeClass, _: Option<&RuntimeClass>) -> Vec<String> {
+        let keys = class.scheduling.iter().flat_map(|s| s.node_selector.keys());
+        keys.filter_map(|key| warnings::old_label(key))
+            .map(|text| format!("scheduling.nodeSelector: {text}"))
+            .collect()
     }
 
     fn row(&self, class: &RuntimeClass, now: Timestamp) -> Vec<Value> {

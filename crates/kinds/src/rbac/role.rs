@@ -35,7 +35,13 @@ impl KindStrategy for ClusterRoleStrategy {
                 errors.push(FieldError::required(path, detail));
             }
             for (i, selector) in aggregation.cluster_role_selectors.iter().enumerate() {
-                errors.extend(selectors::validate(selector, &format!("{path}[{i}]")));
+                let at = format!("{path}[{i}]");
+                let wrong = selectors::validate(selector, &at);
+                if !wrong.is_empty() {
+                    errors.extend(wrong);
+                    let shown = crate::metadata::shown(selector);
+                    errors.push(FieldError::invalid(at, shown, "invalid label selector."));
+                }
             }
         }
         errors

@@ -3,6 +3,7 @@
 mod device_class;
 mod resource_claim;
 mod resource_slice;
+mod slice_validate;
 
 pub use device_class::DeviceClassStrategy;
 pub use resource_claim::{ResourceClaimStrategy, ResourceClaimTemplateStrategy};

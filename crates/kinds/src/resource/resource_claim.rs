@@ -3,7 +3,7 @@
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::text;
 use crate::errors::Errors;
-use crate::metadata::{IMMUTABLE, shown};
+use crate::metadata::{self, IMMUTABLE, shown};
 use crate::names;
 use crate::reflection;
 use crate::rules::{Rules, StatusMetadata};
@@ -82,6 +82,9 @@ impl KindStrategy for ResourceClaimTemplateStrategy {
 
     fn validate(&self, template: &ResourceClaimTemplate) -> Vec<FieldError> {
         let mut errors = Errors::default();
+        let meta = &template.spec.metadata;
+        errors.extend(metadata::annotations(&meta.annotations, "spec.metadata.annotations"));
+        errors.extend(metadata::labels(&meta.labels, "spec.metadata.labels"));
         validate_spec(&mut errors, &template.spec.spec, "spec.spec.devices");
         errors.into_vec()
     }

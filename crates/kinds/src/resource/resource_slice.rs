@@ -1,9 +1,12 @@
 //! ResourceSlices.
 
+use super::slice_validate;
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::resource::v1::ResourceSlice;
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -17,6 +20,19 @@ impl KindStrategy for ResourceSliceStrategy {
     const COLUMNS: &'static [Column] =
         &[NAME, Column::text("Node"), Column::text("Driver"), Column::text("Pool"), AGE];
     const FIELD_LABELS: &'static [&'static str] = &["spec.driver", "spec.nodeName"];
+
+    fn validate(&self, slice: &ResourceSlice) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        slice_validate::spec(&mut errors, &slice.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &ResourceSlice, old: &ResourceSlice) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        slice_validate::spec(&mut errors, &new.spec);
+        slice_validate::update(&mut errors, &new.spec, &old.spec);
+        errors.into_vec()
+    }
 
     fn row(&self, slice: &ResourceSlice, now: Timestamp) -> Vec<Value> {
         row![

@@ -1,10 +1,16 @@
 //! CSIDrivers, CSINodes, CSIStorageCapacities and VolumeAttachments.
 
+use super::csi_driver;
 use crate::columns::{self, AGE, Column, NAME, or_none, row};
+use crate::errors::Errors;
+use crate::metadata::{IMMUTABLE, shown};
+use crate::names;
 use crate::reflection;
 use crate::rules::{Rules, StatusMetadata};
+use crate::selectors;
 use crate::strategy::KindStrategy;
 use corten_api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment};
+use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -46,6 +52,23 @@ impl KindStrategy for CSIDriverStrategy {
         }
     }
 
+    fn validate(&self, driver: &CSIDriver) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        // Also a name that fits elsewhere is too long for a driver.
+        if driver.metadata.name.len() > 63 {
+            errors.too_long("metadata.name", 63);
+        }
+        csi_driver::driver(&mut errors, &driver.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &CSIDriver, old: &CSIDriver) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        csi_driver::driver(&mut errors, &new.spec);
+        csi_driver::driver_update(&mut errors, &new.spec, &old.spec);
+        errors.into_vec()
+    }
+
     fn row(&self, driver: &CSIDriver, now: Timestamp) -> Vec<Value> {
         let spec = &driver.spec;
         let audiences: Vec<&str> = spec.token_requests.iter().map(|t| t.audience.as_str()).collect();
@@ -70,6 +93,19 @@ impl KindStrategy for CSINodeStrategy {
     const RULES: Rules = RULES;
     const COLUMNS: &'static [Column] = &[NAME, Column::number("Drivers"), AGE];
 
+    fn validate(&self, node: &CSINode) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        csi_driver::node(&mut errors, &node.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &CSINode, old: &CSINode) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        csi_driver::node(&mut errors, &new.spec);
+        csi_driver::node_update(&mut errors, &new.spec, &old.spec);
+        errors.into_vec()
+    }
+
     fn row(&self, node: &CSINode, now: Timestamp) -> Vec<Value> {
         row![
             node.metadata.name.as_str(),
@@ -86,6 +122,34 @@ impl KindStrategy for CSIStorageCapacityStrategy {
     type Kind = CSIStorageCapacity;
     const RULES: Rules = RULES;
     const COLUMNS: &'static [Column] = &[NAME, Column::text("StorageClassName"), Column::text("Capacity")];
+
+    fn validate(&self, capacity: &CSIStorageCapacity) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        if let Some(selector) = &capacity.node_topology {
+            errors.extend(selectors::validate(selector, "nodeTopology"));
+        }
+        errors.format("storageClassName", &capacity.storage_class_name, names::dns_subdomain);
+        for (name, amount) in
+            [("capacity", &capacity.capacity), ("maximumVolumeSize", &capacity.maximum_volume_size)]
+        {
+            if let Some(amount) = amount.filter(|a| a.is_negative()) {
+                errors.invalid(name, amount.to_string(), crate::metadata::NOT_NEGATIVE);
+            }
+        }
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &CSIStorageCapacity, old: &CSIStorageCapacity) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.extend(KindStrategy::validate(self, new));
+        if !reflection::equal(&new.node_topology, &old.node_topology) {
+            errors.invalid("nodeTopology", shown(&new.node_topology), IMMUTABLE);
+        }
+        if new.storage_class_name != old.storage_class_name {
+            errors.invalid("storageClassName", &new.storage_class_name, IMMUTABLE);
+        }
+        errors.into_vec()
+    }
 
     fn row(&self, capacity: &CSIStorageCapacity, _now: Timestamp) -> Vec<Value> {
         row![
@@ -110,6 +174,21 @@ impl KindStrategy for VolumeAttachmentStrategy {
         Column { type_: "boolean", ..Column::text("Attached") },
         AGE,
     ];
+
+    fn validate(&self, attachment: &VolumeAttachment) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        csi_driver::attachment(&mut errors, &attachment.spec);
+        errors.into_vec()
+    }
+
+    fn validate_update(&self, new: &VolumeAttachment, old: &VolumeAttachment) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        errors.extend(KindStrategy::validate(self, new));
+        if !reflection::equal(&new.spec, &old.spec) {
+            errors.invalid("spec", shown(&new.spec), IMMUTABLE);
+        }
+        errors.into_vec()
+    }
 
     fn row(&self, attachment: &VolumeAttachment, now: Timestamp) -> Vec<Value> {
         row![

@@ -1,6 +1,7 @@
 //! The group `storage.k8s.io`.
 
 mod csi;
+pub(crate) mod csi_driver;
 mod storage_class;
 
 pub use csi::{CSIDriverStrategy, CSINodeStrategy, CSIStorageCapacityStrategy, VolumeAttachmentStrategy};

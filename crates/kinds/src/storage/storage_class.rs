@@ -1,13 +1,15 @@
 //! StorageClasses and VolumeAttributesClasses.
 
 use crate::columns::{self, AGE, Column, NAME, row};
-use crate::metadata::immutable;
+use crate::metadata::{immutable, invalid_each};
+use crate::names;
 use crate::reflection;
 use crate::strategy::KindStrategy;
 use corten_api::storage::v1::{StorageClass, VolumeAttributesClass};
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// StorageClasses.
 pub struct StorageClassStrategy;
@@ -36,6 +38,36 @@ impl KindStrategy for StorageClassStrategy {
         let mut errors = Vec::new();
         if class.provisioner.is_empty() {
             errors.push(FieldError::required("provisioner", ""));
+        } else {
+            let lower = class.provisioner.to_lowercase();
+            errors.extend(invalid_each("provisioner", &class.provisioner, names::qualified_name(&lower)));
+        }
+        if class.parameters.len() > 512 {
+            errors.push(FieldError::too_long("parameters", 512));
+        }
+        for key in class.parameters.keys().filter(|k| k.is_empty()) {
+            errors.push(FieldError::invalid("parameters", key, "field can not be empty."));
+        }
+        if class.parameters.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>() > 256 << 10 {
+            errors.push(FieldError::too_long("parameters", 256 << 10));
+        }
+        for (i, term) in class.allowed_topologies.iter().enumerate() {
+            let mut keys = BTreeSet::new();
+            for (j, requirement) in term.match_label_expressions.iter().enumerate() {
+                let at = format!("allowedTopologies[{i}].matchLabelExpressions[{j}]");
+                if requirement.values.is_empty() {
+                    errors.push(FieldError::required(format!("{at}.values"), ""));
+                }
+                let mut values = BTreeSet::new();
+                for (v, value) in requirement.values.iter().enumerate().filter(|(_, v)| !values.insert(*v)) {
+                    errors.push(FieldError::duplicate(format!("{at}.values[{v}]"), value));
+                }
+                let key = format!("{at}.key");
+                errors.extend(invalid_each(&key, &requirement.key, names::qualified_name(&requirement.key)));
+                if !keys.insert(&requirement.key) {
+                    errors.push(FieldError::duplicate(key, &requirement.key));
+                }
+            }
         }
         if let Some(policy) = class.reclaim_policy.as_deref().filter(|p| !["Delete", "Retain"].contains(p)) {
             errors.push(FieldError::not_supported("reclaimPolicy", policy, &["Delete", "Retain"]));

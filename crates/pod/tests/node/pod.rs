@@ -215,7 +215,9 @@ impl Pod {
         for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
             let mut fields = line.splitn(4, ' ');
             let tag = fields.nth(2).unwrap();
-            all.push_str(fields.next().unwrap_or_default());
+            let text = fields.next().unwrap_or_default();
+            // A terminal ends lines with both.
+            all.push_str(text.strip_suffix('\r').unwrap_or(text));
             if tag == "F" {
                 all.push('\n');
             }

@@ -6,6 +6,7 @@ mod manifests;
 mod namespaces;
 mod nodes;
 mod objects;
+mod quotas;
 mod services;
 mod watchers;
 mod workloads;

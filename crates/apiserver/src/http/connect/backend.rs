@@ -40,6 +40,11 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// A connection to who is called `authority`.
+    pub fn new(io: Box<dyn Stream>, authority: String) -> Self {
+        Backend { io, authority }
+    }
+
     /// `host:port`.
     pub fn authority(&self) -> &str {
         &self.authority
@@ -106,7 +111,7 @@ fn unreachable(address: &Address, why: impl std::fmt::Display) -> ApiError {
 }
 
 /// Headers that go on to a backend: none that prove who the caller is or that concern this connection alone.
-fn onward(headers: &HeaderMap, authority: &str, upgrade: bool) -> HeaderMap {
+pub fn onward(headers: &HeaderMap, authority: &str, upgrade: bool) -> HeaderMap {
     let mut out = HeaderMap::new();
     for (name, value) in headers {
         let private = [AUTHORIZATION, PROXY_AUTHORIZATION, PROXY_AUTHENTICATE, HOST].contains(name)
@@ -190,7 +195,8 @@ pub fn through(response: http::Response<Incoming>) -> Response {
     response.map(|body| body.map_err(BodyError::from).boxed_unsync())
 }
 
-fn remove_hops(headers: &mut HeaderMap) {
+/// Takes away what concerns one connection alone.
+pub fn remove_hops(headers: &mut HeaderMap) {
     for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, HeaderName::from_static("keep-alive")] {
         headers.remove(name);
     }

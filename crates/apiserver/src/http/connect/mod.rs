@@ -5,6 +5,7 @@ mod backend;
 mod fetch;
 mod kubelet;
 mod log;
+mod options;
 mod proxy;
 mod trust;
 
@@ -19,6 +20,12 @@ use super::chain::Exchange;
 use super::response::Response;
 use crate::registry::GetOptions;
 pub use backend::KubeletTls;
+pub use trust::verifier as any_server;
+
+/// Passing requests on.
+pub mod forwarding {
+    pub use super::backend::{Backend, onward, remove_hops, upgrade};
+}
 
 /// A refused upgrade as a status.
 pub fn refusal(error: UpgradeError) -> ApiError {
@@ -30,6 +37,10 @@ pub fn refusal(error: UpgradeError) -> ApiError {
 pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     if exchange.query.get("dryRun").is_some() {
         return Err(ApiError::bad_request("dryRun is not supported"));
+    }
+    if target.subresource != "log" {
+        let options = options::of(&target, &exchange.query, &exchange.info.rest);
+        exchange.api.registry.admit_connection(&exchange.context, &target, &options).await?;
     }
     match target.subresource {
         "log" => log::answer(exchange, target).await,

@@ -8,12 +8,17 @@ use std::sync::Arc;
 
 /// A client that takes any server's certificate, if the server has its key.
 pub fn anyone(provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
-    let verifier = Arc::new(Anyone(Arc::clone(&provider)));
+    let verifier = verifier(Arc::clone(&provider));
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
+}
+
+/// Takes any server's certificate, if the server has its key.
+pub fn verifier(provider: Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Anyone(provider))
 }
 
 #[derive(Debug)]

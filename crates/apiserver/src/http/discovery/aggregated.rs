@@ -14,26 +14,31 @@ use super::resources::{Group, Resource, Version};
 use crate::http::formats;
 use crate::http::negotiate::{Accepted, Format};
 
-/// The core group (`/api`), or all others (`/apis`), in version `v2` or `v2beta1`.
-pub fn document(groups: &[Group], core: bool, version: &str, accepted: Accepted) -> ApiResult<Bytes> {
-    let groups = groups.iter().filter(|g| g.name.is_empty() == core).map(group);
+/// The document of these groups, in version `v2` or `v2beta1`.
+pub fn document(groups: Vec<APIGroupDiscovery>, version: &str, accepted: Accepted) -> ApiResult<Bytes> {
     let what = TypeMeta {
         api_version: format!("apidiscovery.k8s.io/{version}").into(),
         kind: "APIGroupDiscoveryList".into(),
     };
     let meta = ListMeta::default();
     if accepted.format == Format::Protobuf {
-        let items: Vec<Vec<u8>> = groups.map(|g| protobuf::encode_message(&g)).collect();
+        let items: Vec<Vec<u8>> = groups.iter().map(|g| protobuf::encode_message(g)).collect();
         return Ok(list::encode_protobuf(&what, &meta, items).into());
     }
     let items: Vec<Vec<u8>> = groups
+        .iter()
         .map(|g| {
             let mut out = Vec::new();
-            json::encode_value(&mut out, View::Struct(&g));
+            json::encode_value(&mut out, View::Struct(g));
             out
         })
         .collect();
     formats::from_json(list::encode_json(&what, &meta, None, items).into(), accepted)
+}
+
+/// The core group, or all others.
+pub fn groups(groups: &[Group], core: bool) -> Vec<APIGroupDiscovery> {
+    groups.iter().filter(|g| g.name.is_empty() == core).map(group).collect()
 }
 
 fn group(group: &Group) -> APIGroupDiscovery {

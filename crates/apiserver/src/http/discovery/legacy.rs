@@ -60,7 +60,7 @@ pub fn resources(group: &str, version: &Version) -> APIResourceList {
             verbs: Items(texts(&resource.verbs)),
             short_names: texts(kind.short_names),
             categories: texts(kind.categories),
-            storage_version_hash: storage_version_hash(kind),
+            storage_version_hash: storage_version_hash(resource.stored),
             ..APIResource::default()
         });
         for sub in &resource.subresources {

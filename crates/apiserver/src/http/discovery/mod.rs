@@ -15,28 +15,48 @@ use super::chain::Exchange;
 use super::formats;
 use super::negotiate::{self, Form, Format, Offer};
 use super::response::{self, Response};
+use crate::aggregation::{merge_groups, merge_older};
 
 /// Answers a discovery path; `None` when it is none.
 pub fn answer(exchange: &Exchange, path: &str) -> ApiResult<Option<Response>> {
-    let groups = resources::groups(&exchange.api.registry.kinds());
+    let remotes = exchange.api.aggregation.remotes();
+    let mut groups = resources::of(&exchange.api.registry);
+    if !remotes.is_empty() {
+        for group in &mut groups {
+            group.versions.retain(|v| exchange.api.aggregation.remote(group.name, v.name).is_none());
+        }
+        groups.retain(|group| !group.versions.is_empty());
+    }
     let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::Discovery)?;
     if let ("/api" | "/apis", Form::Discovery(version)) = (path, accepted.form) {
-        let body = aggregated::document(&groups, path == "/api", version, accepted)?;
+        let core = path == "/api";
+        let mut items = aggregated::groups(&groups, core);
+        merge_groups(&mut items, &remotes, core);
+        let body = aggregated::document(items, version, accepted)?;
         return Ok(Some(tagged(exchange, accepted.format, version, body)));
     }
     let host = exchange.headers().get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let host = exchange.request.uri().authority().map_or(host, |a| a.as_str());
     let document = match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
         ["api"] => formats::structure(&legacy::versions(host), accepted)?,
-        ["apis"] => formats::structure(&legacy::groups(&groups), accepted)?,
+        ["apis"] => {
+            let mut list = legacy::groups(&groups);
+            merge_older(&mut list.groups, &remotes);
+            formats::structure(&list, accepted)?
+        }
         ["api", version] => match resources::find(&groups, "", version) {
             Some(found) => formats::structure(&legacy::resources("", found), accepted)?,
             None => return Ok(None),
         },
-        ["apis", group] if !group.is_empty() => match groups.iter().find(|g| g.name == *group) {
-            Some(found) => formats::structure(&legacy::group(found), accepted)?,
-            None => return Ok(None),
-        },
+        ["apis", group] if !group.is_empty() => {
+            let own = groups.iter().filter(|g| g.name == *group);
+            let mut found: Vec<_> = own.map(legacy::group).collect();
+            merge_older(&mut found, &remotes);
+            match found.iter().find(|g| g.name == *group) {
+                Some(found) => formats::structure(found, accepted)?,
+                None => return Ok(None),
+            }
+        }
         ["apis", group, version] if !group.is_empty() => match resources::find(&groups, group, version) {
             Some(found) => formats::structure(&legacy::resources(group, found), accepted)?,
             None => return Ok(None),

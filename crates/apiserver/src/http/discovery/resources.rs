@@ -3,7 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use corten_api::KindInfo;
+use corten_custom::priority;
 use sha2::{Digest, Sha256};
+
+use crate::Registry;
 
 /// Groups in upstream's order of priority; others come behind, by name.
 const ORDER: &[&str] = &[
@@ -53,6 +56,8 @@ pub struct Resource {
     pub kind: &'static KindInfo,
     pub verbs: Vec<&'static str>,
     pub subresources: Vec<Subresource>,
+    /// The kind that is stored, which may be of another version.
+    pub stored: &'static KindInfo,
 }
 
 /// A part of a resource with a path of its own.
@@ -83,14 +88,26 @@ pub fn groups(kinds: &[&'static KindInfo]) -> Vec<Group> {
         group.versions[at].resources.push(resource(kind));
     }
     for group in &mut groups {
-        // Stable versions only so far: the higher number is preferred.
-        group.versions.sort_by(|a, b| b.name.cmp(a.name));
+        group.versions.sort_by_cached_key(|v| std::cmp::Reverse(priority(v.name)));
         for version in &mut group.versions {
             version.resources.sort_by_key(|r| r.kind.plural);
         }
     }
     let place = |g: &Group| ORDER.iter().position(|name| *name == g.name).unwrap_or(ORDER.len());
     groups.sort_by(|a, b| place(a).cmp(&place(b)).then(a.name.cmp(b.name)));
+    groups
+}
+
+/// The same with what only the registry knows of custom kinds: those on their way out take nothing new.
+pub fn of(registry: &Registry) -> Vec<Group> {
+    let mut groups = groups(&registry.kinds());
+    let versions = groups.iter_mut().flat_map(|g| &mut g.versions);
+    for resource in versions.flat_map(|v| &mut v.resources).filter(|r| r.kind.custom) {
+        resource.stored = registry.custom.stored(resource.kind).unwrap_or(resource.kind);
+        if registry.custom.is_terminating(resource.kind) {
+            resource.verbs = vec!["delete", "deletecollection", "get", "list", "watch"];
+        }
+    }
     groups
 }
 
@@ -110,7 +127,7 @@ fn resource(kind: &'static KindInfo) -> Resource {
     let mut subresources: Vec<Subresource> =
         kind.subresources.iter().map(|name| subresource(kind, name)).collect();
     subresources.sort_by_key(|s| s.name);
-    Resource { kind, verbs, subresources }
+    Resource { kind, verbs, subresources, stored: kind }
 }
 
 fn subresource(parent: &'static KindInfo, name: &'static str) -> Subresource {

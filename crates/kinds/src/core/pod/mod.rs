@@ -1,25 +1,28 @@
 //! Pods.
 
+mod annotations;
 mod columns;
 mod containers;
 pub(crate) mod defaults;
 mod env;
+mod legacy_volumes;
+mod os;
 pub(crate) mod probes;
 mod qos;
 mod resize;
 pub(crate) mod resources;
 pub(crate) mod scheduling;
 mod security;
+mod status;
 mod update;
 pub(crate) mod validate;
 pub(crate) mod volumes;
+pub(crate) mod warnings;
 
 pub use qos::qos_class;
 
-use crate::addresses;
 use crate::columns::Column;
 use crate::core::CORE;
-use crate::errors::Errors;
 use crate::names;
 use crate::reflection;
 use crate::rules::Rules;
@@ -105,7 +108,7 @@ impl KindStrategy for PodStrategy {
     }
 
     fn validate_status_update(&self, new: &Pod, old: &Pod) -> Vec<FieldError> {
-        status(&new.status, &old.status)
+        status::validate(new, old)
     }
 
     fn validate_subresource_update(&self, subresource: &str, new: &Pod, old: &Pod) -> Vec<FieldError> {
@@ -117,14 +120,16 @@ impl KindStrategy for PodStrategy {
     }
 
     fn warnings(&self, pod: &Pod, old: Option<&Pod>) -> Vec<String> {
+        let mut told = Vec::new();
         let wrong = names::dns_label(&pod.metadata.name);
-        if old.is_some() || wrong.is_empty() {
-            return Vec::new();
+        if old.is_none() && !wrong.is_empty() {
+            let list = wrong.join(" ");
+            told.push(format!(
+                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [{list}]"
+            ));
         }
-        let list = wrong.join(" ");
-        vec![format!(
-            "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [{list}]"
-        )]
+        told.extend(warnings::of_pod(&pod.spec, &pod.metadata, ""));
+        told
     }
 
     fn row(&self, pod: &Pod, now: Timestamp) -> Vec<Value> {
@@ -155,24 +160,6 @@ impl KindStrategy for PodStrategy {
         let period = asked.or(pod.spec.termination_grace_period_seconds).unwrap_or(0);
         Some(if period < 0 { 1 } else { period })
     }
-}
-
-/// The class of a pod never changes; addresses must be readable.
-fn status(new: &PodStatus, old: &PodStatus) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    if !old.qos_class.is_empty() && new.qos_class != old.qos_class {
-        errors.invalid("status.qosClass", &new.qos_class, crate::metadata::IMMUTABLE);
-    }
-    if !new.nominated_node_name.is_empty() {
-        errors.format("status.nominatedNodeName", &new.nominated_node_name, names::dns_subdomain);
-    }
-    for (i, ip) in new.pod_ips.iter().enumerate() {
-        addresses::address(&mut errors, &format!("status.podIPs[{i}].ip"), &ip.ip);
-    }
-    for (i, ip) in new.host_ips.iter().enumerate() {
-        addresses::address(&mut errors, &format!("status.hostIPs[{i}].ip"), &ip.ip);
-    }
-    errors.into_vec()
 }
 
 fn count_generation(new: &mut Pod, old: &Pod) {

@@ -30,7 +30,7 @@ fn is_native(name: &str) -> bool {
     !name.contains('/') || name.contains("kubernetes.io/")
 }
 
-fn is_extended(name: &str) -> bool {
+pub(crate) fn is_extended(name: &str) -> bool {
     !is_native(name)
         && !name.starts_with("requests.")
         && names::qualified_name(&format!("requests.{name}")).is_empty()
@@ -94,6 +94,15 @@ pub(super) fn of_pod(errors: &mut Errors, spec: &PodSpec, path: &str) {
             if let Some(limit) = limit {
                 let detail = format!("must be less than or equal to {name} limit of {limit}");
                 errors.invalid(format!("{path}.requests"), quantity.to_string(), detail);
+            }
+        }
+    }
+    for (i, c) in spec.containers.iter().enumerate() {
+        for (name, limit) in &c.resources.limits {
+            if let Some(most) = whole.limits.get(name).filter(|most| limit > *most) {
+                let at = format!("{path}.containers[{i}][{name}].limits");
+                let detail = format!("must be less than or equal to pod limits of {most}");
+                errors.invalid(at, limit.to_string(), detail);
             }
         }
     }

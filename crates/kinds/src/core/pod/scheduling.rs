@@ -167,8 +167,20 @@ fn label_keys(errors: &mut Errors, keys: &[String], selector: Option<&LabelSelec
     }
 }
 
+/// A key whose value the pod gives stands in the selector once at most: as the requirement made of it.
+fn keys_elsewhere(errors: &mut Errors, keys: &[String], selector: Option<&LabelSelector>, path: &str) {
+    let Some(selector) = selector else { return };
+    for (i, key) in keys.iter().enumerate() {
+        let in_expressions = selector.match_expressions.iter().filter(|e| e.key == *key).count();
+        if in_expressions + usize::from(selector.match_labels.contains_key(key)) > 1 {
+            let detail = "exists in both matchLabelKeys and labelSelector";
+            errors.invalid(format!("{path}[{i}]"), key, detail);
+        }
+    }
+}
+
 /// The tolerations of a pod.
-pub(super) fn tolerations(errors: &mut Errors, list: &[Toleration], path: &str) {
+pub(crate) fn tolerations(errors: &mut Errors, list: &[Toleration], path: &str) {
     for (i, toleration) in list.iter().enumerate() {
         let at = |field: &str| format!("{path}[{i}].{field}");
         let (key, operator) = (toleration.key.as_str(), toleration.operator.as_str());
@@ -241,6 +253,7 @@ pub(super) fn spreading(errors: &mut Errors, list: &[TopologySpreadConstraint], 
         }
         let selector = constraint.label_selector.as_deref();
         label_keys(errors, &constraint.match_label_keys, selector, &at("matchLabelKeys"));
+        keys_elsewhere(errors, &constraint.match_label_keys, selector, &at("matchLabelKeys"));
         if let Some(selector) = selector {
             errors.extend(selectors::validate(selector, &at("labelSelector")));
         }

@@ -1,6 +1,6 @@
 //! What an update of a pod may change.
 
-use super::{scheduling, validate};
+use super::{annotations, scheduling, validate};
 use crate::errors::Errors;
 use crate::names;
 use crate::reflection;
@@ -17,6 +17,7 @@ pub(super) fn update(new: &Pod, old: &Pod) -> Vec<FieldError> {
     let mut errors = Errors::default();
     validate::spec(&mut errors, &new.spec, &new.metadata.name, true, "spec");
     validate::service_account_tokens(&mut errors, new);
+    annotations::update(&mut errors, new, old);
     for (name, has, had) in [
         ("containers", &new.spec.containers, &old.spec.containers),
         ("initContainers", &new.spec.init_containers, &old.spec.init_containers),

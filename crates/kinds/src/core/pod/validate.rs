@@ -2,7 +2,7 @@
 //! `apis/core/validation`).
 
 use super::containers::{self, Surroundings};
-use super::{resources, scheduling, security, volumes};
+use super::{annotations, os, resources, scheduling, security, volumes};
 use crate::addresses;
 use crate::errors::Errors;
 use crate::metadata;
@@ -15,6 +15,13 @@ pub(super) fn create(pod: &Pod) -> Vec<FieldError> {
     let mut errors = Errors::default();
     spec(&mut errors, &pod.spec, &pod.metadata.name, true, "spec");
     service_account_tokens(&mut errors, pod);
+    annotations::create(&mut errors, pod);
+    for (at, c) in os::containers(&pod.spec, "spec") {
+        if c.image.trim() != c.image {
+            let detail = "must not have leading or trailing whitespace";
+            errors.invalid(format!("{at}.image"), &c.image, detail);
+        }
+    }
     if !pod.spec.ephemeral_containers.is_empty() {
         errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
     }
@@ -84,6 +91,7 @@ pub(super) fn spec(errors: &mut Errors, spec: &PodSpec, pod: &str, is_pod: bool,
     scheduling::gates(errors, gates, &at("schedulingGates"));
     scheduling::spreading(errors, &spec.topology_spread_constraints, &at("topologySpreadConstraints"));
     host_users(errors, spec, path);
+    os::validate(errors, spec, path);
     plain_fields(errors, spec, path);
     scheduling::tolerations(errors, &spec.tolerations, &at("tolerations"));
 }
@@ -149,10 +157,18 @@ fn resource_claims(errors: &mut Errors, spec: &PodSpec, path: &str) {
             (Some(_), Some(_)) => {
                 let detail =
                     "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
-                errors.invalid(at, metadata::shown(claim), detail);
+                errors.invalid(&at, metadata::shown(claim), detail);
             }
-            (None, None) => errors.invalid(at, metadata::shown(claim), detail),
+            (None, None) => errors.invalid(&at, metadata::shown(claim), detail),
             _ => {}
+        }
+        for (name, value) in [
+            ("resourceClaimName", &claim.resource_claim_name),
+            ("resourceClaimTemplateName", &claim.resource_claim_template_name),
+        ] {
+            if let Some(value) = value {
+                errors.format(&format!("{at}.{name}"), value, names::dns_subdomain);
+            }
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Validation of volumes and of where containers mount them.
 
-use super::env;
+use super::{env, legacy_volumes as legacy};
 use crate::errors::Errors;
 use crate::metadata;
 use crate::names;
 use corten_api::core::v1::{
-    Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, PersistentVolumeClaimTemplate,
-    ProjectedVolumeSource, Volume, VolumeMount, VolumeProjection, VolumeSource,
+    Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, NFSVolumeSource,
+    PersistentVolumeClaimTemplate, ProjectedVolumeSource, Volume, VolumeMount, VolumeProjection,
+    VolumeSource,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,11 +136,8 @@ fn one_source(errors: &mut Errors, source: &VolumeSource, kind: &str, path: &str
             required(errors, at("claimName"), name);
         }
         "nfs" => {
-            let Some(nfs) = &source.nfs else { return };
-            required(errors, at("server"), &nfs.server);
-            required(errors, at("path"), &nfs.path);
-            if !nfs.path.starts_with('/') {
-                errors.invalid(at("path"), &nfs.path, "must be an absolute path");
+            if let Some(source) = &source.nfs {
+                nfs(errors, source, &format!("{path}.nfs"));
             }
         }
         "hostPath" => {
@@ -175,11 +173,20 @@ fn one_source(errors: &mut Errors, source: &VolumeSource, kind: &str, path: &str
             required(errors, at("reference"), &image.reference);
             errors.one_of(at("pullPolicy"), &image.pull_policy, &["Always", "IfNotPresent", "Never"]);
         }
-        _ => {}
+        _ => legacy::source(errors, source, kind, path),
     }
 }
 
-fn required(errors: &mut Errors, path: String, value: &str) {
+/// A share of an NFS server, also of a PersistentVolume.
+pub(crate) fn nfs(errors: &mut Errors, nfs: &NFSVolumeSource, path: &str) {
+    required(errors, format!("{path}.server"), &nfs.server);
+    required(errors, format!("{path}.path"), &nfs.path);
+    if !nfs.path.starts_with('/') {
+        errors.invalid(format!("{path}.path"), &nfs.path, "must be an absolute path");
+    }
+}
+
+pub(super) fn required(errors: &mut Errors, path: String, value: &str) {
     if value.is_empty() {
         errors.required(path, "");
     }

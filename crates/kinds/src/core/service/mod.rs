@@ -3,6 +3,7 @@
 
 mod update;
 mod validate;
+mod warnings;
 
 use super::CORE;
 use super::pod::defaults::text;
@@ -68,6 +69,10 @@ impl KindStrategy for ServiceStrategy {
 
     fn validate_status_update(&self, new: &Service, _old: &Service) -> Vec<FieldError> {
         validate::status(new)
+    }
+
+    fn warnings(&self, service: &Service, _: Option<&Service>) -> Vec<String> {
+        warnings::of(service)
     }
 
     fn row(&self, service: &Service, now: Timestamp) -> Vec<Value> {

@@ -44,7 +44,7 @@ pub(super) fn status(new: &Service) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let ingress = &new.status.load_balancer.ingress;
     if new.spec.type_ != "LoadBalancer" && !ingress.is_empty() {
-        let detail = "may only be used when `spec.type` is \"LoadBalancer\"";
+        let detail = "may only be used when `spec.type` is 'LoadBalancer'";
         errors.forbidden("status.loadBalancer.ingress", detail);
         return errors.into_vec();
     }

@@ -1,60 +1,10 @@
-//! What the specs need in a container and busybox has not: a UDP server and client, a server of gRPC's health
-//! protocol, and what a setuid program sees. `run` compiles it statically; a ConfigMap brings it into containers.
+//! A server of gRPC's health protocol.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::ExitCode;
-use std::time::Duration;
-
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let done = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["udp", port] => answer(port),
-        ["ask", address] => ask(address),
-        ["grpc", port] => health(port),
-        ["euid"] => euid(),
-        _ => Err(std::io::Error::other("name one of: udp PORT, ask ADDRESS:PORT, grpc PORT, euid")),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {e}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Answers every datagram with the host's name.
-fn answer(port: &str) -> std::io::Result<()> {
-    let name = std::fs::read("/proc/sys/kernel/hostname")?;
-    let socket = UdpSocket::bind(format!("0.0.0.0:{port}"))?;
-    let mut message = [0; 1500];
-    loop {
-        let (_, sender) = socket.recv_from(&mut message)?;
-        socket.send_to(&name, sender)?;
-    }
-}
-
-/// Sends a datagram and prints the answer.
-fn ask(address: &str) -> std::io::Result<()> {
-    let socket = UdpSocket::bind("0.0.0.0:0")?;
-    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
-    socket.send_to(b"hostName", address)?;
-    let mut message = [0; 1500];
-    let length = socket.recv(&mut message)?;
-    std::io::stdout().write_all(&message[..length])
-}
-
-/// Prints the effective user id.
-fn euid() -> std::io::Result<()> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
-    println!("Effective uid: {}", ids.split_whitespace().nth(1).unwrap_or("unknown"));
-    Ok(())
-}
+use std::net::{TcpListener, TcpStream};
 
 /// Answers every health check with SERVING.
-fn health(port: &str) -> std::io::Result<()> {
+pub fn health(port: &str) -> std::io::Result<()> {
     let listener = TcpListener::bind(format!("0.0.0.0:{port}"))?;
     for connection in listener.incoming() {
         let connection = connection?;

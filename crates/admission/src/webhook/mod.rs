@@ -1,0 +1,34 @@
+//! MutatingAdmissionWebhook and ValidatingAdmissionWebhook: what others, outside of this process, say about a
+//! write. Which webhooks are asked is [`matching`], what they are told and may answer is [`review`], who is
+//! asked when is [`mutating`] and [`validating`]; the asking itself is the server's ([`crate::Server`]).
+
+mod call;
+mod hook;
+mod matching;
+mod mutating;
+mod review;
+pub(crate) mod rules;
+mod validating;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use mutating::MutatingWebhooks;
+pub(crate) use validating::ValidatingWebhooks;
+
+use crate::check::Context;
+
+/// Kinds that nobody outside may keep from being written, or nothing could be put right again.
+const EXEMPT: [&str; 6] = [
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+];
+
+/// Whether the write is of a kind that is never shown to webhooks.
+fn is_exempt(context: &Context<'_>) -> bool {
+    context.kind.group == "admissionregistration.k8s.io" && EXEMPT.contains(&context.kind.kind)
+}

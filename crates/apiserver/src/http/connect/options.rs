@@ -1,0 +1,84 @@
+//! What a connection asks for, as the object that admission sees: `PodExecOptions` and the like.
+
+use corten_client::Target;
+use serde_json::{Value, json};
+
+use crate::http::query::Query;
+
+/// The options of the connection that a target and a query mean; `rest` is the path behind a `proxy`.
+pub fn of(target: &Target, query: &Query, rest: &str) -> Value {
+    let kind = match (target.kind.plural, target.subresource) {
+        ("pods", "exec") => "PodExecOptions",
+        ("pods", "attach") => "PodAttachOptions",
+        ("pods", "portforward") => "PodPortForwardOptions",
+        ("pods", _) => "PodProxyOptions",
+        ("services", _) => "ServiceProxyOptions",
+        _ => "NodeProxyOptions",
+    };
+    let mut options = json!({ "kind": kind, "apiVersion": "v1" });
+    match target.subresource {
+        "exec" | "attach" => {
+            for flag in ["stdin", "stdout", "stderr", "tty"] {
+                if query.flag(flag) {
+                    options[flag] = json!(true);
+                }
+            }
+            if let Some(container) = query.get("container").filter(|c| !c.is_empty()) {
+                options["container"] = json!(container);
+            }
+            if target.subresource == "exec" {
+                options["command"] = query.all("command").collect();
+            }
+        }
+        "portforward" => {
+            let ports = query.all("ports").flat_map(|list| list.split(','));
+            let ports: Vec<i32> = ports.filter_map(|port| port.parse().ok()).collect();
+            if !ports.is_empty() {
+                options["ports"] = json!(ports);
+            }
+        }
+        _ if !rest.is_empty() => options["path"] = json!(format!("/{rest}")),
+        _ => {}
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::Kind;
+    use corten_api::core::v1::{Node, Pod};
+
+    #[test]
+    fn queries_become_options() {
+        let target = |kind, subresource| Target { kind, namespace: None, name: "n".into(), subresource };
+        for (target, query, rest, want) in [
+            (
+                target(Pod::INFO, "exec"),
+                "command=ls&command=-l&stdout=true&container=c",
+                "",
+                json!({"kind": "PodExecOptions", "apiVersion": "v1", "stdout": true, "container": "c", "command": ["ls", "-l"]}),
+            ),
+            (
+                target(Pod::INFO, "attach"),
+                "stdin=1",
+                "",
+                json!({"kind": "PodAttachOptions", "apiVersion": "v1", "stdin": true}),
+            ),
+            (
+                target(Pod::INFO, "portforward"),
+                "ports=80,81",
+                "",
+                json!({"kind": "PodPortForwardOptions", "apiVersion": "v1", "ports": [80, 81]}),
+            ),
+            (
+                target(Node::INFO, "proxy"),
+                "",
+                "metrics",
+                json!({"kind": "NodeProxyOptions", "apiVersion": "v1", "path": "/metrics"}),
+            ),
+        ] {
+            assert_eq!(of(&target, &Query::parse(query), rest), want);
+        }
+    }
+}

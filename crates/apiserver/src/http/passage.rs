@@ -1,0 +1,148 @@
+//! What is kept of a request beside the request: when it came and from where, its record for the audit log,
+//! and what admission said. It outlives the handler, so that even a panic is recorded.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use corten_admission::Notes;
+use corten_api::authentication::v1::UserInfo;
+use corten_auth::authenticate::Peer;
+use corten_rt::{Instant, Timestamp};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::{Frame, SizeHint};
+
+use super::Api;
+use super::path::RequestInfo;
+use super::query::Query;
+use super::response::{Body, BodyError, Response};
+use crate::audit::{Head, Record};
+use crate::flow::Ids;
+
+const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
+const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
+
+/// One request's way through the chain.
+pub struct Passage {
+    pub audit_id: HeaderValue,
+    pub received: Timestamp,
+    pub started: Instant,
+    /// The other end of the connection.
+    pub from: Option<IpAddr>,
+    pub notes: Arc<Notes>,
+    pub record: OnceLock<Arc<Record>>,
+    /// The class that the request was put into.
+    pub class: OnceLock<Ids>,
+}
+
+impl Passage {
+    /// Begins with a request.
+    pub fn new(api: &Api, audit_id: HeaderValue, from: Option<IpAddr>) -> Self {
+        Passage {
+            audit_id,
+            received: api.clock.now(),
+            started: Instant::now(),
+            from,
+            notes: Arc::default(),
+            record: OnceLock::new(),
+            class: OnceLock::new(),
+        }
+    }
+
+    /// Begins the record if the policy wants one; `user` is nobody if authentication failed.
+    pub fn record<B>(
+        &self,
+        api: &Api,
+        request: &Request<B>,
+        user: Option<&Arc<UserInfo>>,
+        info: &Arc<RequestInfo>,
+    ) -> Option<&Arc<Record>> {
+        let audit = api.audit.as_ref()?;
+        let (id, uri, headers) = (&self.audit_id, request.uri(), request.headers());
+        let head = || Head::of(id.clone(), uri, headers, self.from, self.received);
+        let record = Record::begin(audit, head, user.cloned(), info, &self.notes)?;
+        Some(self.record.get_or_init(|| record))
+    }
+
+    /// Tells the client the class of its request.
+    pub fn class(&self, answer: &mut Response) {
+        if let Some(ids) = self.class.get() {
+            answer.headers_mut().insert(FLOW_SCHEMA, ids.schema.clone());
+            answer.headers_mut().insert(PRIORITY_LEVEL, ids.level.clone());
+        }
+    }
+
+    /// Records the answer; that of a watch or stream is complete only when its body has ended.
+    pub fn answered(&self, answer: Response, long: bool) -> Response {
+        let Some(record) = self.record.get() else { return answer };
+        let code = answer.status().as_u16();
+        if !long {
+            record.completed(code);
+            return answer;
+        }
+        record.started(code);
+        let end = End { record: Arc::clone(record), code };
+        answer.map(|inner| UntilEnd { inner, _end: end }.boxed_unsync())
+    }
+}
+
+/// What a caller tried who was not authenticated, in upstream's words.
+pub fn attempted(headers: &HeaderMap, query: &Query, peer: &Peer) -> String {
+    let header = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let scheme = header.trim().split(' ').next().unwrap_or_default().to_ascii_lowercase();
+    let tried: Vec<&str> = [
+        (scheme == "basic", "basic"),
+        (scheme == "bearer", "bearer"),
+        (query.get("access_token").is_some_and(|t| !t.trim().is_empty()), "access_token"),
+        (!matches!(peer, Peer::None), "x509"),
+    ]
+    .into_iter()
+    .filter_map(|(is, name)| is.then_some(name))
+    .collect();
+    if tried.is_empty() {
+        return "Authentication failed, no credentials provided".into();
+    }
+    format!("Authentication failed, attempted: {}", tried.join(", "))
+}
+
+/// A body that records its end.
+struct UntilEnd {
+    inner: Body,
+    _end: End,
+}
+
+struct End {
+    record: Arc<Record>,
+    code: u16,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.record.completed(self.code);
+    }
+}
+
+impl hyper::body::Body for UntilEnd {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

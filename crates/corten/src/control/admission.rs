@@ -1,0 +1,88 @@
+//! Flags of admission, with upstream's names, and the file behind them.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use corten_admission::{Chain, Settings};
+use corten_codec::{Problems, yaml};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Which checks writes pass.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AdmissionFlags {
+    /// Admission plugins to turn on beside those that are on by default.
+    #[arg(long, env = "CORTEN_ENABLE_ADMISSION_PLUGINS", value_delimiter = ',', value_name = "NAMES")]
+    pub enable_admission_plugins: Vec<String>,
+    /// Admission plugins to turn off.
+    #[arg(long, env = "CORTEN_DISABLE_ADMISSION_PLUGINS", value_delimiter = ',', value_name = "NAMES")]
+    pub disable_admission_plugins: Vec<String>,
+    /// A file with the plugins' configuration, of kind AdmissionConfiguration.
+    #[arg(long, env = "CORTEN_ADMISSION_CONTROL_CONFIG_FILE", value_name = "FILE")]
+    pub admission_control_config_file: Option<PathBuf>,
+}
+
+impl AdmissionFlags {
+    /// The checks that these flags ask for.
+    pub fn chain(&self) -> Result<Chain> {
+        let configuration = match &self.admission_control_config_file {
+            Some(file) => read(file).with_context(|| format!("read {}", file.display()))?,
+            None => BTreeMap::new(),
+        };
+        let settings = Settings {
+            enable: self.enable_admission_plugins.clone(),
+            disable: self.disable_admission_plugins.clone(),
+            configuration,
+        };
+        Chain::configured(&settings).map_err(anyhow::Error::msg)
+    }
+}
+
+fn document(file: &Path) -> Result<Value> {
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let json = yaml::to_json(&bytes, &mut Problems::ignore())?;
+    Ok(serde_json::from_slice(&json)?)
+}
+
+/// The configuration of each plugin, which stands in the file or in one that it names.
+fn read(file: &Path) -> Result<BTreeMap<String, Value>> {
+    let document = document(file)?;
+    if document.get("kind").and_then(Value::as_str) != Some("AdmissionConfiguration") {
+        bail!("its kind must be AdmissionConfiguration, of apiserver.config.k8s.io/v1");
+    }
+    let mut found = BTreeMap::new();
+    for plugin in document.get("plugins").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key: &str| plugin.get(key).and_then(Value::as_str).unwrap_or_default();
+        let configuration = match (text("path"), plugin.get("configuration")) {
+            ("", configuration) => configuration.cloned().unwrap_or(Value::Null),
+            (path, _) => self::document(&file.parent().unwrap_or(Path::new("")).join(path))?,
+        };
+        found.insert(text("name").to_string(), configuration);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_are_configured_by_a_file_and_files_beside_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("admission.yaml");
+        std::fs::write(directory.path().join("events.yaml"), "limits: [{type: Server, qps: 5, burst: 9}]")
+            .expect("written");
+        let text = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n\
+                    - name: EventRateLimit\n  path: events.yaml\n\
+                    - name: PodSecurity\n  configuration:\n    defaults: {enforce: baseline}\n";
+        std::fs::write(&file, text).expect("written");
+        let flags = AdmissionFlags {
+            enable_admission_plugins: vec!["EventRateLimit".into()],
+            admission_control_config_file: Some(file.clone()),
+            ..AdmissionFlags::default()
+        };
+        assert!(flags.chain().expect("valid").has("EventRateLimit"));
+        std::fs::write(&file, "kind: Pod").expect("written");
+        assert!(flags.chain().is_err());
+    }
+}

@@ -1,0 +1,143 @@
+use super::DefinitionStrategy;
+use corten_api::apiextensions::v1::CustomResourceDefinition;
+use corten_codec::{Problems, json};
+use corten_kinds::KindStrategy;
+use serde_json::{Value, json};
+
+fn definition(versions: &Value) -> CustomResourceDefinition {
+    let text = json!({
+        "metadata": {"name": "tests.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "tests", "kind": "Test"},
+            "versions": versions}
+    });
+    let mut crd = CustomResourceDefinition::default();
+    json::decode(text.to_string().as_bytes(), &mut crd, &mut Problems::ignore()).expect("a definition");
+    KindStrategy::default(&DefinitionStrategy, &mut crd);
+    KindStrategy::prepare_create(&DefinitionStrategy, &mut crd);
+    crd
+}
+
+fn told(crd: &CustomResourceDefinition) -> Vec<String> {
+    KindStrategy::validate(&DefinitionStrategy, crd).iter().map(ToString::to_string).collect()
+}
+
+/// What is said of a version whose `spec` has this schema, without the path in front.
+fn of_schema(schema: &Value) -> Vec<String> {
+    let root = json!({"type": "object", "properties": {"spec": schema}});
+    let crd = definition(&json!([
+        {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": root}}]));
+    let front = "spec.versions[0].schema.openAPIV3Schema.properties[spec]";
+    told(&crd).iter().map(|t| t.replace(front, "$")).collect()
+}
+
+#[test]
+fn definitions_are_judged_as_a_whole() {
+    let schema = json!({"openAPIV3Schema": {"type": "object"}});
+    for (versions, want) in [
+        (json!([{"name": "v1", "served": true, "storage": true, "schema": schema}]), vec![]),
+        (
+            json!([{"name": "v1", "served": true, "storage": true}]),
+            vec!["spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"],
+        ),
+        (
+            json!([{"name": "v1", "served": true, "storage": false, "schema": schema}]),
+            vec![
+                r#"spec.versions: Invalid value: ["v1"]: must have exactly one version marked as storage version"#,
+                "status.storedVersions: Invalid value: []: must have at least one stored version",
+            ],
+        ),
+        (
+            json!([{"name": "v1", "served": true, "storage": true, "schema": schema,
+                "deprecationWarning": "x",
+                "additionalPrinterColumns": [{"name": "", "type": "text", "jsonPath": "spec"}],
+                "subresources": {"scale": {"specReplicasPath": ".x", "statusReplicasPath": ""}}}]),
+            vec![
+                "spec.versions[0].deprecationWarning: Invalid value: \"x\": can only be set for deprecated versions",
+                "spec.versions[0].subresources.scale.specReplicasPath: Invalid value: \".x\": should be a json path under .spec",
+                "spec.versions[0].subresources.scale.statusReplicasPath: Required value",
+                "spec.versions[0].additionalPrinterColumns[0].name: Required value",
+                "spec.versions[0].additionalPrinterColumns[0].type: Invalid value: \"text\": must be one of boolean,date,integer,number,string",
+                "spec.versions[0].additionalPrinterColumns[0].JSONPath: Invalid value: \"spec\": must be a simple json path starting with .",
+            ],
+        ),
+    ] {
+        assert_eq!(told(&definition(&versions)), want);
+    }
+    let mut crd = definition(&json!([{"name": "v1", "served": true, "storage": true, "schema": schema}]));
+    crd.spec.group = "test.k8s.io".into();
+    crd.metadata.name = "other".into();
+    let got = told(&crd);
+    assert_eq!(got[0], "metadata.name: Invalid value: \"other\": must be spec.names.plural+\".\"+spec.group");
+    assert!(got[1].starts_with("metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups"), "{got:?}");
+}
+
+#[test]
+fn schemas_must_be_structural() {
+    for (schema, want) in [
+        (json!({"type": "object"}), vec![]),
+        (json!({}), vec!["$.type: Required value: must not be empty for specified object fields"]),
+        (json!({"type": "array"}), vec!["$.items: Required value: must be specified"]),
+        (
+            json!({"type": "object", "anyOf": [{"type": "string", "description": "x"}]}),
+            vec![
+                "$.anyOf[0].description: Forbidden: must be empty to be structural",
+                "$.anyOf[0].type: Forbidden: must be empty to be structural",
+            ],
+        ),
+        (json!({"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]}), vec![]),
+        (
+            json!({"type": "string", "pattern": "("}),
+            vec!["$.pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `(`"],
+        ),
+        (
+            json!({"type": "string", "x-kubernetes-embedded-resource": true}),
+            vec![
+                "$.properties: Required value: must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
+                "$.type: Invalid value: \"string\": must be object if x-kubernetes-embedded-resource is true",
+            ],
+        ),
+    ] {
+        assert_eq!(of_schema(&schema), want, "{schema}");
+    }
+}
+
+#[test]
+fn fields_of_schemas_are_checked() {
+    for (schema, want) in [
+        (json!({"type": "wrong"}), vec![r#"$.type: Unsupported value: "wrong": supported values: "array", "boolean", "integer", "number", "object", "string""#]),
+        (json!({"type": "array", "uniqueItems": true, "items": {"type": "string"}}), vec!["$.uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic"]),
+        (json!({"type": "object", "x-kubernetes-list-type": "set"}), vec!["$.type: Invalid value: \"object\": must be array if x-kubernetes-list-type is specified"]),
+        (
+            json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"],
+                "items": {"type": "object", "properties": {"a": {"type": "string"}}}}),
+            vec!["$.items.properties[a].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"],
+        ),
+        (
+            json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}}),
+            vec!["$.items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set"],
+        ),
+        (json!({"type": "integer", "default": "x"}), vec![r#"$.default: Invalid value: "string":  in body must be of type integer: "string""#]),
+        (json!({"type": "object", "default": {"a": 1}}), vec![r#"$.default: Invalid value: {"a":1}: must not have unknown fields"#]),
+        (
+            json!({"type": "object", "x-kubernetes-validations": [{"rule": " "}, {"rule": "true", "message": " "}, {"rule": "true", "reason": "x", "fieldPath": ".b"}]}),
+            vec![
+                "$.x-kubernetes-validations[0].rule: Required value: rule is not specified",
+                "$.x-kubernetes-validations[1].message: Invalid value: \" \": must be non-empty if specified",
+                r#"$.x-kubernetes-validations[2].reason: Unsupported value: "x": supported values: "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired""#,
+                "$.x-kubernetes-validations[2].fieldPath: Invalid value: \".b\": must be a valid path",
+            ],
+        ),
+    ] {
+        assert_eq!(of_schema(&schema), want, "{schema}");
+    }
+}
+
+#[test]
+fn what_is_validated_must_be_specified() {
+    let schema = json!({"type": "object", "allOf": [{"properties": {"a": {"minimum": 1}}}]});
+    let crd = definition(&json!([
+        {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]));
+    let path = "spec.versions[0].schema.openAPIV3Schema";
+    let want = format!("{path}.properties[a]: Required value: because it is defined in {path}.allOf[0].properties[a]");
+    assert_eq!(told(&crd), [want]);
+}

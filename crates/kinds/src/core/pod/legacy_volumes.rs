@@ -1,0 +1,114 @@
+//! Volumes of storage that has drivers of its own by now: what each must name.
+
+use super::volumes::required;
+use crate::errors::Errors;
+use crate::names::between;
+use corten_api::core::v1::{FCVolumeSource, ISCSIVolumeSource, VolumeSource};
+
+/// Checks a volume of the `kind` that counts.
+pub(super) fn source(errors: &mut Errors, source: &VolumeSource, kind: &str, path: &str) {
+    let at = format!("{path}.{kind}");
+    for (field, value) in texts(source, kind) {
+        required(errors, format!("{at}.{field}"), value);
+    }
+    let partition = match kind {
+        "gcePersistentDisk" => source.gce_persistent_disk.as_ref().map(|v| v.partition),
+        "awsElasticBlockStore" => source.aws_elastic_block_store.as_ref().map(|v| v.partition),
+        _ => None,
+    };
+    if let Some(partition) = partition.filter(|p| !(0..=255).contains(p)) {
+        errors.invalid(format!("{at}.partition"), partition, between(1, 255));
+    }
+    match kind {
+        "iscsi" => source.iscsi.iter().for_each(|v| iscsi(errors, v, &at)),
+        "fc" => source.fc.iter().for_each(|v| fc(errors, v, &at)),
+        "rbd" if source.rbd.as_ref().is_some_and(|v| v.monitors.is_empty()) => {
+            errors.required(format!("{at}.monitors"), "");
+        }
+        "cephFS" if source.cephfs.as_ref().is_some_and(|v| v.monitors.is_empty()) => {
+            errors.required(format!("{path}.cephfs.monitors"), "");
+        }
+        _ => {}
+    }
+}
+
+/// Texts that must not be empty.
+fn texts<'a>(source: &'a VolumeSource, kind: &str) -> Vec<(&'static str, &'a str)> {
+    let one = |name, value: Option<&'a String>| value.map(|v| (name, v.as_str())).into_iter().collect();
+    match kind {
+        "gitRepo" => one("repository", source.git_repo.as_ref().map(|v| &v.repository)),
+        "gcePersistentDisk" => one("pdName", source.gce_persistent_disk.as_ref().map(|v| &v.pd_name)),
+        "awsElasticBlockStore" => {
+            one("volumeID", source.aws_elastic_block_store.as_ref().map(|v| &v.volume_id))
+        }
+        "rbd" => one("image", source.rbd.as_ref().map(|v| &v.image)),
+        "cinder" => one("volumeID", source.cinder.as_ref().map(|v| &v.volume_id)),
+        "flexVolume" => one("driver", source.flex_volume.as_ref().map(|v| &v.driver)),
+        "vsphereVolume" => one("volumePath", source.vsphere_volume.as_ref().map(|v| &v.volume_path)),
+        "photonPersistentDisk" => one("pdID", source.photon_persistent_disk.as_ref().map(|v| &v.pd_id)),
+        "portworxVolume" => one("volumeID", source.portworx_volume.as_ref().map(|v| &v.volume_id)),
+        "storageos" => one("volumeName", source.storageos.as_ref().map(|v| &v.volume_name)),
+        "glusterfs" => source
+            .glusterfs
+            .iter()
+            .flat_map(|v| [("endpoints", v.endpoints.as_str()), ("path", v.path.as_str())])
+            .collect(),
+        "azureFile" => source
+            .azure_file
+            .iter()
+            .flat_map(|v| [("secretName", v.secret_name.as_str()), ("shareName", v.share_name.as_str())])
+            .collect(),
+        "azureDisk" => source
+            .azure_disk
+            .iter()
+            .flat_map(|v| [("diskName", v.disk_name.as_str()), ("diskURI", v.disk_uri.as_str())])
+            .collect(),
+        "scaleIO" => source
+            .scale_io
+            .iter()
+            .flat_map(|v| {
+                [
+                    ("gateway", v.gateway.as_str()),
+                    ("system", v.system.as_str()),
+                    ("volumeName", v.volume_name.as_str()),
+                ]
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn iscsi(errors: &mut Errors, v: &ISCSIVolumeSource, path: &str) {
+    required(errors, format!("{path}.targetPortal"), &v.target_portal);
+    let at = format!("{path}.iqn");
+    if v.iqn.is_empty() {
+        errors.required(at, "");
+    } else if !["iqn", "eui", "naa"].iter().any(|start| v.iqn.starts_with(start)) {
+        errors.invalid(at, &v.iqn, "must be valid format starting with iqn, eui, or naa");
+    }
+    if !(0..=255).contains(&v.lun) {
+        errors.invalid(format!("{path}.lun"), v.lun, between(0, 255));
+    }
+    if (v.chap_auth_discovery || v.chap_auth_session) && v.secret_ref.is_none() {
+        errors.required(format!("{path}.secretRef"), "");
+    }
+}
+
+fn fc(errors: &mut Errors, v: &FCVolumeSource, path: &str) {
+    let at = format!("{path}.targetWWNs");
+    match (v.target_wwns.is_empty(), v.wwids.is_empty()) {
+        (true, true) => errors.required(at, "must specify either targetWWNs or wwids, but not both"),
+        (false, false) => {
+            let told = crate::metadata::strings(&v.target_wwns);
+            errors.invalid(at, told, "targetWWNs and wwids can not be specified simultaneously");
+        }
+        (false, true) => match v.lun {
+            None => errors.required(format!("{path}.lun"), "lun is required if targetWWNs is specified"),
+            Some(lun) if !(0..=255).contains(&lun) => {
+                errors.invalid(format!("{path}.lun"), lun, between(0, 255));
+            }
+            Some(_) => {}
+        },
+        (true, false) => {}
+    }
+}
