@@ -190,7 +190,11 @@ mod tests {
                 |d| d.spec.template.metadata.labels.clear(),
                 "spec.template.metadata.labels: Invalid value: {}: `selector` does not match template `labels`",
             ),
-            (|d| d.spec.selector = None, "spec.selector: Required value"),
+            // No selector selects nothing, the template's labels neither.
+            (
+                |d| d.spec.selector = None,
+                "spec.selector: Required value; spec.template.metadata.labels: Invalid value: {\"app\":\"web\"}: `selector` does not match template `labels`",
+            ),
             (
                 |d| d.spec.replicas = Some(-1),
                 "spec.replicas: Invalid value: -1: must be greater than or equal to 0",

@@ -38,23 +38,10 @@ const COUNTED: &[&str] = &[
     "services.loadbalancers",
     "services.nodeports",
 ];
-/// Resources that are known, though not to quotas.
-const EVERYWHERE: &[&str] = &["storage", "attachable-volumes", "count"];
-/// What quotas of pods at their best effort may count, and what those of other sorts of pods.
-const OF_PODS: &[&str] = &["pods", "count/pods"];
-const OF_SCOPED_PODS: &[&str] = &[
-    "pods",
-    "count/pods",
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-];
+/// What quotas of pods and of claims may count, of the resources in [`COUNTED`].
+const OF_PODS: &[&str] =
+    &["cpu", "limits.cpu", "limits.memory", "memory", "pods", "requests.cpu", "requests.memory"];
+const OF_CLAIMS: &[&str] = &["persistentvolumeclaims", "requests.storage"];
 const SCOPES: &[&str] = &[
     "BestEffort",
     "CrossNamespacePodAffinity",
@@ -119,64 +106,64 @@ impl KindStrategy for ResourceQuotaStrategy {
     }
 }
 
+/// Whether a resource is one that quotas know by name.
+fn standard(name: &str) -> bool {
+    let huge = name.strip_prefix("requests.").unwrap_or(name).starts_with("hugepages-");
+    huge || COUNTED.contains(&name)
+}
+
 fn counts(errors: &mut Errors, list: &BTreeMap<String, Quantity>, path: &str) {
     for (name, amount) in list {
         let at = format!("{path}[{name}]");
-        let before = names::qualified_name(name);
-        errors.format(&at, name, names::qualified_name);
-        let huge = name.trim_start_matches("requests.").starts_with("hugepages-");
-        if before.is_empty() && !name.contains('/') && !huge && !COUNTED.contains(&name.as_str()) {
-            if !EVERYWHERE.contains(&name.as_str()) {
-                errors.invalid(&at, name, "must be a standard resource type or fully qualified");
-            }
+        let wrong = names::qualified_name(name);
+        if wrong.is_empty() && !name.contains('/') && !standard(name) && name != "storage" {
+            errors.invalid(&at, name, "must be a standard resource type or fully qualified");
+        }
+        for message in wrong {
+            errors.invalid(&at, name, message);
+        }
+        if !name.contains('/') && !standard(name) {
             errors.invalid(&at, name, "must be a standard resource for quota");
         }
         resources::amount(errors, &at, name, amount);
     }
 }
 
-/// Whether a quota of a scope may count a resource.
+/// Whether a quota of a scope may count a resource; of those that are not standard it may count all.
 fn may_count(scope: &str, name: &str) -> bool {
     match scope {
-        "BestEffort" => OF_PODS.contains(&name),
-        "VolumeAttributesClass" => {
-            name == "persistentvolumeclaims"
-                || name == "requests.storage"
-                || name == "count/persistentvolumeclaims"
-                || name.contains(".storageclass.storage.k8s.io/")
-        }
-        _ => OF_SCOPED_PODS.contains(&name) || name.contains("hugepages-") || name.contains('/'),
+        _ if !standard(name) || !SCOPES.contains(&scope) => true,
+        "BestEffort" => name == "pods",
+        "VolumeAttributesClass" => OF_CLAIMS.contains(&name),
+        _ => OF_PODS.contains(&name),
     }
 }
 
 fn scopes(errors: &mut Errors, spec: &ResourceQuotaSpec) {
     let has = |scope: &str| spec.scopes.iter().any(|s| s == scope);
-    for _ in spec.scopes.iter().filter(|s| !SCOPES.contains(&s.as_str())) {
-        errors.invalid("spec.scopes", strings(&spec.scopes), "unsupported scope");
-    }
-    for scope in spec.scopes.iter().filter(|s| SCOPES.contains(&s.as_str())) {
+    for scope in &spec.scopes {
+        if !SCOPES.contains(&scope.as_str()) {
+            errors.invalid("spec.scopes", strings(&spec.scopes), "unsupported scope");
+        }
         for _ in spec.hard.keys().filter(|name| !may_count(scope, name)) {
             let detail = "unsupported scope applied to resource";
             errors.invalid("spec.scopes", strings(&spec.scopes), detail);
         }
     }
-    for (a, b) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
-        if has(a) && has(b) {
-            errors.invalid("spec.scopes", strings(&spec.scopes), "conflicting scopes");
-        }
-    }
+    conflicts(errors, spec, has);
     let path = "spec.scopeSelector.matchExpressions";
     for requirement in spec.scope_selector.iter().flat_map(|s| &s.match_expressions) {
         if !SCOPES.contains(&requirement.scope_name.as_str()) {
             errors.invalid(format!("{path}.scopeName"), &requirement.scope_name, "unsupported scope");
         }
         let scope = requirement.scope_name.as_str();
-        for _ in spec.hard.keys().filter(|name| SCOPES.contains(&scope) && !may_count(scope, name)) {
+        for _ in spec.hard.keys().filter(|name| !may_count(scope, name)) {
             let detail = "unsupported scope applied to resource";
             errors.invalid(path, shown(&spec.scope_selector), detail);
         }
-        if !["PriorityClass", "VolumeAttributesClass"].contains(&scope) && requirement.operator != "Exists" {
-            let detail = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+        let only = SCOPES.contains(&scope) && !["PriorityClass", "VolumeAttributesClass"].contains(&scope);
+        if only && requirement.operator != "Exists" {
+            let detail = "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
             errors.invalid(format!("{path}.operator"), &requirement.operator, detail);
         }
         match (requirement.operator.as_str(), requirement.values.is_empty()) {
@@ -196,6 +183,17 @@ fn scopes(errors: &mut Errors, spec: &ResourceQuotaSpec) {
             }
         }
     }
+    let selected = spec.scope_selector.as_deref().map_or(&[][..], |s| &s.match_expressions);
+    conflicts(errors, spec, |scope| selected.iter().any(|r| r.scope_name == scope));
+}
+
+/// Scopes that exclude each other; whichever list they stand in, the error shows `scopes`.
+fn conflicts(errors: &mut Errors, spec: &ResourceQuotaSpec, has: impl Fn(&str) -> bool) {
+    for (a, b) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
+        if has(a) && has(b) {
+            errors.invalid("spec.scopes", strings(&spec.scopes), "conflicting scopes");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -204,19 +202,42 @@ mod tests {
 
     #[test]
     fn quotas_count_known_resources() {
-        let mut quota = ResourceQuota::default();
-        for name in ["pods", "requests.nvidia.com/gpu", "requests.hugepages-2Mi", "apples"] {
-            quota.spec.hard.insert(name.into(), Quantity::whole(1));
+        let scopes = "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: ";
+        let apples = "spec.hard[apples]: Invalid value: \"apples\": ";
+        let rows: &[(&[&str], &[&str], &[(&str, &str)])] = &[
+            (&["pods", "requests.nvidia.com/gpu", "requests.hugepages-2Mi", "count/pods"], &[], &[]),
+            (
+                &["apples"],
+                &[],
+                &[
+                    (apples, "must be a standard resource type or fully qualified"),
+                    (apples, "must be a standard resource for quota"),
+                ],
+            ),
+            (&["pods", "count/pods"], &["BestEffort", "NotBestEffort"], &[(scopes, "conflicting scopes")]),
+            (
+                &["cpu", "hugepages-2Mi", "requests.nvidia.com/gpu"],
+                &["BestEffort", "NotBestEffort"],
+                &[
+                    (scopes, "unsupported scope applied to resource"),
+                    (scopes, "unsupported scope applied to resource"),
+                    (scopes, "unsupported scope applied to resource"),
+                    (scopes, "conflicting scopes"),
+                ],
+            ),
+        ];
+        for (names, scopes, want) in rows {
+            let mut quota = ResourceQuota::default();
+            for name in *names {
+                quota.spec.hard.insert((*name).into(), Quantity::whole(1));
+            }
+            quota.spec.scopes = scopes.iter().map(ToString::to_string).collect();
+            let told: Vec<String> = KindStrategy::validate(&ResourceQuotaStrategy, &quota)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let want: Vec<String> = want.iter().map(|(a, b)| format!("{a}{b}")).collect();
+            assert_eq!(told, want, "{names:?} {scopes:?}");
         }
-        quota.spec.scopes = vec!["BestEffort".into(), "NotBestEffort".into()];
-        let told: Vec<String> =
-            KindStrategy::validate(&ResourceQuotaStrategy, &quota).iter().map(ToString::to_string).collect();
-        assert_eq!(
-            told,
-            [
-                "spec.hard[apples]: Invalid value: \"apples\": must be a standard resource for quota",
-                "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: conflicting scopes"
-            ]
-        );
     }
 }
