@@ -1,10 +1,12 @@
 //! What expressions see of a request, and how they are evaluated: match conditions of webhooks, and policies.
 
 use crate::check::Context;
-use crate::webhook::matching::{Invocation, Subject};
+use crate::webhook::matching::{BodyKind, Invocation, Subject};
+use crate::webhook::review::Shown;
 use corten_api::View;
 use corten_cel::{
-    Authorizer, Bindings, Budget, Check, Decision, EvalError, Fields, Map, Program, ResourceCheckFields, Value,
+    Authorizer, Bindings, Budget, Check, Decision, EvalError, Fields, Map, Program, ResourceCheckFields,
+    Value,
 };
 use corten_codec::json::encode_value;
 use serde_json::{Value as Json, json};
@@ -36,14 +38,9 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// The request as the invocation matches it; the objects as JSON, where there are any.
-    pub fn new(
-        subject: &Subject<'_>,
-        invocation: &Invocation,
-        object: Option<&[u8]>,
-        old: Option<&[u8]>,
-    ) -> Self {
-        let read = |json: Option<&[u8]>| {
-            json.and_then(|json| serde_json::from_slice(json).ok()).unwrap_or(Json::Null)
+    pub fn new(subject: &Subject<'_>, invocation: &Invocation, shown: &Shown) -> Self {
+        let read = |json: &Option<Vec<u8>>| {
+            json.as_ref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or(Json::Null)
         };
         let context = subject.context;
         let resource = ResourceCheckFields {
@@ -54,19 +51,20 @@ impl Scene {
             name: subject.name.clone(),
             ..ResourceCheckFields::default()
         };
-        Scene { object: read(object), old: read(old), request: request(subject, invocation), resource }
+        Scene {
+            object: read(&shown.object),
+            old: read(&shown.old),
+            request: request(subject, invocation),
+            resource,
+        }
     }
 }
 
 /// The request without its objects; what is empty is left out as in the API's own message.
 fn request(subject: &Subject<'_>, invocation: &Invocation) -> Json {
     let context = subject.context;
-    let kind = |body: &crate::webhook::matching::BodyKind| {
-        json!({"group": body.group, "version": body.version, "kind": body.kind})
-    };
-    let resource = |kind: &corten_api::KindInfo| {
-        json!({"group": kind.group, "version": kind.version, "resource": kind.plural})
-    };
+    let kind = |body: &BodyKind| json!({"group": body.group, "version": body.version, "kind": body.kind});
+    let resource = |kind: &corten_api::KindInfo| json!({"group": kind.group, "version": kind.version, "resource": kind.plural});
     let mut user = Vec::new();
     encode_value(&mut user, View::Struct(context.user));
     let mut request = json!({
@@ -198,10 +196,8 @@ pub(crate) fn evaluate<'a>(
     composition: &Composition<'a>,
     budget: &mut Budget,
 ) -> Result<Value<'a>, Trouble> {
-    let program = expression
-        .program
-        .as_ref()
-        .map_err(|why| Trouble::Failed(format!("compilation error: {why}")))?;
+    let program =
+        expression.program.as_ref().map_err(|why| Trouble::Failed(format!("compilation error: {why}")))?;
     let value = program.evaluate(bindings, budget);
     budget.spend(composition.cost.take());
     if budget.is_exhausted() {

@@ -3,7 +3,9 @@
 
 use async_trait::async_trait;
 use corten_api::admissionregistration::v1::WebhookClientConfig;
+use corten_api::authentication::v1::UserInfo;
 use corten_api::{KindInfo, Object};
+use corten_cel as cel;
 use corten_semantics::ApiResult;
 use serde_json::Value;
 use std::time::Duration;
@@ -29,6 +31,17 @@ pub trait Server: Send + Sync {
 
     /// An object from its JSON, with its defaults, and without what its kind does not know.
     fn decode(&self, kind: &'static KindInfo, json: &[u8]) -> ApiResult<Box<dyn Object>>;
+
+    /// The kind that is served under this name; nothing is, where nobody says otherwise.
+    fn find_kind(&self, _api_version: &str, _kind: &str) -> Option<&'static KindInfo> {
+        None
+    }
+
+    /// Whether the user, or the service account of the question, may do what an expression asks about; nobody
+    /// may, where nobody says otherwise.
+    fn authorize(&self, _user: &UserInfo, _check: &cel::Check<'_>) -> cel::Decision {
+        cel::Decision::default()
+    }
 }
 
 /// What a request asks beside its object.

@@ -103,10 +103,8 @@ fn namespace() -> Declared {
             ("finalizers", list.clone()),
         ],
     );
-    let status = object(
-        "kubernetes.NamespaceStatus",
-        &[("conditions", Declared::list(condition)), ("phase", text)],
-    );
+    let status =
+        object("kubernetes.NamespaceStatus", &[("conditions", Declared::list(condition)), ("phase", text)]);
     let spec = object("kubernetes.NamespaceSpec", &[("finalizers", list)]);
     object("kubernetes.Namespace", &[("metadata", metadata), ("spec", spec), ("status", status)])
 }
@@ -141,12 +139,10 @@ impl Compiler {
             env = env.variable("params", self.params.clone());
         }
         if visible.authorizer {
-            env = env
-                .variable("authorizer", Type::Opaque("kubernetes.authorization.Authorizer"))
-                .variable(
-                    "authorizer.requestResource",
-                    Type::Opaque("kubernetes.authorization.ResourceCheck"),
-                );
+            env = env.variable("authorizer", Type::Opaque("kubernetes.authorization.Authorizer")).variable(
+                "authorizer.requestResource",
+                Type::Opaque("kubernetes.authorization.ResourceCheck"),
+            );
         }
         if self.composes {
             env = env.variable("variables", Declared::Object(Arc::new(self.variables.clone())));
@@ -179,7 +175,12 @@ impl Compiler {
     ///
     /// # Errors
     /// As [`Compiler::compile`].
-    pub fn add_variable(&mut self, name: &str, expression: &str, visible: Visible) -> Result<Program, String> {
+    pub fn add_variable(
+        &mut self,
+        name: &str,
+        expression: &str,
+        visible: Visible,
+    ) -> Result<Program, String> {
         let compiled = self.compile(expression, &[], visible);
         let declared = compiled.as_ref().map_or(Declared::DYN, |program| plain(program.result_type()));
         self.variables.fields.insert(name.to_owned(), Field { property: name.to_owned(), declared });
@@ -221,22 +222,28 @@ mod tests {
                 "params == null",
                 &bool_only,
                 Visible::default(),
-                Err("compilation failed: ERROR: <input>:1:1: undeclared reference to 'params' (in container '')\n | \
-                     params == null\n | ^"),
+                Err(
+                    "compilation failed: ERROR: <input>:1:1: undeclared reference to 'params' (in container '')\n | \
+                     params == null\n | ^",
+                ),
             ),
             (
                 "variables.a",
                 &bool_only,
                 all,
-                Err("compilation failed: ERROR: <input>:1:1: undeclared reference to 'variables' (in container '')\n \
-                     | variables.a\n | ^"),
+                Err(
+                    "compilation failed: ERROR: <input>:1:1: undeclared reference to 'variables' (in container '')\n \
+                     | variables.a\n | ^",
+                ),
             ),
             (
                 "request.nope == ''",
                 &bool_only,
                 all,
-                Err("compilation failed: ERROR: <input>:1:8: undefined field 'nope'\n | request.nope == ''\n | \
-                     .......^"),
+                Err(
+                    "compilation failed: ERROR: <input>:1:8: undefined field 'nope'\n | request.nope == ''\n | \
+                     .......^",
+                ),
             ),
         ];
         for (expression, results, visible, expected) in cases {

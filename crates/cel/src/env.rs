@@ -1,17 +1,14 @@
 //! What an expression may mention.
 
-use crate::declared::{Declared, ObjectType};
+use crate::declared::Declared;
 use crate::error::CompileError;
 use crate::program::Program;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The variables of expressions. Functions are those of CEL's standard and of Kubernetes' libraries at v1.35.
 #[derive(Clone, Debug, Default)]
 pub struct Env {
     pub(crate) variables: BTreeMap<String, Declared>,
-    /// Types that expressions may make objects of, by name.
-    pub(crate) made: BTreeMap<String, Arc<ObjectType>>,
     /// Whether `jsonpatch.escapeKey` and objects of any `Object` type are there, for mutating policies.
     pub(crate) patches: bool,
 }

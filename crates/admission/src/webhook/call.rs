@@ -3,6 +3,7 @@
 use super::hook::Hook;
 use super::matching::{BodyKind, Invocation, Subject};
 use super::review::{self, Shown, Verdict};
+use crate::expressions::{Asker, Scene};
 use corten_api::{KindInfo, Object};
 use corten_codec::json;
 use corten_semantics::{ApiError, ApiResult};
@@ -65,17 +66,28 @@ pub(super) async fn ask(
 }
 
 /// Whether the webhook's match conditions hold for the request.
+///
+/// # Errors
+/// 403 when a condition cannot be evaluated, and that is not to be ignored.
 pub(super) fn is_wanted(
     hook: &Hook,
-    _subject: &Subject<'_>,
-    _invocation: &Invocation,
-    _shown: &Shown,
+    subject: &Subject<'_>,
+    invocation: &Invocation,
+    shown: &Shown,
 ) -> ApiResult<bool> {
-    Ok(hook.conditions.is_empty() || !hook.ignore)
+    if hook.conditions.is_empty() {
+        return Ok(true);
+    }
+    let scene = Scene::new(subject, invocation, shown);
+    let holds = hook.conditions.hold(&scene, &Asker(subject.context), &Value::Null, &[], hook.ignore);
+    holds.map_err(|why| {
+        tracing::warn!(webhook = hook.name, why, "match conditions of a webhook fail, and so the request");
+        ApiError::forbidden(subject.context.requested, &subject.name, &why)
+    })
 }
 
 /// What the webhooks of one request are shown, made once for each version.
-pub(super) struct Exhibits<'a> {
+pub(crate) struct Exhibits<'a> {
     subject: &'a Subject<'a>,
     made: BTreeMap<BodyKind, Shown>,
 }

@@ -1,5 +1,6 @@
 //! Webhooks as the configurations have them, read once per change.
 
+use crate::match_conditions::MatchConditions;
 use corten_api::Kind;
 use corten_api::admissionregistration::v1::{
     MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhook,
@@ -24,7 +25,7 @@ pub(super) struct Hook {
     pub equivalent: bool,
     pub namespaces: Result<Selector, String>,
     pub objects: Result<Selector, String>,
-    pub conditions: Vec<MatchCondition>,
+    pub conditions: MatchConditions,
     /// Whether the write goes on when the webhook cannot be asked.
     pub ignore: bool,
     /// Whether it does nothing beside its answer, at least in a dry run; unknown when not told.
@@ -105,7 +106,7 @@ fn hook(configuration: &str, index: usize, parts: Parts<'_>) -> Hook {
         equivalent: parts.match_policy.as_deref() == Some("Equivalent"),
         namespaces: selector(parts.selectors[0]),
         objects: selector(parts.selectors[1]),
-        conditions: parts.conditions.to_vec(),
+        conditions: MatchConditions::of_webhook(parts.conditions),
         ignore: parts.failure_policy.as_deref() == Some("Ignore"),
         harmless: parts.side_effects.as_deref().map(|e| matches!(e, "None" | "NoneOnDryRun")),
         within: Duration::from_secs(u64::from(seconds.unsigned_abs())),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// Group, version and kind of what stands in a request's body.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BodyKind {
+pub(crate) struct BodyKind {
     pub group: String,
     pub version: String,
     pub kind: String,
@@ -25,7 +25,7 @@ impl BodyKind {
 }
 
 /// A request, as far as all webhooks see the same of it.
-pub(super) struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     pub context: &'a Context<'a>,
     /// The object's name; that of a new one may stand in the object alone.
     pub name: String,
@@ -63,8 +63,8 @@ impl<'a> Subject<'a> {
 }
 
 /// That a webhook is to be asked, and in whose name.
-#[derive(Debug, PartialEq)]
-pub(super) struct Invocation {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Invocation {
     /// The kind through which the rules match.
     pub resource: &'static KindInfo,
     /// What stands in the body then.
@@ -82,7 +82,7 @@ pub(super) fn invocation(
     subject: &Subject<'_>,
     object: Option<&dyn Object>,
 ) -> ApiResult<Option<Invocation>> {
-    let by_namespace = namespace_matches(hook, subject, object);
+    let by_namespace = namespace_matches(&hook.namespaces, subject, object);
     let by_object = object_matches(&hook.objects, object, subject.context.old);
     if by_namespace == Ok(false) || by_object == Ok(false) {
         return Ok(None);
@@ -114,13 +114,21 @@ fn by_rules(hook: &Hook, subject: &Subject<'_>) -> Option<Invocation> {
     Some(Invocation { resource: through, body, version: subject.is_whole.then_some(through) })
 }
 
-fn namespace_matches(hook: &Hook, subject: &Subject<'_>, object: Option<&dyn Object>) -> ApiResult<bool> {
+/// Whether the selector of namespaces selects the request's.
+///
+/// # Errors
+/// When the namespace, or the selector, cannot be read.
+pub(crate) fn namespace_matches(
+    selector: &Result<Selector, String>,
+    subject: &Subject<'_>,
+    object: Option<&dyn Object>,
+) -> ApiResult<bool> {
     let context = subject.context;
     let requested = Requested::of(context, &subject.name);
     if requested.namespace.is_empty() && !requested.is_of_namespaces() {
         return Ok(true);
     }
-    let selector = hook.namespaces.as_ref().map_err(ApiError::internal)?;
+    let selector = selector.as_ref().map_err(ApiError::internal)?;
     if selector.is_everything() {
         return Ok(true);
     }
@@ -139,7 +147,11 @@ fn namespace_matches(hook: &Hook, subject: &Subject<'_>, object: Option<&dyn Obj
     Ok(selector.matches(&namespace.metadata.labels))
 }
 
-fn object_matches(
+/// Whether the selector of objects selects the object, or what it was.
+///
+/// # Errors
+/// When the selector cannot be read.
+pub(crate) fn object_matches(
     selector: &Result<Selector, String>,
     object: Option<&dyn Object>,
     old: Option<&dyn Object>,

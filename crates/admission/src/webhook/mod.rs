@@ -2,11 +2,11 @@
 //! write. Which webhooks are asked is [`matching`], what they are told and may answer is [`review`], who is
 //! asked when is [`mutating`] and [`validating`]; the asking itself is the server's ([`crate::Server`]).
 
-mod call;
+pub(crate) mod call;
 mod hook;
-mod matching;
+pub(crate) mod matching;
 mod mutating;
-mod review;
+pub(crate) mod review;
 pub(crate) mod rules;
 mod validating;
 
@@ -29,6 +29,6 @@ const EXEMPT: [&str; 6] = [
 ];
 
 /// Whether the write is of a kind that is never shown to webhooks.
-fn is_exempt(context: &Context<'_>) -> bool {
+pub(crate) fn is_exempt(context: &Context<'_>) -> bool {
     context.kind.group == "admissionregistration.k8s.io" && EXEMPT.contains(&context.kind.kind)
 }

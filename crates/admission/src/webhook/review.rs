@@ -13,7 +13,7 @@ use uuid::Builder;
 
 /// The objects of a request as JSON, in one version.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     pub object: Option<Vec<u8>>,
     pub old: Option<Vec<u8>>,
 }

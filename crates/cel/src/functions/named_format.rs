@@ -22,11 +22,19 @@ static FORMATS: [Format; 13] = [
     Format { name: "dns1035Label", pattern_size: 30, validate: dns_1035_label },
     Format { name: "qualifiedName", pattern_size: 60, validate: qualified_name },
     Format { name: "dns1123LabelPrefix", pattern_size: 30, validate: |text| dns_label(&masked(text)) },
-    Format { name: "dns1123SubdomainPrefix", pattern_size: 60, validate: |text| dns_subdomain(&masked(text)) },
+    Format {
+        name: "dns1123SubdomainPrefix",
+        pattern_size: 60,
+        validate: |text| dns_subdomain(&masked(text)),
+    },
     Format { name: "dns1035LabelPrefix", pattern_size: 30, validate: |text| dns_1035_label(&masked(text)) },
     Format { name: "labelValue", pattern_size: 40, validate: label_value },
     Format { name: "uri", pattern_size: 1103, validate: |text| Url::parse(text).err().into_iter().collect() },
-    Format { name: "uuid", pattern_size: 70, validate: |text| wrong(is_uuid(text), "does not match the UUID format") },
+    Format {
+        name: "uuid",
+        pattern_size: 70,
+        validate: |text| wrong(is_uuid(text), "does not match the UUID format"),
+    },
     Format { name: "byte", pattern_size: 84, validate: |text| wrong(is_base64(text), "invalid base64") },
     Format {
         name: "date",

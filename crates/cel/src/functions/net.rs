@@ -37,8 +37,7 @@ impl Cidr {
     }
 
     fn contains(&self, ip: IpAddr) -> bool {
-        ip.is_ipv4() == self.ip.is_ipv4()
-            && Cidr { ip, length: self.length }.masked().ip == self.masked().ip
+        ip.is_ipv4() == self.ip.is_ipv4() && Cidr { ip, length: self.length }.masked().ip == self.masked().ip
     }
 }
 
@@ -55,11 +54,25 @@ pub fn call<'a>(function: &str, args: &[Value<'a>]) -> Maybe<'a> {
         }
         ("isCIDR", [Value::String(text)]) => Ok(Value::Bool(parse_cidr(text).is_ok())),
         (_, [Value::Extension(Extension::Ip(ip))]) => return about_ip(function, ip),
-        (_, [Value::Extension(Extension::Cidr(cidr)), rest @ ..]) => return about_cidr(function, cidr, rest, args),
+        (_, [Value::Extension(Extension::Cidr(cidr)), rest @ ..]) => {
+            return about_cidr(function, cidr, rest, args);
+        }
         (
-            "ip" | "isIP" | "ip.isCanonical" | "cidr" | "isCIDR" | "family" | "isUnspecified" | "isLoopback"
-            | "isLinkLocalMulticast" | "isLinkLocalUnicast" | "isGlobalUnicast" | "containsIP" | "containsCIDR"
-            | "prefixLength" | "masked",
+            "ip"
+            | "isIP"
+            | "ip.isCanonical"
+            | "cidr"
+            | "isCIDR"
+            | "family"
+            | "isUnspecified"
+            | "isLoopback"
+            | "isLinkLocalMulticast"
+            | "isLinkLocalUnicast"
+            | "isGlobalUnicast"
+            | "containsIP"
+            | "containsCIDR"
+            | "prefixLength"
+            | "masked",
             _,
         ) => Err(no_overload(function, args)),
         _ => return None,
@@ -157,9 +170,7 @@ fn parse_cidr(text: &str) -> Result<Cidr, EvalError> {
     const OUTER: &str = "network address parse error during conversion from string";
     let wrong = |what: &str| EvalError::new(format!("{OUTER}: {OUTER}: netip.ParsePrefix({text:?}): {what}"));
     let (ip, bits) = text.rsplit_once('/').ok_or_else(|| wrong("no '/'"))?;
-    let address: IpAddr = ip
-        .parse()
-        .map_err(|_| wrong(&format!("ParseAddr({ip:?}): {}", problem(ip))))?;
+    let address: IpAddr = ip.parse().map_err(|_| wrong(&format!("ParseAddr({ip:?}): {}", problem(ip))))?;
     let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
     let leading = bits.len() > 1 && bits.starts_with('0');
     let length: Option<u8> = bits.parse().ok().filter(|_| digits && !leading);
@@ -177,4 +188,3 @@ fn parse_cidr(text: &str) -> Result<Cidr, EvalError> {
     }
     Ok(Cidr { ip: address, length })
 }
-

@@ -15,7 +15,9 @@ const UNIT: i128 = 1_000_000_000;
 pub fn call<'a>(function: &str, args: &[Value<'a>]) -> Maybe<'a> {
     let quantity = |quantity| Ok(Value::Extension(Extension::Quantity(quantity)));
     Some(match (function, args) {
-        ("quantity", [Value::String(text)]) => Quantity::parse(text).map_err(EvalError::new).and_then(quantity),
+        ("quantity", [Value::String(text)]) => {
+            Quantity::parse(text).map_err(EvalError::new).and_then(quantity)
+        }
         ("isQuantity", [Value::String(text)]) => Ok(Value::Bool(Quantity::parse(text).is_ok())),
         (_, [Value::Extension(Extension::Quantity(one)), rest @ ..]) => {
             return on_quantity(function, *one, rest, args);

@@ -66,9 +66,11 @@ pub fn call<'a>(function: &str, args: &[Value<'a>]) -> Maybe<'a> {
                 _ => return None,
             })
         }
-        ("semver" | "isSemver" | "major" | "minor" | "patch" | "compareTo" | "isGreaterThan" | "isLessThan", _) => {
-            Err(no_overload(function, args))
-        }
+        (
+            "semver" | "isSemver" | "major" | "minor" | "patch" | "compareTo" | "isGreaterThan"
+            | "isLessThan",
+            _,
+        ) => Err(no_overload(function, args)),
         _ => return None,
     })
 }

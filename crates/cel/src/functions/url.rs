@@ -35,7 +35,8 @@ pub fn call<'a>(function: &str, args: &[Value<'a>]) -> Maybe<'a> {
             _ => return None,
         }),
         (
-            "url" | "isURL" | "getScheme" | "getHost" | "getHostname" | "getPort" | "getEscapedPath" | "getQuery",
+            "url" | "isURL" | "getScheme" | "getHost" | "getHostname" | "getPort" | "getEscapedPath"
+            | "getQuery",
             _,
         ) => Err(no_overload(function, args)),
         _ => return None,
