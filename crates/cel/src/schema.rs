@@ -18,6 +18,11 @@ impl Declared {
     pub fn of_schema(schema: &Json, name: &str, root: bool) -> Option<Declared> {
         Some(declare(schema, name, root, DEEPEST)?.0)
     }
+
+    /// The fewest bytes that JSON needs for data of such a schema.
+    pub fn least_size(schema: &Json, root: bool) -> Option<u64> {
+        Some(declare(schema, "", root, DEEPEST)?.1)
+    }
 }
 
 fn flag(schema: &Json, name: &str) -> bool {

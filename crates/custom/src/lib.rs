@@ -1,13 +1,14 @@
 //! Custom resources. A [`CustomResourceDefinition`](corten_api::apiextensions::v1::CustomResourceDefinition)
 //! becomes a [`Resource`]: the kinds it declares, one [`CustomStrategy`] each, and its schemas in compact form
 //! ([`schema`]), made when an object first needs them. [`value`] is what a schema does to objects: pruning,
-//! defaults, validation. [`DefinitionStrategy`] judges definitions themselves. Nothing here does input or output.
+//! defaults, validation; `rules` are its expressions. [`DefinitionStrategy`] judges definitions themselves. Nothing here does input or output.
 
 mod definition;
 mod finding;
 pub mod json_path;
 pub mod object;
 mod resource;
+mod rules;
 pub mod schema;
 mod strategy;
 pub mod value;

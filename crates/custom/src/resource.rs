@@ -1,6 +1,7 @@
 //! What a definition declares, ready to be served.
 
 use crate::json_path::JsonPath;
+use crate::rules::Rules;
 use crate::schema::{Builder, Ref, Schema};
 use corten_api::KindInfo;
 use corten_api::apiextensions::v1::{
@@ -64,6 +65,7 @@ pub struct Resource {
     pub terminating: bool,
     source: Arc<dyn Source>,
     schemas: OnceLock<Schemas>,
+    rules: OnceLock<Box<[Option<Rules>]>>,
 }
 
 /// The schemas of all versions, and the root of each.
@@ -96,6 +98,7 @@ impl Resource {
             terminating: crd.metadata.deletion_timestamp.is_some(),
             source,
             schemas: OnceLock::new(),
+            rules: OnceLock::new(),
         })
     }
 
@@ -126,6 +129,20 @@ impl Resource {
     pub fn schema(&self, version: usize) -> Option<Ref<'_>> {
         let schemas = self.schemas.get_or_init(|| self.compile());
         schemas.table.at(schemas.roots.get(version).copied().flatten()?)
+    }
+
+    /// The rules of a version's schema, compiled when an object first needs them.
+    pub(crate) fn rules(&self, version: usize) -> Option<&Rules> {
+        self.schema(version).filter(|schema| schema.has_rules())?;
+        let compile = || {
+            let crd = self.source.definition(&self.name);
+            let of = |v: &Version| {
+                let declared = crd.as_ref()?.spec.versions.iter().find(|d| d.name == v.info.version)?;
+                Rules::of(declared.schema.as_ref()?.open_apiv3_schema.as_deref()?, true)
+            };
+            self.versions.iter().map(of).collect()
+        };
+        self.rules.get_or_init(compile).get(version)?.as_ref()
     }
 
     fn compile(&self) -> Schemas {

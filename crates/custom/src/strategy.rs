@@ -3,6 +3,7 @@
 use crate::finding::invalid;
 use crate::object::{content, set_content, to_value};
 use crate::resource::{Resource, Scale as ScalePaths, Version};
+use crate::rules::{Change, evaluate};
 use crate::schema::Ref;
 use crate::value::{self, Old};
 use corten_api::autoscaling::v1::Scale;
@@ -16,20 +17,28 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One version of a custom resource.
 pub struct CustomStrategy {
     resource: Arc<Resource>,
     version: usize,
+    /// Whether an update ever left something as it was that a rule refuses; only then are there warnings of it.
+    ratchets: AtomicBool,
 }
 
 /// Defaults, pruning and all checks are the schema's; the rest is the same for all custom kinds.
 static RULES: Rules = Rules { unconditional_update: false, generation: true, ..Rules::USUAL };
 
+/// Mistakes after which rules are not asked.
+const BLOCKING: [Mistake; 5] =
+    [Mistake::NotSupported, Mistake::Required, Mistake::TooLong, Mistake::TooMany, Mistake::TypeInvalid];
+const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
 impl CustomStrategy {
     /// The behaviour of the resource's version of this number, which must exist.
     pub fn new(resource: Arc<Resource>, version: usize) -> Self {
-        CustomStrategy { resource, version }
+        CustomStrategy { resource, version, ratchets: AtomicBool::new(false) }
     }
 
     fn version(&self) -> &Version {
@@ -68,7 +77,29 @@ impl CustomStrategy {
         if schema.has_lists() && was.as_ref().is_none_or(|was| value::check_lists(was, schema).is_empty()) {
             errors.extend(value::check_lists(&value, schema));
         }
+        if let Some(rules) = self.resource.rules(self.version) {
+            if errors.iter().any(|e| BLOCKING.contains(&e.mistake)) {
+                errors.push(invalid("<nil>".into(), &Value::Null, UNCHECKED));
+            } else {
+                let change = was.as_ref().map_or(Change::NONE, |was| Change::update(&value, was, schema));
+                let found = evaluate(rules, schema, "", &value, change);
+                if !found.ratcheted.is_empty() {
+                    self.ratchets.store(true, Ordering::Relaxed);
+                }
+                errors.extend(found.errors);
+            }
+        }
         errors
+    }
+
+    /// What rules would refuse, were it not as it was before.
+    fn ratcheted(&self, new: &DynamicObject, old: &DynamicObject) -> Vec<String> {
+        let rules =
+            if self.ratchets.load(Ordering::Relaxed) { self.resource.rules(self.version) } else { None };
+        let Some((rules, schema)) = rules.zip(self.schema()) else { return Vec::new() };
+        let (value, was) = (to_value(new), to_value(old));
+        let found = evaluate(rules, schema, "", &value, Change::update(&value, &was, schema));
+        found.ratcheted.iter().map(ToString::to_string).collect()
     }
 }
 
@@ -171,7 +202,11 @@ impl Strategy for CustomStrategy {
         let mut added: Vec<&String> = new.meta().finalizers.iter().filter(|name| !known(name)).collect();
         added.sort();
         added.dedup();
-        added.into_iter().flat_map(|name| finalizer_warnings(name)).collect()
+        let mut said: Vec<String> = added.into_iter().flat_map(|name| finalizer_warnings(name)).collect();
+        if let Some((new, old)) = dynamic(new).zip(old.and_then(dynamic)) {
+            said.extend(self.ratcheted(new, old));
+        }
+        said
     }
 
     fn table_columns(&self) -> Vec<TableColumn<'_>> {

@@ -94,6 +94,9 @@ mod tests {
             let got = resolve(path, &schema, true).map(|(_, s)| s.type_.as_str());
             assert_eq!(got, want.map_err(String::from), "{path}");
         }
-        assert_eq!(resolve(".spec['c']", &schema, false).map(drop), Err("array notation is not allowed".into()));
+        assert_eq!(
+            resolve(".spec['c']", &schema, false).map(drop),
+            Err("array notation is not allowed".into())
+        );
     }
 }

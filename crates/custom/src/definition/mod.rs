@@ -2,6 +2,7 @@
 
 pub(crate) mod field_path;
 mod openapi;
+mod rules;
 mod spec;
 mod structural;
 mod suggested;
@@ -53,7 +54,11 @@ impl KindStrategy for DefinitionStrategy {
         spec::check_names(&new.status.accepted_names, "status.acceptedNames")
     }
 
-    fn warnings(&self, new: &CustomResourceDefinition, old: Option<&CustomResourceDefinition>) -> Vec<String> {
+    fn warnings(
+        &self,
+        new: &CustomResourceDefinition,
+        old: Option<&CustomResourceDefinition>,
+    ) -> Vec<String> {
         let known = old.map(openapi::unknown_formats).unwrap_or_default();
         let found = openapi::unknown_formats(new);
         found

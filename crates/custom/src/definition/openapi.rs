@@ -253,7 +253,13 @@ fn check_map(path: &str, s: &JSONSchemaProps, items: Option<&JSONSchemaProps>, e
 }
 
 /// Items of sets and maps must not be `null`, and keys must be there.
-fn check_items(path: &str, items: &JSONSchemaProps, list: &str, keys: &[String], errors: &mut Vec<FieldError>) {
+fn check_items(
+    path: &str,
+    items: &JSONSchemaProps,
+    list: &str,
+    keys: &[String],
+    errors: &mut Vec<FieldError>,
+) {
     if items.nullable {
         let detail = format!("cannot be nullable when x-kubernetes-list-type is {list}");
         errors.push(FieldError::forbidden(format!("{path}.items.nullable"), detail));
@@ -350,7 +356,11 @@ pub fn leniency(old: Option<&CustomResourceDefinition>) -> Leniency {
 /// Formats of strings that nobody checks, in order.
 pub fn unknown_formats(crd: &CustomResourceDefinition) -> Vec<String> {
     fn below(s: &JSONSchemaProps, found: &mut Vec<String>) {
-        if s.type_ == "string" && !s.format.is_empty() && !is_known_format(&s.format) && !found.contains(&s.format) {
+        if s.type_ == "string"
+            && !s.format.is_empty()
+            && !is_known_format(&s.format)
+            && !found.contains(&s.format)
+        {
             found.push(s.format.clone());
         }
         children(s).for_each(|child| below(child, found));

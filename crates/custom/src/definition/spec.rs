@@ -1,10 +1,10 @@
 //! A definition as a whole: group, names, versions, subresources, columns, conversion.
 
-use super::{field_path, openapi, structural, suggested};
+use super::{field_path, openapi, rules, structural, suggested};
 use corten_api::Raw;
 use corten_api::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
-    CustomResourceDefinitionVersion, CustomResourceSubresourceScale, JSONSchemaProps,
+    CustomResourceDefinitionVersion, CustomResourceSubresourceScale, JSONSchemaProps, ValidationRule,
 };
 use corten_kinds::apiextensions::conversion;
 use corten_kinds::names;
@@ -67,7 +67,11 @@ pub fn check(crd: &CustomResourceDefinition, old: Option<&CustomResourceDefiniti
     errors
 }
 
-fn check_immutable(new: &CustomResourceDefinition, old: &CustomResourceDefinition, errors: &mut Vec<FieldError>) {
+fn check_immutable(
+    new: &CustomResourceDefinition,
+    old: &CustomResourceDefinition,
+    errors: &mut Vec<FieldError>,
+) {
     let mut same = |path: &str, new: &str, old: &str| {
         if new != old {
             errors.push(FieldError::invalid(path, new, "field is immutable"));
@@ -134,7 +138,8 @@ fn check_approval(
     errors: &mut Vec<FieldError>,
 ) {
     let group = crd.spec.group.as_str();
-    let protected = ["k8s.io", "kubernetes.io"].iter().any(|g| group == *g || group.ends_with(&format!(".{g}")));
+    let protected =
+        ["k8s.io", "kubernetes.io"].iter().any(|g| group == *g || group.ends_with(&format!(".{g}")));
     let state = approval(crd);
     if !protected || old.is_some_and(|old| approval(old) == state) {
         return;
@@ -243,7 +248,9 @@ fn check_version(
     let status = subresources.is_some_and(|s| s.status.is_some());
     let schema = version.schema.as_ref().and_then(|s| s.open_apiv3_schema.as_deref());
     if let Some(schema) = schema {
-        check_schema(&format!("{path}.schema.openAPIV3Schema"), schema, status, old, lenient, errors);
+        let before = old.and_then(|old| old.spec.versions.iter().find(|v| v.name == version.name));
+        let kept = before.is_some_and(|before| before.schema == version.schema);
+        check_schema(&format!("{path}.schema.openAPIV3Schema"), schema, status, kept, (old, lenient), errors);
     }
     if let Some(scale) = subresources.and_then(|s| s.scale.as_deref()) {
         check_scale(&format!("{path}.subresources"), scale, errors);
@@ -312,12 +319,29 @@ fn check_root(path: &str, schema: &JSONSchemaProps, errors: &mut Vec<FieldError>
     }
 }
 
+/// A rule as messages show it: upstream's internal form of it, in JSON as Go writes it.
+pub(super) fn shown_rule(rule: &ValidationRule) -> String {
+    let text = |text: &str| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    };
+    format!(
+        "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{},\"FieldPath\":{},\"OptionalOldSelf\":{}}}",
+        text(&rule.rule),
+        text(&rule.message),
+        text(&rule.message_expression),
+        rule.reason.as_deref().map_or("null".to_string(), text),
+        text(&rule.field_path),
+        rule.optional_old_self.map_or("null".to_string(), |is| is.to_string()),
+    )
+}
+
 fn check_schema(
     path: &str,
     schema: &JSONSchemaProps,
     status: bool,
-    old: Option<&CustomResourceDefinition>,
-    lenient: openapi::Leniency,
+    kept: bool,
+    (old, lenient): (Option<&CustomResourceDefinition>, openapi::Leniency),
     errors: &mut Vec<FieldError>,
 ) {
     let before = errors.len();
@@ -328,15 +352,18 @@ fn check_schema(
         errors.push(FieldError::forbidden(format!("{path}.nullable"), "nullable cannot be true at the root"));
     }
     let unsupported = structural::unsupported(schema);
-    if unsupported.is_none() {
-        let wrong = structural::check(path, schema);
+    let mut structural = unsupported.is_none();
+    if structural {
+        let mut wrong = structural::check(path, schema);
         if wrong.is_empty() {
-            errors.extend(suggested::check(path, schema, pruned_before(old)));
-        } else {
-            errors.extend(wrong);
+            wrong = suggested::check(path, schema, pruned_before(old));
         }
+        structural = wrong.is_empty();
+        errors.extend(wrong);
     }
-    errors.extend(openapi::check(path, schema, lenient));
+    let wrong = openapi::check(path, schema, lenient);
+    let of_rules = if structural { rules::check(path, schema, &wrong, kept) } else { Vec::new() };
+    errors.extend(wrong.into_iter().chain(of_rules));
     if let Some(why) = unsupported.filter(|_| errors.len() == before) {
         errors.push(FieldError::invalid(path, "", why));
     }
@@ -366,7 +393,12 @@ fn simple_path(path: &str, text: &str, errors: &mut Vec<FieldError>) -> bool {
 fn check_scale(path: &str, scale: &CustomResourceSubresourceScale, errors: &mut Vec<FieldError>) {
     for (field, text, below, why) in [
         ("specReplicasPath", &scale.spec_replicas_path, ".spec.", "should be a json path under .spec"),
-        ("statusReplicasPath", &scale.status_replicas_path, ".status.", "should be a json path under .status"),
+        (
+            "statusReplicasPath",
+            &scale.status_replicas_path,
+            ".status.",
+            "should be a json path under .status",
+        ),
     ] {
         let place = format!("{path}.scale.{field}");
         if text.is_empty() {
@@ -387,8 +419,7 @@ fn check_scale(path: &str, scale: &CustomResourceSubresourceScale, errors: &mut 
 
 fn check_column(path: &str, column: &CustomResourceColumnDefinition, errors: &mut Vec<FieldError>) {
     const TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
-    const FORMATS: [&str; 8] =
-        ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+    const FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
     if column.name.is_empty() {
         errors.push(FieldError::required(format!("{path}.name"), ""));
     }

@@ -90,7 +90,8 @@ fn invariants(path: &str, s: &JSONSchemaProps, level: Level, errors: &mut Vec<Fi
             errors.push(FieldError::invalid(at(field), true, detail));
         }
     }
-    let (any, all) = (is_int_or_string(&s.any_of), s.all_of.first().is_some_and(|f| is_int_or_string(&f.any_of)));
+    let (any, all) =
+        (is_int_or_string(&s.any_of), s.all_of.first().is_some_and(|f| is_int_or_string(&f.any_of)));
     value_validation(path, s, any, all, errors);
     types(path, s, level, preserves, errors);
     metadata(path, s, level, errors);
@@ -158,7 +159,8 @@ fn metadata(path: &str, s: &JSONSchemaProps, level: Level, errors: &mut Vec<Fiel
 /// The one composition in which types may stand: integer or string.
 fn is_int_or_string(list: &[JSONSchemaProps]) -> bool {
     let only = |s: &JSONSchemaProps, type_: &str| {
-        s.type_ == type_ && JSONSchemaProps { type_: String::new(), ..s.clone() } == JSONSchemaProps::default()
+        s.type_ == type_
+            && JSONSchemaProps { type_: String::new(), ..s.clone() } == JSONSchemaProps::default()
     };
     matches!(list, [first, second] if only(first, "integer") && only(second, "string"))
 }

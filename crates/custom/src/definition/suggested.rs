@@ -1,6 +1,7 @@
 //! Defaults in schemas: they must be what the schema itself would accept.
 
 use crate::finding::invalid;
+use crate::rules::{Change, Rules, evaluate};
 use crate::schema::Builder;
 use crate::value::{self, Old};
 use corten_api::Raw;
@@ -27,7 +28,13 @@ fn look(path: &str, schema: &JSONSchemaProps, pruned: bool, errors: &mut Vec<Fie
     }
 }
 
-fn check_one(path: &str, schema: &JSONSchemaProps, default: &Value, pruned: bool, errors: &mut Vec<FieldError>) {
+fn check_one(
+    path: &str,
+    schema: &JSONSchemaProps,
+    default: &Value,
+    pruned: bool,
+    errors: &mut Vec<FieldError>,
+) {
     let mut builder = Builder::default();
     let root = builder.add(schema);
     let table = builder.finish();
@@ -41,5 +48,16 @@ fn check_one(path: &str, schema: &JSONSchemaProps, default: &Value, pruned: bool
         errors.push(error);
         return;
     }
-    errors.extend(value::validate(path, default, Old::Unknown, root));
+    let wrong = value::validate(path, default, Old::Unknown, root);
+    let rules =
+        if wrong.is_empty() { Rules::of(schema, schema.x_kubernetes_embedded_resource) } else { None };
+    errors.extend(wrong);
+    if let Some(rules) = rules {
+        // It must do as a value that stays, and as one that is new.
+        let mut found = evaluate(&rules, root, path, default, Change::kept(default)).errors;
+        if found.is_empty() {
+            found = evaluate(&rules, root, path, default, Change::NONE).errors;
+        }
+        errors.extend(found);
+    }
 }

@@ -68,7 +68,12 @@ fn definitions_are_judged_as_a_whole() {
     crd.metadata.name = "other".into();
     let got = told(&crd);
     assert_eq!(got[0], "metadata.name: Invalid value: \"other\": must be spec.names.plural+\".\"+spec.group");
-    assert!(got[1].starts_with("metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups"), "{got:?}");
+    assert!(
+        got[1].starts_with(
+            "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups"
+        ),
+        "{got:?}"
+    );
 }
 
 #[test]
@@ -84,10 +89,15 @@ fn schemas_must_be_structural() {
                 "$.anyOf[0].type: Forbidden: must be empty to be structural",
             ],
         ),
-        (json!({"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]}), vec![]),
+        (
+            json!({"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]}),
+            vec![],
+        ),
         (
             json!({"type": "string", "pattern": "("}),
-            vec!["$.pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `(`"],
+            vec![
+                "$.pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `(`",
+            ],
         ),
         (
             json!({"type": "string", "x-kubernetes-embedded-resource": true}),
@@ -104,20 +114,43 @@ fn schemas_must_be_structural() {
 #[test]
 fn fields_of_schemas_are_checked() {
     for (schema, want) in [
-        (json!({"type": "wrong"}), vec![r#"$.type: Unsupported value: "wrong": supported values: "array", "boolean", "integer", "number", "object", "string""#]),
-        (json!({"type": "array", "uniqueItems": true, "items": {"type": "string"}}), vec!["$.uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic"]),
-        (json!({"type": "object", "x-kubernetes-list-type": "set"}), vec!["$.type: Invalid value: \"object\": must be array if x-kubernetes-list-type is specified"]),
+        (
+            json!({"type": "wrong"}),
+            vec![
+                r#"$.type: Unsupported value: "wrong": supported values: "array", "boolean", "integer", "number", "object", "string""#,
+            ],
+        ),
+        (
+            json!({"type": "array", "uniqueItems": true, "items": {"type": "string"}}),
+            vec![
+                "$.uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
+            ],
+        ),
+        (
+            json!({"type": "object", "x-kubernetes-list-type": "set"}),
+            vec!["$.type: Invalid value: \"object\": must be array if x-kubernetes-list-type is specified"],
+        ),
         (
             json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"],
                 "items": {"type": "object", "properties": {"a": {"type": "string"}}}}),
-            vec!["$.items.properties[a].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"],
+            vec![
+                "$.items.properties[a].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
+            ],
         ),
         (
             json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}}),
-            vec!["$.items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set"],
+            vec![
+                "$.items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set",
+            ],
         ),
-        (json!({"type": "integer", "default": "x"}), vec![r#"$.default: Invalid value: "string":  in body must be of type integer: "string""#]),
-        (json!({"type": "object", "default": {"a": 1}}), vec![r#"$.default: Invalid value: {"a":1}: must not have unknown fields"#]),
+        (
+            json!({"type": "integer", "default": "x"}),
+            vec![r#"$.default: Invalid value: "string":  in body must be of type integer: "string""#],
+        ),
+        (
+            json!({"type": "object", "default": {"a": 1}}),
+            vec![r#"$.default: Invalid value: {"a":1}: must not have unknown fields"#],
+        ),
         (
             json!({"type": "object", "x-kubernetes-validations": [{"rule": " "}, {"rule": "true", "message": " "}, {"rule": "true", "reason": "x", "fieldPath": ".b"}]}),
             vec![
@@ -138,6 +171,60 @@ fn what_is_validated_must_be_specified() {
     let crd = definition(&json!([
         {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]));
     let path = "spec.versions[0].schema.openAPIV3Schema";
-    let want = format!("{path}.properties[a]: Required value: because it is defined in {path}.allOf[0].properties[a]");
+    let want = format!(
+        "{path}.properties[a]: Required value: because it is defined in {path}.allOf[0].properties[a]"
+    );
     assert_eq!(told(&crd), [want]);
+}
+
+#[test]
+fn rules_must_compile_and_be_cheap() {
+    let rule = |value: Value| {
+        json!({"type": "object", "x-kubernetes-validations": [value], "properties": {
+        "a": {"type": "string"}, "n": {"type": "integer"},
+        "list": {"type": "array", "items": {"type": "string"}}}})
+    };
+    let at = "$.x-kubernetes-validations[0]";
+    let shown = |rule: &str| {
+        format!(
+            r#"{{"Rule":{rule:?},"Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}}"#
+        )
+    };
+    const ADVICE: &str = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)";
+    for (schema, want) in [
+        (rule(json!({"rule": "self.n > 0"})), vec![]),
+        (
+            rule(json!({"rule": "self.n"})),
+            vec![format!("{at}.rule: Invalid value: {}: cel expression must evaluate to a bool", shown("self.n"))],
+        ),
+        (
+            rule(json!({"rule": "self.x == 1"})),
+            vec![format!(
+                "{at}.rule: Invalid value: {}: compilation failed: ERROR: <input>:1:5: undefined field 'x'\n | self.x == 1\n | ....^",
+                shown("self.x == 1")
+            )],
+        ),
+        (
+            rule(json!({"rule": "self.list.all(a, self.list.all(b, a == b))"})),
+            vec![
+                format!("{at}.rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {ADVICE}"),
+                format!("{at}.rule: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"),
+                format!("spec.versions[0].schema.openAPIV3Schema: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of more than 100x {ADVICE}"),
+            ],
+        ),
+        (
+            rule(json!({"rule": "self.n > 0", "optionalOldSelf": true})),
+            vec![format!("{at}.optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule")],
+        ),
+        (
+            json!({"type": "array", "items": {"type": "integer", "x-kubernetes-validations": [{"rule": "self > oldSelf"}]}}),
+            vec!["$.items.x-kubernetes-validations[0].rule: Invalid value: \"self > oldSelf\": oldSelf cannot be used on the uncorrelatable portion of the schema within $".to_string()],
+        ),
+        (
+            json!({"type": "string", "default": "b", "x-kubernetes-validations": [{"rule": "self == 'a'"}]}),
+            vec!["$.default: Invalid value: \"b\": failed rule: self == 'a'".to_string()],
+        ),
+    ] {
+        assert_eq!(of_schema(&schema), want, "{schema}");
+    }
 }

@@ -8,6 +8,7 @@ pub(crate) mod path;
 mod pattern;
 mod prune;
 mod resources;
+mod same;
 mod validate;
 
 pub use defaults::{drop_nulls, set_defaults};
@@ -16,6 +17,7 @@ pub use path::Path;
 pub use pattern::{check_pattern, matches};
 pub use prune::prune;
 pub use resources::{check_resources, coerce_resources};
+pub(crate) use same::{old_item, same};
 pub use validate::{Old, validate};
 
 /// A number as messages show it.

@@ -5,6 +5,7 @@ use super::Path;
 use super::format::fits;
 use super::number::{Num, cut, go_float, is_whole};
 use super::pattern::matches;
+use super::same::{old_item as old_keyed, same};
 use crate::finding::{error, shown};
 use crate::schema::{Additional, Checks, ListType, Ref, Type};
 use corten_semantics::field::{FieldError, Mistake};
@@ -103,8 +104,8 @@ fn wrong_type(path: &Path<'_>, wanted: &str, found: &str) -> Problem {
 
 fn check(path: &Path<'_>, value: &Value, old: Old<'_>, schema: Ref<'_>) -> Outcome {
     let mut outcome = unratcheted(path, value, old, schema);
-    let same = matches!(old, Old::Was(old) if old == value);
-    if !outcome.is_valid() && same {
+    let unchanged = || matches!(old, Old::Was(old) if same(value, old, schema));
+    if !outcome.is_valid() && unchanged() {
         outcome.problems.clear();
     }
     outcome
@@ -320,8 +321,7 @@ fn old_item<'a>(old: Old<'a>, item: &Value, schema: Ref<'_>) -> Old<'a> {
     if schema.list_type() != Some(ListType::Map) {
         return Old::Unknown;
     }
-    let same = |other: &&Value| schema.list_keys().iter().all(|key| other.get(&**key) == item.get(&**key));
-    list.iter().find(same).map_or(Old::Unknown, Old::Was)
+    old_keyed(list, item, schema.list_keys()).map_or(Old::Unknown, Old::Was)
 }
 
 fn check_object(
