@@ -6,7 +6,7 @@ use crate::reinvocation::Reinvocation;
 use crate::{
     certificate_subject_restriction, default_ingress_class, default_storage_class,
     default_toleration_seconds, limit_ranger, namespace_lifecycle, node_restriction,
-    persistent_volume_claim_resize, pod_security, pod_topology_labels, priority, resource_quota,
+    persistent_volume_claim_resize, pod_security, pod_topology_labels, policy, priority, resource_quota,
     runtime_class, service_account, taint_nodes, webhook,
 };
 use corten_api::core::v1::ResourceQuota;
@@ -44,6 +44,7 @@ impl Chain {
             Box::new(default_ingress_class::DefaultIngressClass),
             Box::new(pod_topology_labels::PodTopologyLabels),
             Box::new(webhook::MutatingWebhooks::new()),
+            Box::new(policy::ValidatingAdmissionPolicies::new()),
             Box::new(webhook::ValidatingWebhooks::new()),
             Box::new(resource_quota::ResourceQuotaCheck),
         ])
@@ -169,6 +170,7 @@ mod tests {
                 "DefaultIngressClass",
                 "PodTopologyLabels",
                 "MutatingAdmissionWebhook",
+                "ValidatingAdmissionPolicy",
                 "ValidatingAdmissionWebhook",
                 "ResourceQuota"
             ]

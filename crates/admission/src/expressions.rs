@@ -122,7 +122,7 @@ pub(crate) fn bindings<'a>(
 }
 
 /// A policy's variables, each computed when it is first asked for.
-pub(crate) struct Composition<'a> {
+struct Composition<'a> {
     variables: &'a [(String, Expression)],
     base: Bindings<'a>,
     known: RefCell<HashMap<&'a str, Result<Value<'a>, EvalError>>>,
@@ -132,19 +132,6 @@ pub(crate) struct Composition<'a> {
 }
 
 impl<'a> Composition<'a> {
-    /// The variables over the bindings, and the bindings with them.
-    pub fn over(base: Bindings<'a>, variables: &'a [(String, Expression)]) -> (Rc<Self>, Bindings<'a>) {
-        let composition = Rc::new_cyclic(|own: &Weak<Composition<'a>>| Composition {
-            variables,
-            base,
-            known: RefCell::default(),
-            cost: Cell::new(0),
-            own: own.clone(),
-        });
-        let bindings = composition.bindings();
-        (composition, bindings)
-    }
-
     fn bindings(&self) -> Bindings<'a> {
         let mut bindings = self.base.clone();
         if let Some(own) = self.own.upgrade() {
@@ -189,21 +176,46 @@ pub(crate) enum Trouble {
     OutOfBudget,
 }
 
-/// The value of the expression; what it cost is taken from the budget, and what its variables cost.
-pub(crate) fn evaluate<'a>(
-    expression: &'a Expression,
-    bindings: &Bindings<'a>,
-    composition: &Composition<'a>,
-    budget: &mut Budget,
-) -> Result<Value<'a>, Trouble> {
-    let program =
-        expression.program.as_ref().map_err(|why| Trouble::Failed(format!("compilation error: {why}")))?;
-    let value = program.evaluate(bindings, budget);
-    budget.spend(composition.cost.take());
-    if budget.is_exhausted() {
-        return Err(Trouble::OutOfBudget);
+/// What expressions are evaluated over: variables of the request, and those of the policy.
+pub(crate) struct Composed<'a> {
+    composition: Rc<Composition<'a>>,
+    bindings: Bindings<'a>,
+}
+
+impl<'a> Composed<'a> {
+    /// The policy's variables over those of the request.
+    pub fn over(base: Bindings<'a>, variables: &'a [(String, Expression)]) -> Self {
+        let composition = Rc::new_cyclic(|own: &Weak<Composition<'a>>| Composition {
+            variables,
+            base,
+            known: RefCell::default(),
+            cost: Cell::new(0),
+            own: own.clone(),
+        });
+        let bindings = composition.bindings();
+        Composed { composition, bindings }
     }
-    value.map_err(|error| {
-        Trouble::Failed(format!("expression '{}' resulted in error: {error}", expression.text))
-    })
+
+    /// The value of the expression; what it cost is taken from the budget, and what its variables cost.
+    pub fn evaluate(&self, expression: &'a Expression, budget: &mut Budget) -> Result<Value<'a>, Trouble> {
+        let program = expression
+            .program
+            .as_ref()
+            .map_err(|why| Trouble::Failed(format!("compilation error: {why}")))?;
+        let value = program.evaluate(&self.bindings, budget);
+        budget.spend(self.composition.cost.take());
+        if budget.is_exhausted() {
+            return Err(Trouble::OutOfBudget);
+        }
+        value.map_err(|error| {
+            Trouble::Failed(format!("expression '{}' resulted in error: {error}", expression.text))
+        })
+    }
+}
+
+/// A variable may hold all variables, and so itself.
+impl Drop for Composed<'_> {
+    fn drop(&mut self) {
+        self.composition.known.take();
+    }
 }

@@ -27,6 +27,7 @@ mod pod_node_selector;
 mod pod_security;
 mod pod_toleration_restriction;
 mod pod_topology_labels;
+mod policy;
 mod priority;
 mod reinvocation;
 mod resource_quota;

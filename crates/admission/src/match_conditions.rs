@@ -1,6 +1,6 @@
 //! Conditions that a request must meet before a webhook is asked, or a policy applied.
 
-use crate::expressions::{Asker, Composition, Expression, OUT_OF_BUDGET, Scene, Trouble, bindings, evaluate};
+use crate::expressions::{Asker, Composed, Expression, OUT_OF_BUDGET, Scene, Trouble, bindings};
 use corten_api::admissionregistration::v1::MatchCondition;
 use corten_cel::admission::{Compiler, Visible};
 use corten_cel::{Budget, MATCH_CONDITIONS_BUDGET, Type, Value};
@@ -45,12 +45,11 @@ impl MatchConditions {
         if self.0.is_empty() {
             return Ok(true);
         }
-        let (composition, bindings) =
-            Composition::over(bindings(scene, &Json::Null, params, Some(asker)), variables);
+        let composed = Composed::over(bindings(scene, &Json::Null, params, Some(asker)), variables);
         let mut budget = Budget::new(MATCH_CONDITIONS_BUDGET);
         let mut wrong = Vec::new();
         for condition in &self.0 {
-            match evaluate(condition, &bindings, &composition, &mut budget) {
+            match composed.evaluate(condition, &mut budget) {
                 Ok(Value::Bool(false)) => return Ok(false),
                 Ok(_) => {}
                 Err(Trouble::Failed(why)) => wrong.push(why),

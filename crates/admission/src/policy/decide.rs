@@ -1,90 +1,135 @@
-//! What a policy says to a request, and what becomes of it.
+//! What the expressions of a policy say to a request (upstream's `validating/validator`).
 
 use super::compiled::{Expressions, Policy, Validation};
-use crate::expressions::{
-    Asker, Composition, Expression, OUT_OF_BUDGET, Scene, Trouble, bindings, evaluate,
-};
-use crate::webhook::matching::{Invocation, Subject};
-use crate::webhook::review::Shown;
-use corten_api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
+use crate::expressions::{Asker, Composed, OUT_OF_BUDGET, Scene, Trouble, bindings};
+use crate::webhook::matching::Subject;
 use corten_api::core::v1::Namespace;
-use corten_api::{Kind, Object};
-use corten_cel::{Bindings, Budget, RUNTIME_BUDGET, Value};
-use corten_codec::json::encode;
+use corten_api::meta::v1::ObjectMeta;
+use corten_api::{Kind, View};
+use corten_cel::{Budget, RUNTIME_BUDGET, Value};
+use corten_codec::json::encode_value;
 use corten_semantics::{ApiError, ApiResult};
-use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use serde_json::Value as Json;
 
 /// The longest message that an expression may make.
 const LONGEST_MESSAGE: usize = 5 * 1024;
-/// The longest value of an audit annotation.
-const LONGEST_ANNOTATION: usize = 10 * 1024;
 
-/// One binding's question, the same for all its parameters.
+/// One question to one policy, the same for all parameters.
 pub(super) struct Judgement<'a> {
-    policy: &'a Policy,
-    scene: Scene,
-    namespace: Json,
-    asker: Asker<'a>,
+    pub policy: &'a Policy,
+    pub scene: &'a Scene,
+    pub namespace: &'a Json,
+    pub subject: &'a Subject<'a>,
 }
 
 /// What is wrong with a request, by one rule.
 #[derive(Debug, PartialEq)]
 pub(super) struct Denial {
     /// Which rule it was.
-    index: usize,
-    message: String,
-    reason: String,
+    pub index: usize,
+    pub message: String,
+    /// Empty: that which is usual.
+    pub reason: String,
 }
 
 /// What one evaluation comes to.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Findings {
-    denials: Vec<Denial>,
+    pub denials: Vec<Denial>,
     /// To be published, by key.
-    annotations: Vec<(String, String)>,
+    pub annotations: Vec<(String, String)>,
     /// What denies whatever the binding's actions are.
-    broken: Vec<String>,
+    pub broken: Vec<String>,
 }
 
-impl<'a> Judgement<'a> {
-    pub fn new(
-        policy: &'a Policy,
-        _binding: &ValidatingAdmissionPolicyBinding,
-        subject: &'a Subject<'a>,
-        invocation: &Invocation,
-        shown: &Shown,
-    ) -> ApiResult<Self> {
-        let scene = Scene::new(subject, invocation, shown.object.as_deref(), shown.old.as_deref());
-        let namespace = namespace(subject)?;
-        Ok(Judgement { policy, scene, namespace, asker: Asker(subject.context) })
+impl Findings {
+    /// Nothing but that it could not be found out.
+    fn failed(why: String, ignore: bool) -> Self {
+        let denial = Denial { index: 0, message: why, reason: String::new() };
+        Findings { denials: if ignore { Vec::new() } else { vec![denial] }, ..Findings::default() }
     }
+}
 
+impl Judgement<'_> {
     /// What the policy says with these parameters.
     pub fn judge(&self, params: &Json) -> Findings {
-        let expressions: &Expressions = &self.policy.expressions;
+        let expressions = &*self.policy.expressions;
         let ignore = self.policy.ignores();
-        let meets = expressions.conditions.hold(
-            &self.scene,
-            &self.asker,
-            params,
-            &expressions.variables,
-            ignore,
-        );
-        match meets {
+        let asker = Asker(self.subject.context);
+        let conditions = &expressions.conditions;
+        match conditions.hold(self.scene, &asker, params, &expressions.variables, ignore) {
             Ok(true) => {}
             Ok(false) => return Findings::default(),
-            Err(why) => return Findings::denied(why),
+            Err(why) => return Findings::failed(why, ignore),
         }
-        let mut findings = self.validations(expressions, params, ignore);
+        let mut findings = match self.validations(expressions, params, &asker) {
+            Ok(denials) => Findings { denials, ..Findings::default() },
+            Err(why) => return Findings::failed(why, ignore),
+        };
+        match self.annotate(expressions, params, &mut findings) {
+            Ok(()) => findings,
+            Err(why) => Findings::failed(why, ignore),
+        }
+    }
+
+    fn composed<'s>(&'s self, params: &'s Json, asker: Option<&'s Asker<'s>>) -> Composed<'s> {
+        let base = bindings(self.scene, self.namespace, params, asker);
+        Composed::over(base, &self.policy.expressions.variables)
+    }
+
+    /// Asks all rules, and then for all messages with what is left of the budget; only where they are needed.
+    fn validations(
+        &self,
+        expressions: &Expressions,
+        params: &Json,
+        asker: &Asker<'_>,
+    ) -> Result<Vec<Denial>, String> {
+        let ignore = self.policy.ignores();
+        let composed = self.composed(params, Some(asker));
+        let mut budget = Budget::new(RUNTIME_BUDGET);
+        let mut failed = Vec::new();
+        for (index, validation) in expressions.validations.iter().enumerate() {
+            match composed.evaluate(&validation.expression, &mut budget) {
+                Ok(Value::Bool(true)) => {}
+                Ok(_) => failed.push((index, None)),
+                Err(Trouble::Failed(_)) if ignore => {}
+                Err(Trouble::Failed(why)) => failed.push((index, Some(why))),
+                Err(Trouble::OutOfBudget) => return Err(OUT_OF_BUDGET.to_owned()),
+            }
+        }
+        if failed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let quiet = self.composed(params, None);
+        let mut denials = Vec::with_capacity(failed.len());
+        for (index, error) in failed {
+            let validation = &expressions.validations[index];
+            let (message, reason) = match error {
+                Some(why) => (why, String::new()),
+                None => match message(validation, &quiet, &mut budget) {
+                    Ok(message) => (message, validation.reason.clone().unwrap_or_default()),
+                    Err(_) if ignore => continue,
+                    Err(why) => (why, String::new()),
+                },
+            };
+            denials.push(Denial { index, message, reason });
+        }
+        Ok(denials)
+    }
+
+    fn annotate(
+        &self,
+        expressions: &Expressions,
+        params: &Json,
+        findings: &mut Findings,
+    ) -> Result<(), String> {
         if expressions.annotations.is_empty() {
-            return findings;
+            return Ok(());
         }
-        let (composition, bindings) = self.composed(params, true);
+        let quiet = self.composed(params, None);
         let mut budget = Budget::new(RUNTIME_BUDGET);
         for (key, expression) in &expressions.annotations {
-            match evaluate(expression, &bindings, &composition, &mut budget) {
+            match quiet.evaluate(expression, &mut budget) {
                 Ok(Value::String(text)) if !text.trim().is_empty() => {
                     findings.annotations.push((key.clone(), text.trim().to_owned()));
                 }
@@ -95,56 +140,59 @@ impl<'a> Judgement<'a> {
                     expression.text,
                     other.type_of().name()
                 )),
-                Err(_) if ignore => {}
+                Err(Trouble::Failed(_)) if self.policy.ignores() => {}
                 Err(Trouble::Failed(why)) => findings.broken.push(why),
-                Err(Trouble::OutOfBudget) => {
-                    findings.broken.push(OUT_OF_BUDGET.to_owned());
-                    break;
-                }
+                Err(Trouble::OutOfBudget) => return Err(OUT_OF_BUDGET.to_owned()),
             }
         }
-        findings
+        Ok(())
     }
+}
 
-    fn composed(&self, params: &'a_of_self Json, ask: bool) -> (Rc<Composition<'_>>, Bindings<'_>) {
-        unreachable!()
-    }
-
-    /// Upstream evaluates all rules, and then all messages, with what is left of the budget.
-    fn validations(&self, expressions: &Expressions, params: &Json, ignore: bool) -> Findings {
-        let mut findings = Findings::default();
-        let (composition, bindings) = self.composed(params, true);
-        let mut budget = Budget::new(RUNTIME_BUDGET);
-        let mut failed = Vec::new();
-        for (index, validation) in expressions.validations.iter().enumerate() {
-            match evaluate(&validation.expression, &bindings, &composition, &mut budget) {
-                Ok(Value::Bool(true)) => {}
-                Ok(_) => failed.push((index, None)),
-                Err(Trouble::Failed(why)) => failed.push((index, Some(why))),
-                Err(Trouble::OutOfBudget) if ignore => return findings,
-                Err(Trouble::OutOfBudget) => return Findings::denied(OUT_OF_BUDGET.to_owned()),
-            }
-        }
-        if failed.is_empty() {
-            return findings;
-        }
-        let (composition, bindings) = self.composed(params, false);
-        for (index, error) in failed {
-            let validation = &expressions.validations[index];
-            let (message, reason) = match error {
-                Some(_) if ignore => continue,
-                Some(why) => (why, String::new()),
-                None => {
-                    let reason = validation.reason.clone().unwrap_or_else(|| "Invalid".to_owned());
-                    match message(validation, &bindings, &composition, &mut budget) {
-                        Ok(message) => (message, reason),
-                        Err(_) if ignore => continue,
-                        Err(why) => (why, String::new()),
-                    }
+/// What is said when the rule does not hold: the message's expression, or else the message, or else the rule.
+fn message<'a>(
+    validation: &'a Validation,
+    composed: &Composed<'a>,
+    budget: &mut Budget,
+) -> Result<String, String> {
+    if let Some(expression) = &validation.message_expression {
+        match composed.evaluate(expression, budget) {
+            Ok(Value::String(text)) => {
+                let text = text.trim();
+                if !text.is_empty() && text.len() <= LONGEST_MESSAGE && !text.contains('\n') {
+                    return Ok(text.to_owned());
                 }
-            };
-            findings.denials.push(Denial { index, message, reason });
+            }
+            Ok(_) => {}
+            Err(Trouble::Failed(why)) => tracing::debug!(why, "a policy's messageExpression has no value"),
+            Err(Trouble::OutOfBudget) => return Err(format!("failed messageExpression: {OUT_OF_BUDGET}")),
         }
-        findings
     }
+    Ok(match validation.message.trim() {
+        "" => format!("failed expression: {}", validation.expression.text.trim()),
+        message => message.to_owned(),
+    })
+}
+
+/// The namespace of the request as expressions see it; null where there is none.
+///
+/// # Errors
+/// 404 when there should be one.
+pub(super) fn namespace(subject: &Subject<'_>) -> ApiResult<Json> {
+    let name = subject.context.namespace;
+    if name.is_empty() || (subject.body.group.is_empty() && subject.body.kind == "Namespace") {
+        return Ok(Json::Null);
+    }
+    let found = subject.context.objects.get::<Namespace>("", name);
+    let namespace = found.ok_or_else(|| ApiError::not_found(Namespace::INFO, name))?;
+    let metadata = ObjectMeta {
+        managed_fields: Vec::new(),
+        owner_references: Vec::new(),
+        self_link: String::new(),
+        ..namespace.metadata.clone()
+    };
+    let seen = Namespace { metadata, ..Namespace::clone(&namespace) };
+    let mut bytes = Vec::new();
+    encode_value(&mut bytes, View::Struct(&seen));
+    serde_json::from_slice(&bytes).map_err(ApiError::internal)
 }

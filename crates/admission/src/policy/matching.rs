@@ -16,13 +16,6 @@ pub(super) struct Matching {
     objects: Result<Selector, String>,
 }
 
-/// Whether a request is meant.
-#[derive(Debug)]
-pub(super) enum Found {
-    Nothing,
-    Request(Invocation),
-}
-
 impl Matching {
     pub fn new(resources: Option<&MatchResources>) -> Self {
         let resources = resources.cloned().unwrap_or_default();
@@ -48,25 +41,25 @@ pub(super) fn find(
     matching: &Matching,
     subject: &Subject<'_>,
     object: Option<&dyn Object>,
-) -> Result<Found, String> {
+) -> Result<Option<Invocation>, String> {
     let why = |error: corten_semantics::ApiError| error.status().message.clone();
     let by_namespace = namespace_matches(&matching.namespaces, subject, object).map_err(why);
     let by_object = object_matches(&matching.objects, object, subject.context.old).map_err(why);
     if by_namespace == Ok(false) || by_object == Ok(false) {
-        return Ok(Found::Nothing);
+        return Ok(None);
     }
     if by_rules(&matching.excluded, matching.equivalent, subject).is_some() {
-        return Ok(Found::Nothing);
+        return Ok(None);
     }
     let found = match matching.rules.as_slice() {
         // Without rules everything is meant.
         [] => Some(as_requested(subject)),
         rules => by_rules(rules, matching.equivalent, subject),
     };
-    let Some(found) = found else { return Ok(Found::Nothing) };
+    let Some(found) = found else { return Ok(None) };
     by_namespace?;
     by_object?;
-    Ok(Found::Request(found))
+    Ok(Some(found))
 }
 
 fn as_requested(subject: &Subject<'_>) -> Invocation {
@@ -82,11 +75,7 @@ fn names(rule: &NamedRuleWithOperations, subject: &Subject<'_>) -> bool {
     rule.resource_names.is_empty() || rule.resource_names.contains(&subject.name)
 }
 
-fn by_rules(
-    list: &[NamedRuleWithOperations],
-    equivalent: bool,
-    subject: &Subject<'_>,
-) -> Option<Invocation> {
+fn by_rules(list: &[NamedRuleWithOperations], equivalent: bool, subject: &Subject<'_>) -> Option<Invocation> {
     let context = subject.context;
     let requested = Requested::of(context, &subject.name);
     let fits = |rule: &&NamedRuleWithOperations, requested: &Requested<'_>| {
@@ -99,9 +88,9 @@ fn by_rules(
         return None;
     }
     let others = context.server.equivalents(context.requested);
-    let through = list.iter().find_map(|rule| {
-        others.iter().copied().find(|kind| fits(&rule, &requested.through(kind)))
-    })?;
+    let through = list
+        .iter()
+        .find_map(|rule| others.iter().copied().find(|kind| fits(&rule, &requested.through(kind))))?;
     let body = if subject.is_whole { BodyKind::of(through) } else { subject.body.clone() };
     Some(Invocation { resource: through, body, version: subject.is_whole.then_some(through) })
 }

@@ -1,29 +1,33 @@
 //! ValidatingAdmissionPolicy: what a cluster's own rules, written as expressions, say about a write. What applies
 //! to a request is [`matching`], the parameters of a binding are [`params`], the expressions are compiled once a
-//! generation ([`compiled`]), and [`decide`] evaluates them. Nothing is done where there are no bindings.
+//! generation ([`compiled`]), [`decide`] evaluates them, and [`verdict`] is what becomes of what they say. Nothing
+//! is done where there are no bindings.
 
 mod compiled;
 mod decide;
 mod matching;
 mod params;
 mod source;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
 
 use crate::check::{Check, Context};
+use crate::expressions::Scene;
 use crate::webhook::call::Exhibits;
 use crate::webhook::is_exempt;
-use crate::webhook::matching::Subject;
+use crate::webhook::matching::{Invocation, Subject};
 use async_trait::async_trait;
 use compiled::Policy;
 use corten_api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use corten_api::{Kind, Object};
 use corten_semantics::ApiResult;
-use decide::{Judgement, Verdicts};
-use matching::Found;
+use decide::Judgement;
 use serde_json::Value;
 use source::Source;
+use std::sync::Arc;
+use verdict::Verdicts;
 
 /// The check.
 pub(crate) struct ValidatingAdmissionPolicies(Source);
@@ -40,69 +44,111 @@ impl ValidatingAdmissionPolicies {
         options: Option<&Value>,
     ) -> ApiResult<()> {
         let policies = self.0.policies(subject.context.objects);
-        let mut verdicts = Verdicts::new(subject);
-        let mut exhibits = Exhibits::new(subject);
+        let mut hearing = Hearing {
+            subject,
+            object,
+            options,
+            exhibits: Exhibits::new(subject),
+            scenes: Vec::new(),
+            namespace: None,
+            verdicts: Verdicts::new(subject),
+        };
         for policy in policies.iter() {
-            judge_by(policy, subject, object, options, &mut exhibits, &mut verdicts).await?;
+            hearing.ask(policy).await?;
         }
-        verdicts.into_result(object)
+        hearing.verdicts.into_result(object)
     }
 }
 
-/// Asks one policy, by each of its bindings.
-async fn judge_by(
-    policy: &Policy,
-    subject: &Subject<'_>,
-    object: Option<&dyn Object>,
-    options: Option<&Value>,
-    exhibits: &mut Exhibits<'_>,
-    verdicts: &mut Verdicts<'_>,
-) -> ApiResult<()> {
-    let invocation = match matching::find(&policy.matching, subject, object) {
-        Ok(Found::Nothing) => return Ok(()),
-        Ok(Found::Request(invocation)) => invocation,
-        Err(why) => {
-            verdicts.misconfigured(policy, None, &why);
-            return Ok(());
-        }
-    };
-    for binding in &policy.bindings {
-        let found = match &binding.matching {
-            Some(matching) => matching::find(matching, subject, object),
-            None => Ok(Found::Request(invocation.clone())),
-        };
-        let params = match found {
-            Ok(Found::Nothing) => continue,
-            Ok(Found::Request(_)) => params::collect(policy, &binding.binding, subject),
-            Err(why) => Err(why),
-        };
-        let params = match params {
-            Ok(params) if params.is_empty() => continue,
-            Ok(params) => params,
+/// One request before all policies.
+struct Hearing<'a> {
+    subject: &'a Subject<'a>,
+    object: Option<&'a dyn Object>,
+    options: Option<&'a Value>,
+    exhibits: Exhibits<'a>,
+    /// The request as expressions see it, for each way in which rules match it.
+    scenes: Vec<(Invocation, Arc<Scene>)>,
+    namespace: Option<Arc<Value>>,
+    verdicts: Verdicts<'a>,
+}
+
+impl Hearing<'_> {
+    /// Asks one policy, by each of its bindings.
+    async fn ask(&mut self, policy: &Policy) -> ApiResult<()> {
+        let subject = self.subject;
+        let invocation = match matching::find(&policy.matching, subject, self.object) {
+            Ok(None) => return Ok(()),
+            Ok(Some(invocation)) => invocation,
             Err(why) => {
-                verdicts.misconfigured(policy, Some(&binding.binding), &why);
-                continue;
+                self.verdicts.misconfigured(policy, None, &why);
+                return Ok(());
             }
         };
-        let shown = match options {
-            Some(options) => exhibits.show(&invocation, options),
-            None => exhibits.make(&invocation, object).await,
-        };
-        let shown = match shown {
-            Ok(shown) => shown,
-            Err(error) => {
-                let why = format!("failed to convert object version: {}", error.status().message);
-                verdicts.misconfigured(policy, Some(&binding.binding), &why);
-                continue;
+        let kind = match params::kind(policy, subject) {
+            Ok(kind) => kind,
+            Err(why) => {
+                self.verdicts.misconfigured(policy, None, &why);
+                return Ok(());
             }
         };
-        let judgement = Judgement::new(policy, &binding.binding, subject, &invocation, shown)?;
-        for params in &params {
-            verdicts.add(policy, &binding.binding, judgement.judge(params));
+        for bound in &policy.bindings {
+            let binding = &bound.binding;
+            let found = match &bound.matching {
+                Some(matching) => matching::find(matching, subject, self.object),
+                None => Ok(Some(invocation.clone())),
+            };
+            let params = match found {
+                Ok(None) => continue,
+                Ok(Some(_)) => params::collect(kind, binding, subject).await,
+                Err(why) => Err(why),
+            };
+            let params = match params {
+                Ok(params) if params.is_empty() => continue,
+                Ok(params) => params,
+                Err(why) => {
+                    self.verdicts.misconfigured(policy, Some(binding), &why);
+                    continue;
+                }
+            };
+            let scene = match self.scene(&invocation).await {
+                Ok(scene) => scene,
+                Err(why) => {
+                    self.verdicts.misconfigured(policy, Some(binding), &why);
+                    continue;
+                }
+            };
+            let namespace = self.namespace()?;
+            let judgement = Judgement { policy, scene: &scene, namespace: &namespace, subject };
+            for params in &params {
+                self.verdicts.add(policy, binding, judgement.judge(params));
+            }
         }
+        self.verdicts.publish(policy);
+        Ok(())
     }
-    verdicts.publish(policy);
-    Ok(())
+
+    async fn scene(&mut self, invocation: &Invocation) -> Result<Arc<Scene>, String> {
+        if let Some((_, known)) = self.scenes.iter().find(|(known, _)| known == invocation) {
+            return Ok(known.clone());
+        }
+        let shown = match self.options {
+            Some(options) => self.exhibits.show(invocation, options),
+            None => self.exhibits.make(invocation, self.object).await,
+        };
+        let shown =
+            shown.map_err(|error| format!("failed to convert object version: {}", error.status().message))?;
+        let scene = Arc::new(Scene::new(self.subject, invocation, shown));
+        self.scenes.push((invocation.clone(), scene.clone()));
+        Ok(scene)
+    }
+
+    fn namespace(&mut self) -> ApiResult<Arc<Value>> {
+        let namespace = match self.namespace.take() {
+            Some(known) => known,
+            None => Arc::new(decide::namespace(self.subject)?),
+        };
+        Ok(self.namespace.insert(namespace).clone())
+    }
 }
 
 /// Kinds that only ask; policies do not see them.

@@ -9,35 +9,49 @@ use corten_codec::json;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
+/// The kind of the policy's parameters, if it takes any.
+///
+/// # Errors
+/// When no such kind is served.
+pub(super) fn kind(policy: &Policy, subject: &Subject<'_>) -> Result<Option<&'static KindInfo>, String> {
+    let Some(kind) = &policy.policy.spec.param_kind else { return Ok(None) };
+    let found = subject.context.server.find_kind(&kind.api_version, &kind.kind);
+    found.map(Some).ok_or_else(|| {
+        let slash = if kind.api_version.contains('/') { "" } else { "/" };
+        format!(
+            "failed to find resource referenced by paramKind: '{slash}{}, Kind={}'",
+            kind.api_version, kind.kind
+        )
+    })
+}
+
 /// The parameters as JSON, null where the policy is to be asked without; none at all where it is not to be asked.
 ///
 /// # Errors
 /// Why the binding cannot be followed.
-pub(super) fn collect(
-    policy: &Policy,
+pub(super) async fn collect(
+    kind: Option<&'static KindInfo>,
     binding: &ValidatingAdmissionPolicyBinding,
     subject: &Subject<'_>,
 ) -> Result<Vec<Json>, String> {
-    let spec = &policy.policy.spec;
-    let (Some(kind), Some(reference)) = (&spec.param_kind, &binding.spec.param_ref) else {
+    let (Some(kind), Some(reference)) = (kind, &binding.spec.param_ref) else {
         return Ok(vec![Json::Null]);
     };
-    let found = subject.context.server.find_kind(&kind.api_version, &kind.kind).ok_or_else(|| {
-        let (version, kind) = (&kind.api_version, &kind.kind);
-        format!("failed to find resource referenced by paramKind: '{}'", named(version, kind))
-    })?;
-    let objects = find(found, reference, subject)?;
+    let objects = find(kind, reference, subject)?;
     if objects.is_empty() && reference.parameter_not_found_action.as_deref() == Some("Deny") {
         return Err("no params found for policy binding with `Deny` parameterNotFoundAction".to_owned());
     }
-    let shown = objects.iter().filter_map(|object| serde_json::from_slice(&json::encode(&**object)).ok());
-    Ok(shown.collect())
-}
-
-/// `group/version, Kind=kind`.
-fn named(api_version: &str, kind: &str) -> String {
-    let grouped = if api_version.contains('/') { api_version.to_owned() } else { format!("/{api_version}") };
-    format!("{grouped}, Kind={kind}")
+    let mut params = Vec::with_capacity(objects.len());
+    for object in objects {
+        let bytes = if object.info() == kind {
+            json::encode(&*object)
+        } else {
+            let converted = subject.context.server.convert(object.clone_object(), kind).await;
+            json::encode(&*converted.map_err(|error| error.status().message.clone())?)
+        };
+        params.push(serde_json::from_slice(&bytes).map_err(|error| error.to_string())?);
+    }
+    Ok(params)
 }
 
 fn find(
@@ -67,6 +81,5 @@ fn find(
     let selector = Selector::from_label_selector(Some(selector)).map_err(|error| error.to_string())?;
     let mut found = objects.objects(kind, namespace);
     found.retain(|object| selector.matches(&object.meta().labels));
-    found.sort_by(|a, b| (&a.meta().namespace, &a.meta().name).cmp(&(&b.meta().namespace, &b.meta().name)));
     Ok(found)
 }
