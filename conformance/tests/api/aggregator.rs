@@ -15,7 +15,6 @@ const SERVICE: &str = "sample-api";
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 #[tokio::test]
-#[ignore = "extension-apiserver-authentication is not published yet"]
 async fn aggregator_sample_apiserver_behind_apiservice() -> Result<()> {
     spec(async |cluster| {
         let result = async {

@@ -24,7 +24,6 @@ fn claim() -> Value {
     json!({"devices": {"requests": [{"name": "req-0", "exactly": {"deviceClassName": "dra.example.com"}}]}})
 }
 
-#[ignore = "the server has no server-side apply yet"]
 #[tokio::test]
 async fn dra_resourceclaim_crud_status() -> Result<()> {
     spec(async |cluster| {
