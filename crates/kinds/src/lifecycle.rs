@@ -59,13 +59,7 @@ fn restore_system_fields(new: &mut ObjectMeta, old: &ObjectMeta) {
 }
 
 fn verdict(info: &KindInfo, name: &str, errors: Vec<FieldError>) -> ApiResult<()> {
-    let mut told: Vec<FieldError> = Vec::with_capacity(errors.len());
-    for error in errors {
-        if !told.contains(&error) {
-            told.push(error);
-        }
-    }
-    if told.is_empty() { Ok(()) } else { Err(ApiError::invalid(info.group, info.kind, name, &told)) }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(info.group, info.kind, name, &errors)) }
 }
 
 #[cfg(test)]

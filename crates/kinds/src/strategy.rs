@@ -216,6 +216,10 @@ pub trait KindStrategy: Send + Sync {
         None
     }
     fn set_replicas(&self, _obj: &mut Self::Kind, _replicas: i32) {}
+    /// An object of the kind in whose version this one is stored, for validation.
+    fn from_stored(&self, _obj: &dyn Object) -> Option<Self::Kind> {
+        None
+    }
 }
 
 impl<S: KindStrategy> Strategy for S {
@@ -254,13 +258,19 @@ impl<S: KindStrategy> Strategy for S {
     }
 
     fn validate(&self, obj: &dyn Object) -> Vec<FieldError> {
-        obj.downcast_ref().map_or(Vec::new(), |obj| KindStrategy::validate(self, obj))
+        match obj.downcast_ref() {
+            Some(obj) => KindStrategy::validate(self, obj),
+            None => self.from_stored(obj).map_or(Vec::new(), |obj| KindStrategy::validate(self, &obj)),
+        }
     }
 
     fn validate_update(&self, new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
         match (new.downcast_ref(), old.downcast_ref()) {
             (Some(new), Some(old)) => KindStrategy::validate_update(self, new, old),
-            _ => Vec::new(),
+            _ => match (self.from_stored(new), self.from_stored(old)) {
+                (Some(new), Some(old)) => KindStrategy::validate_update(self, &new, &old),
+                _ => Vec::new(),
+            },
         }
     }
 

@@ -92,7 +92,12 @@ impl ApiError {
 
     /// 422: the object's fields are wrong.
     pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let listed: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let mut listed: Vec<String> = Vec::with_capacity(errors.len());
+        for error in errors.iter().map(ToString::to_string) {
+            if !listed.contains(&error) {
+                listed.push(error);
+            }
+        }
         let listed = match listed.as_slice() {
             [] => "<nil>".to_string(),
             [one] => one.clone(),

@@ -106,7 +106,9 @@ impl Registry {
         }
         let stored = stored_as(kind);
         let resource = self.cache.resource(stored).ok_or_else(ApiError::no_such_path)?;
-        Ok(Place { kind, stored, strategy: self.strategy(stored), resource, namespace, name })
+        // Events are checked more strictly in the newer group.
+        let strategy = self.strategy(if kind.group == "events.k8s.io" { kind } else { stored });
+        Ok(Place { kind, stored, strategy, resource, namespace, name })
     }
 
     /// The object as the place stores it; 400 when it is of another kind.

@@ -1,5 +1,6 @@
 //! The group `admissionregistration.k8s.io`.
 
+mod expressions;
 mod policies;
 mod validate;
 mod webhooks;

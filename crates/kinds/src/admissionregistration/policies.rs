@@ -1,6 +1,6 @@
 //! ValidatingAdmissionPolicies and their bindings.
 
-use super::{RULES, validate};
+use super::{RULES, expressions, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::metadata::strings;
@@ -31,34 +31,32 @@ impl KindStrategy for ValidatingAdmissionPolicyStrategy {
     }
 
     fn validate(&self, policy: &ValidatingAdmissionPolicy) -> Vec<FieldError> {
+        check(policy, true)
+    }
+
+    fn validate_update(
+        &self,
+        new: &ValidatingAdmissionPolicy,
+        old: &ValidatingAdmissionPolicy,
+    ) -> Vec<FieldError> {
+        let (spec, was) = (&new.spec, &old.spec);
+        check(new, spec.param_kind != was.param_kind || spec.match_conditions != was.match_conditions)
+    }
+
+    fn validate_status_update(
+        &self,
+        new: &ValidatingAdmissionPolicy,
+        _old: &ValidatingAdmissionPolicy,
+    ) -> Vec<FieldError> {
         let mut errors = Errors::default();
-        let spec = &policy.spec;
-        validate::failure_policy(&mut errors, &spec.failure_policy, "spec.failurePolicy".into());
-        if let Some(kind) = &spec.param_kind {
-            for (name, value) in [("apiVersion", &kind.api_version), ("kind", &kind.kind)] {
-                if value.is_empty() {
-                    errors.required(format!("spec.paramKind.{name}"), "");
-                }
+        let checked = new.status.type_checking.as_ref();
+        for (i, warning) in checked.iter().flat_map(|c| &c.expression_warnings).enumerate() {
+            let path = format!("status.typeChecking.expressionWarnings[{i}]");
+            if warning.warning.is_empty() {
+                errors.required(format!("{path}.warning"), "");
             }
-        }
-        match &spec.match_constraints {
-            None => errors.required("spec.matchConstraints", ""),
-            Some(matching) => {
-                validate::matching(&mut errors, matching, "spec.matchConstraints");
-                if matching.resource_rules.is_empty() {
-                    errors.required("spec.matchConstraints.resourceRules", "");
-                }
-            }
-        }
-        validate::conditions(&mut errors, &spec.match_conditions, "spec.matchConditions");
-        if spec.validations.is_empty() && spec.audit_annotations.is_empty() {
-            let detail = "validations or auditAnnotations must contain at least one item";
-            errors.required("spec.validations", detail);
-            errors.required("spec.auditAnnotations", detail);
-        }
-        for (i, validation) in spec.validations.iter().enumerate() {
-            if validation.expression.trim().is_empty() {
-                errors.required(format!("spec.validations[{i}].expression"), "expression is not specified");
+            if warning.field_ref.trim().is_empty() {
+                errors.required(format!("{path}.fieldRef"), "");
             }
         }
         errors.into_vec()
@@ -75,6 +73,30 @@ impl KindStrategy for ValidatingAdmissionPolicyStrategy {
     }
 }
 
+/// What is wrong with the policy; its match conditions only if they could have become wrong.
+fn check(policy: &ValidatingAdmissionPolicy, conditions: bool) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let spec = &policy.spec;
+    validate::failure_policy(&mut errors, &spec.failure_policy, "spec.failurePolicy".into());
+    if let Some(kind) = &spec.param_kind {
+        expressions::param_kind(&mut errors, kind);
+    }
+    match &spec.match_constraints {
+        None => errors.required("spec.matchConstraints", ""),
+        Some(matching) => {
+            validate::matching(&mut errors, matching, "spec.matchConstraints");
+            if matching.resource_rules.is_empty() {
+                errors.required("spec.matchConstraints.resourceRules", "");
+            }
+        }
+    }
+    if conditions {
+        let params = spec.param_kind.is_some();
+        expressions::conditions(&mut errors, &spec.match_conditions, params, "spec.matchConditions");
+    }
+    expressions::policy(&mut errors, policy);
+    errors.into_vec()
+}
 /// ValidatingAdmissionPolicyBindings.
 pub struct ValidatingAdmissionPolicyBindingStrategy;
 
@@ -98,6 +120,9 @@ impl KindStrategy for ValidatingAdmissionPolicyBindingStrategy {
             errors.format("spec.policyName", &spec.policy_name, names::dns_subdomain);
         }
         if let Some(param) = &spec.param_ref {
+            if !param.name.is_empty() {
+                errors.format("spec.paramRef.name", &param.name, |name| names::path_segment(name, false));
+            }
             if let Some(selector) = &param.selector {
                 errors.extend(selectors::validate(selector, "spec.paramRef.selector"));
             }

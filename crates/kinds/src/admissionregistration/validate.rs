@@ -1,5 +1,6 @@
-//! Validation of webhooks and of what policies match. Expressions are checked where they are compiled.
+//! Validation of webhooks and of what policies match.
 
+use super::expressions;
 use crate::errors::Errors;
 use crate::metadata::strings;
 use crate::names;
@@ -27,6 +28,8 @@ pub(super) struct Webhook<'a> {
     pub selectors: [&'a Option<Box<LabelSelector>>; 2],
     pub versions: &'a [String],
     pub conditions: &'a [MatchCondition],
+    /// Whether the conditions are to be compiles: not if they are as they were.
+    pub compiles: bool,
 }
 
 /// The webhooks of one configuration.
@@ -69,7 +72,9 @@ fn webhook(errors: &mut Errors, hook: &Webhook<'_>, path: &str) {
         errors.supported(at("reinvocationPolicy"), policy, &["IfNeeded", "Never"]);
     }
     client(errors, hook.client, &at("clientConfig"));
-    conditions(errors, hook.conditions, &at("matchConditions"));
+    if hook.compiles {
+        expressions::conditions(errors, hook.conditions, false, &at("matchConditions"));
+    }
     review_versions(errors, hook.versions, &at("admissionReviewVersions"));
 }
 
@@ -230,7 +235,15 @@ pub(super) fn matching(errors: &mut Errors, matching: &MatchResources, path: &st
         ("excludeResourceRules", &matching.exclude_resource_rules),
     ] {
         for (i, named) in rules.iter().enumerate() {
-            rule(errors, &named.rule_with_operations, &format!("{path}.{name}[{i}]"));
+            let path = format!("{path}.{name}[{i}]");
+            for (n, resource) in named.resource_names.iter().enumerate() {
+                let at = format!("{path}.resourceNames[{n}]");
+                errors.format(&at, resource, |name| names::path_segment(name, false));
+                if named.resource_names[..n].contains(resource) {
+                    errors.duplicate(at, resource);
+                }
+            }
+            rule(errors, &named.rule_with_operations, &path);
         }
     }
 }

@@ -36,22 +36,16 @@ impl KindStrategy for MutatingWebhookConfigurationStrategy {
     }
 
     fn validate(&self, configuration: &MutatingWebhookConfiguration) -> Vec<FieldError> {
-        let mut errors = Errors::default();
-        let hooks = configuration.webhooks.iter().map(|h| Webhook {
-            name: &h.name,
-            client: &h.client_config,
-            rules: &h.rules,
-            failure_policy: &h.failure_policy,
-            match_policy: &h.match_policy,
-            side_effects: &h.side_effects,
-            timeout_seconds: h.timeout_seconds,
-            reinvocation_policy: h.reinvocation_policy.as_deref(),
-            selectors: [&h.namespace_selector, &h.object_selector],
-            versions: &h.admission_review_versions,
-            conditions: &h.match_conditions,
-        });
-        validate::webhooks(&mut errors, hooks);
-        errors.into_vec()
+        mutating(configuration, true)
+    }
+
+    fn validate_update(
+        &self,
+        new: &MutatingWebhookConfiguration,
+        old: &MutatingWebhookConfiguration,
+    ) -> Vec<FieldError> {
+        let conditions = new.webhooks.iter().map(|h| &h.match_conditions);
+        mutating(new, !conditions.eq(old.webhooks.iter().map(|h| &h.match_conditions)))
     }
 
     fn row(&self, configuration: &MutatingWebhookConfiguration, now: Timestamp) -> Vec<Value> {
@@ -83,22 +77,16 @@ impl KindStrategy for ValidatingWebhookConfigurationStrategy {
     }
 
     fn validate(&self, configuration: &ValidatingWebhookConfiguration) -> Vec<FieldError> {
-        let mut errors = Errors::default();
-        let hooks = configuration.webhooks.iter().map(|h| Webhook {
-            name: &h.name,
-            client: &h.client_config,
-            rules: &h.rules,
-            failure_policy: &h.failure_policy,
-            match_policy: &h.match_policy,
-            side_effects: &h.side_effects,
-            timeout_seconds: h.timeout_seconds,
-            reinvocation_policy: None,
-            selectors: [&h.namespace_selector, &h.object_selector],
-            versions: &h.admission_review_versions,
-            conditions: &h.match_conditions,
-        });
-        validate::webhooks(&mut errors, hooks);
-        errors.into_vec()
+        validating(configuration, true)
+    }
+
+    fn validate_update(
+        &self,
+        new: &ValidatingWebhookConfiguration,
+        old: &ValidatingWebhookConfiguration,
+    ) -> Vec<FieldError> {
+        let conditions = new.webhooks.iter().map(|h| &h.match_conditions);
+        validating(new, !conditions.eq(old.webhooks.iter().map(|h| &h.match_conditions)))
     }
 
     fn row(&self, configuration: &ValidatingWebhookConfiguration, now: Timestamp) -> Vec<Value> {
@@ -108,6 +96,48 @@ impl KindStrategy for ValidatingWebhookConfigurationStrategy {
             columns::age(configuration.metadata.creation_timestamp, now)
         ]
     }
+}
+
+/// What is wrong with the configuration; its match conditions only if they could have become wrong.
+fn mutating(configuration: &MutatingWebhookConfiguration, compiles: bool) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let hooks = configuration.webhooks.iter().map(|h| Webhook {
+        name: &h.name,
+        client: &h.client_config,
+        rules: &h.rules,
+        failure_policy: &h.failure_policy,
+        match_policy: &h.match_policy,
+        side_effects: &h.side_effects,
+        timeout_seconds: h.timeout_seconds,
+        reinvocation_policy: h.reinvocation_policy.as_deref(),
+        selectors: [&h.namespace_selector, &h.object_selector],
+        versions: &h.admission_review_versions,
+        conditions: &h.match_conditions,
+        compiles,
+    });
+    validate::webhooks(&mut errors, hooks);
+    errors.into_vec()
+}
+
+/// What is wrong with the configuration; its match conditions only if they could have become wrong.
+fn validating(configuration: &ValidatingWebhookConfiguration, compiles: bool) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let hooks = configuration.webhooks.iter().map(|h| Webhook {
+        name: &h.name,
+        client: &h.client_config,
+        rules: &h.rules,
+        failure_policy: &h.failure_policy,
+        match_policy: &h.match_policy,
+        side_effects: &h.side_effects,
+        timeout_seconds: h.timeout_seconds,
+        reinvocation_policy: None,
+        selectors: [&h.namespace_selector, &h.object_selector],
+        versions: &h.admission_review_versions,
+        conditions: &h.match_conditions,
+        compiles,
+    });
+    validate::webhooks(&mut errors, hooks);
+    errors.into_vec()
 }
 
 fn default_parts(client: &mut WebhookClientConfig, rules: &mut [RuleWithOperations]) {

@@ -7,9 +7,9 @@ use crate::metadata::{IMMUTABLE, shown};
 use crate::reflection;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::Struct;
 use corten_api::core::v1 as core_v1;
 use corten_api::events::v1::{Event, EventSeries};
+use corten_api::{Object, Struct};
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -61,6 +61,7 @@ impl KindStrategy for EventStrategy {
     /// Only the series of an event goes on.
     fn validate_update(&self, new: &Event, old: &Event) -> Vec<FieldError> {
         let mut errors = Errors::default();
+        core::validate_event(&mut errors, &to_core(new), "reportingController");
         if new.series != old.series {
             series(&mut errors, new);
         }
@@ -71,6 +72,10 @@ impl KindStrategy for EventStrategy {
             }
         }
         errors.into_vec()
+    }
+
+    fn from_stored(&self, obj: &dyn Object) -> Option<Event> {
+        obj.downcast_ref().map(from_core)
     }
 
     fn row(&self, event: &Event, now: Timestamp) -> Vec<Value> {
