@@ -7,6 +7,7 @@ mod definition;
 mod finding;
 pub mod json_path;
 pub mod object;
+mod published;
 mod resource;
 mod rules;
 pub mod schema;

@@ -1,6 +1,7 @@
 //! What a definition declares, ready to be served.
 
 use crate::json_path::JsonPath;
+use crate::published::published;
 use crate::rules::Rules;
 use crate::schema::{Builder, Ref, Schema};
 use corten_api::KindInfo;
@@ -8,6 +9,7 @@ use corten_api::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionVersion, WebhookConversion,
 };
 use corten_api::dynamic::{Declared, intern};
+use corten_codec::openapi::Custom;
 use std::sync::{Arc, OnceLock};
 
 /// Where a definition is read from when its schemas are first needed.
@@ -143,6 +145,25 @@ impl Resource {
             self.versions.iter().map(of).collect()
         };
         self.rules.get_or_init(compile).get(version)?.as_ref()
+    }
+
+    /// The served versions for an OpenAPI document; `v2` tells of which version. Those of another name are left
+    /// out when one is given.
+    pub fn published(&self, only: Option<&str>, v2: bool) -> Vec<Custom> {
+        let Some(crd) = self.source.definition(&self.name) else { return Vec::new() };
+        let wanted = |v: &&Version| v.served && only.is_none_or(|name| name == v.info.version);
+        let of = |v: &Version| {
+            let declared = crd.spec.versions.iter().find(|d| d.name == v.info.version);
+            let schema = declared.and_then(|d| d.schema.as_ref()?.open_apiv3_schema.as_deref());
+            Custom {
+                kind: v.info,
+                schema: schema
+                    .filter(|_| !(v2 && crd.spec.preserve_unknown_fields))
+                    .and_then(|schema| published(schema, v2)),
+                selectable: v.selectable.iter().map(|(path, _)| path.to_string()).collect(),
+            }
+        };
+        self.versions.iter().filter(wanted).map(of).collect()
     }
 
     fn compile(&self) -> Schemas {

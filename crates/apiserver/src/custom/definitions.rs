@@ -93,6 +93,7 @@ impl Definitions {
                 self.later.remove(&name);
                 self.look_at(name);
             }
+            self.registry.custom.documents.sweep();
             if let Some(name) = self.queue.pop_front() {
                 match self.reconcile(&name).await {
                     Ok(None) => {}

@@ -1,8 +1,10 @@
 //! Custom kinds in the server: which there are ([`CustomKinds`]), how their objects get from version to version
-//! ([`convert`]), and the task that keeps both in step with the definitions ([`definitions`]).
+//! ([`convert`]), the task that keeps both in step with the definitions ([`definitions`]), and what is published of
+//! them ([`documents`]).
 
 pub mod convert;
 mod definitions;
+pub(crate) mod documents;
 mod names;
 mod status;
 pub(crate) mod termination;
@@ -36,12 +38,18 @@ pub(crate) struct Served {
 pub struct CustomKinds {
     table: ArcSwap<OrdMap<Arc<str>, Arc<Served>>>,
     converter: OnceLock<Arc<dyn Converter>>,
+    documents: documents::Made,
 }
 
 impl CustomKinds {
     /// The resource a kind belongs to.
     pub(crate) fn served_as(&self, kind: &KindInfo) -> Option<Arc<Served>> {
         self.table.load().get(kind.group_resource().as_str()).cloned()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Served>> {
+        self.table.load().values().cloned().collect()
     }
 
     /// Every kind that is served.

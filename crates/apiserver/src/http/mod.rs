@@ -29,6 +29,8 @@ mod watch;
 
 use std::sync::Arc;
 
+
+use arc_swap::ArcSwap;
 use corten_auth::authenticate::{ClientCertificates, ServiceAccountTokens};
 use corten_auth::pki::{Pki, PkiError};
 use corten_auth::token::TokenSigner;
@@ -38,6 +40,7 @@ use corten_rt::{Clock, Tasks};
 use crate::Registry;
 use crate::aggregation::{Aggregation, Merged};
 use crate::audit::Audit;
+use crate::custom::documents::AllDocuments;
 use crate::flow::FlowControl;
 use crate::metrics::Usage;
 pub use connect::KubeletTls;
@@ -54,7 +57,7 @@ pub use version::git_version;
 pub struct Api {
     pub registry: Arc<Registry>,
     pub certificates: ClientCertificates,
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
     pub authorizer: Arc<Authorizer>,
     /// Publishes the keys that check service-account tokens.
     pub tokens: Arc<TokenSigner>,
@@ -89,27 +92,30 @@ impl Api {
         let kubelets = KubeletTls::new(client).map_err(|e| PkiError::Malformed(e.to_string()))?;
         let usage = Usage::new(registry.lookup(), kubelets.clone(), clock, tasks.clone());
         registry.compute_with(Arc::new(usage));
-        let authenticator = || Authenticator {
+        let authenticator = Arc::new(Authenticator {
             service_accounts: ServiceAccountTokens::new(Arc::clone(&pki.tokens)),
             objects: registry.lookup(),
             admin_token: String::new(),
             clock,
-        };
+            ways: ArcSwap::default(),
+        });
         let reviews = reviews::Reviews {
-            authenticator: authenticator(),
+            authenticator: Arc::clone(&authenticator),
             authorizer: Arc::clone(registry.authorizer()),
         };
         registry.review_with(Arc::new(reviews));
         let identity = pki.front_proxy_client.clone();
         let aggregation = Arc::new(Aggregation::new(Arc::clone(&registry), identity));
+        let documents =
+            Arc::new(AllDocuments { custom: Arc::clone(&registry.custom), own: Arc::new(BuiltinDocuments) });
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
-            authenticator: authenticator(),
+            authenticator,
             authorizer: Arc::clone(registry.authorizer()),
             tokens: Arc::clone(&pki.tokens),
             kubelets,
             health: own_checks(&registry, &tasks),
-            documents: Arc::new(Merged::new(Arc::new(BuiltinDocuments), Arc::clone(&aggregation))),
+            documents: Arc::new(Merged::new(documents, Arc::clone(&aggregation))),
             aggregation,
             metrics: Arc::default(),
             clock,

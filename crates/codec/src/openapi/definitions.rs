@@ -1,5 +1,6 @@
 //! Definitions: one per struct that a document's paths reach.
 
+use super::custom::Custom;
 use super::paths::{Area, Content, Gvk, areas};
 use super::{descriptions, markers};
 use corten_api::{Field, Form, KindInfo, ListKind, Schema, Type};
@@ -28,6 +29,8 @@ pub struct Definitions {
     all: BTreeMap<String, Value>,
 }
 
+const METADATA: &str = "Standard metadata: name, namespace, labels and so on.";
+const LIST_METADATA: &str = "Standard metadata of lists.";
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const INT_OR_STRING: &str = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 const RAW_EXTENSION: &str = "io.k8s.apimachinery.pkg.runtime.RawExtension";
@@ -41,6 +44,12 @@ pub fn name(package: &str, name: &str) -> String {
         "apiregistration.v1" => format!("io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.{name}"),
         _ => format!("io.k8s.api.{package}.{name}"),
     }
+}
+
+/// The name of a definition of a custom kind: `com.example.v1.Widget`.
+pub fn custom_name(kind: &KindInfo, name: &str) -> String {
+    let group: Vec<&str> = kind.group.rsplit('.').collect();
+    format!("{}.{}.{name}", group.join("."), kind.version)
 }
 
 impl Definitions {
@@ -57,6 +66,8 @@ impl Definitions {
     pub fn content(&mut self, content: Content) -> Value {
         match content {
             Content::Struct(schema) => self.of_struct(schema),
+            Content::Custom(kind) => self.reference(&custom_name(kind, kind.kind)),
+            Content::ListOf(kind) if kind.custom => self.reference(&custom_name(kind, &kind.list_kind())),
             Content::ListOf(kind) => self.list(kind),
             Content::Patch => self.plain(
                 &name("meta.v1", "Patch"),
@@ -65,6 +76,96 @@ impl Definitions {
             ),
             Content::Version => self.plain(VERSION_INFO, "The server's version.", version_info()),
             Content::Text => json!({"type": "string"}),
+        }
+    }
+
+    /// Describes a custom kind and its lists; their definitions' names. `schema` is what its definition says of
+    /// objects, `None` when that cannot be published.
+    pub fn custom(&mut self, custom: Custom) -> [String; 2] {
+        let Custom { kind, schema, selectable } = custom;
+        let mut own = schema.map_or_else(|| json!({"type": "object"}), |schema| self.native(schema));
+        let selectable: Vec<Value> =
+            selectable.iter().map(|path| json!({ "fieldPath": path.trim_start_matches('.') })).collect();
+        let list_kind = kind.list_kind();
+        let names = [custom_name(kind, kind.kind), custom_name(kind, &list_kind)];
+        let doc = format!(
+            "List of {}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md",
+            kind.plural
+        );
+        let mut list = json!({
+            "type": "object",
+            "description": format!("{list_kind} is a list of {}", kind.kind),
+            "required": ["items"],
+            "properties": {
+                "apiVersion": described(json!({"type": "string"}), descriptions::API_VERSION),
+                "kind": described(json!({"type": "string"}), descriptions::KIND),
+                "metadata": self.described_struct(corten_api::meta::v1::ListMeta::schema(), LIST_METADATA),
+                "items": {"type": "array", "description": doc, "items": self.reference(&names[0])},
+            },
+        });
+        for (definition, kind_name) in [(&mut own, kind.kind), (&mut list, list_kind.as_str())] {
+            definition[GVK] = json!([gvk_value((kind.group, kind.version, kind_name))]);
+            if !selectable.is_empty() {
+                definition["x-kubernetes-selectable-fields"] = selectable.clone().into();
+            }
+        }
+        for (name, definition) in names.iter().zip([own, list]) {
+            self.all.insert(name.clone(), definition);
+        }
+        names
+    }
+
+    /// Takes a definition out again.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.all.remove(name)
+    }
+
+    /// A custom kind's schema with what every object has.
+    fn native(&mut self, mut schema: Value) -> Value {
+        self.embedded(&mut schema);
+        if let Some(object) = schema.as_object_mut() {
+            let properties = object.entry("properties").or_insert_with(|| json!({}));
+            self.object_fields(properties, METADATA);
+        }
+        schema
+    }
+
+    fn object_fields(&mut self, properties: &mut Value, metadata: &str) {
+        properties["apiVersion"] = described(json!({"type": "string"}), descriptions::API_VERSION);
+        properties["kind"] = described(json!({"type": "string"}), descriptions::KIND);
+        properties["metadata"] = self.described_struct(corten_api::meta::v1::ObjectMeta::schema(), metadata);
+    }
+
+    /// The same for objects within.
+    fn embedded(&mut self, schema: &mut Value) {
+        let Some(object) = schema.as_object_mut() else { return };
+        if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.values_mut().for_each(|property| self.embedded(property));
+        }
+        for name in ["items", "additionalProperties"] {
+            object.get_mut(name).into_iter().for_each(|below| self.embedded(below));
+        }
+        let is = |name: &str| object.get(name) == Some(&Value::Bool(true));
+        let open = self.dialect == Dialect::V2 && is("x-kubernetes-preserve-unknown-fields");
+        if is("x-kubernetes-embedded-resource") && !open {
+            let properties = object.entry("properties").or_insert_with(|| json!({}));
+            self.object_fields(properties, METADATA);
+            let required = object.entry("required").or_insert_with(|| json!([]));
+            for name in ["kind", "apiVersion"] {
+                if let Some(list) = required.as_array_mut().filter(|list| list.iter().all(|n| n != name)) {
+                    list.push(name.into());
+                }
+            }
+        }
+    }
+
+    /// A reference with a description of its own.
+    fn described_struct(&mut self, schema: &'static Schema, text: &str) -> Value {
+        let reference = self.of_struct(schema);
+        match self.dialect {
+            Dialect::V2 => described(reference, text),
+            // Version 3 allows nothing beside a reference.
+            Dialect::V3 => json!({"allOf": [reference], "description": text}),
         }
     }
 

@@ -6,6 +6,7 @@
 //! Each document is built when it is first asked for and kept from then on; the index of version 3 keeps only
 //! hashes.
 
+mod custom;
 mod definitions;
 mod descriptions;
 mod gnostic;
@@ -16,6 +17,8 @@ mod paths;
 mod tests;
 mod v2;
 mod v3;
+
+pub use custom::{Custom, v2_json_with, v2_protobuf_with, v3_of};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -38,10 +41,32 @@ impl Document {
     }
 }
 
+/// The document of version 2, and where its definitions and its paths end, for what is put in there.
+struct Whole {
+    document: Document,
+    definitions_end: usize,
+    paths_end: usize,
+}
+
+fn v2_whole() -> &'static Whole {
+    static KEPT: OnceLock<Whole> = OnceLock::new();
+    KEPT.get_or_init(|| {
+        let mut document = v2::document();
+        let mut part = |name: &str| document.as_object_mut().and_then(|d| d.remove(name)).unwrap_or_default();
+        let (definitions, paths) = (part("definitions").to_string(), part("paths").to_string());
+        let mut text = format!("{{\"definitions\":{definitions}");
+        let definitions_end = text.len() - 1;
+        text += &format!(",\"paths\":{paths}");
+        let paths_end = text.len() - 1;
+        // What is left is an object that is not empty.
+        text += &document.to_string().replacen('{', ",", 1);
+        Whole { document: Document::new(text.into_bytes()), definitions_end, paths_end }
+    })
+}
+
 /// The whole API in version 2, as JSON.
 pub fn v2_json() -> Document {
-    static KEPT: OnceLock<Document> = OnceLock::new();
-    KEPT.get_or_init(|| Document::new(v2::document().to_string().into_bytes())).clone()
+    v2_whole().document.clone()
 }
 
 /// The whole API in version 2, as protobuf (gnostic's `openapi.v2.Document`).

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 pub enum Content {
     Struct(&'static Schema),
     ListOf(&'static KindInfo),
+    /// An object of a kind that a definition declares.
+    Custom(&'static KindInfo),
     Patch,
     Version,
     Text,
@@ -32,6 +34,8 @@ pub struct Operation {
     /// Keys of parameters.
     pub parameters: Vec<&'static str>,
     pub answers: Vec<(u16, Content)>,
+    /// On a kind that a definition declares, which knows fewer forms.
+    pub custom: bool,
 }
 
 /// A path with its operations.
@@ -109,6 +113,7 @@ impl Area {
                 body: None,
                 parameters: Vec::new(),
                 answers: vec![(200, content)],
+                custom: false,
             }],
         };
         match self {
@@ -184,8 +189,13 @@ const DELETING: [&str; 5] = [
 ];
 const WRITING: [&str; 3] = ["dryRun", "fieldManager", "fieldValidation"];
 
+/// What an object of the kind is.
+fn content(kind: &'static KindInfo) -> Content {
+    if kind.custom { Content::Custom(kind) } else { Content::Struct((kind.schema)()) }
+}
+
 /// The paths of one resource: all namespaces, its collection, its objects, their subresources.
-fn resource(kind: &'static KindInfo, paths: &mut Vec<Path>) {
+pub fn resource(kind: &'static KindInfo, paths: &mut Vec<Path>) {
     let base = match kind.group {
         "" => format!("/api/{}", kind.version),
         group => format!("/apis/{group}/{}", kind.version),
@@ -229,7 +239,7 @@ fn resource(kind: &'static KindInfo, paths: &mut Vec<Path>) {
 struct Subresource {
     name: &'static str,
     gvk: Gvk,
-    body: &'static Schema,
+    body: Content,
     verbs: Names,
     parameters: Names,
     /// With a path behind it.
@@ -259,7 +269,12 @@ impl Subresource {
             "log" => (kind, kind.kind, &["log"][..], LOGGING),
             _ => of(kind, CHANGED),
         };
-        let (gvk, body) = ((body.group, body.version, named), (body.schema)());
+        let gvk = if kind.custom {
+            (kind.group, kind.version, kind.kind)
+        } else {
+            (body.group, body.version, named)
+        };
+        let body = content(body);
         Subresource { name, gvk, body, verbs, parameters, rest: false }
     }
 
@@ -317,6 +332,7 @@ impl Resource {
             body: None,
             parameters: Vec::new(),
             answers: Vec::new(),
+            custom: self.kind.custom,
         }
     }
 
@@ -341,7 +357,7 @@ impl Resource {
         if allows(self.kind, "create") {
             let id = self.id("create", "", true);
             let description = format!("create a {}", self.kind.kind);
-            operations.push(Operation { description, ..self.create(id, self.gvk(), (self.kind.schema)()) });
+            operations.push(Operation { description, ..self.create(id, self.gvk(), content(self.kind)) });
         }
         if allows(self.kind, "deletecollection") {
             let listing = LISTING.iter().copied().filter(|p| !matches!(*p, "allowWatchBookmarks" | "watch"));
@@ -362,17 +378,17 @@ impl Resource {
     }
 
     fn object(&self) -> Vec<Operation> {
-        let (kind, schema) = (self.kind, (self.kind.schema)());
+        let (kind, content) = (self.kind, content(self.kind));
         let mut operations = Vec::new();
         for method in ["get", "put", "patch"] {
             let verb = if method == "put" { "update" } else { method };
             if allows(kind, verb) {
-                operations.push(self.change(method, "", self.gvk(), schema));
+                operations.push(self.change(method, "", self.gvk(), content));
             }
         }
         if allows(kind, "delete") {
             let gone = match gives_deleted(kind) {
-                true => Content::Struct(schema),
+                true => content,
                 false => Content::Struct(corten_api::meta::v1::Status::schema()),
             };
             operations.push(Operation {
@@ -386,8 +402,7 @@ impl Resource {
         operations
     }
 
-    fn create(&self, id: String, gvk: Gvk, schema: &'static Schema) -> Operation {
-        let content = Content::Struct(schema);
+    fn create(&self, id: String, gvk: Gvk, content: Content) -> Operation {
         Operation {
             body: Some(content),
             parameters: WRITING.to_vec(),
@@ -397,8 +412,7 @@ impl Resource {
     }
 
     /// Reading, replacing or patching an object or a subresource.
-    fn change(&self, method: &'static str, ending: &str, gvk: Gvk, schema: &'static Schema) -> Operation {
-        let content = Content::Struct(schema);
+    fn change(&self, method: &'static str, ending: &str, gvk: Gvk, content: Content) -> Operation {
         let (verb, description) = match method {
             "get" => ("read", "read the specified"),
             "put" => ("replace", "replace the specified"),

@@ -6,19 +6,29 @@ use super::paths::{Content, Operation, Path, areas};
 use serde_json::{Map, Value, json};
 
 /// Forms in which objects are taken and given.
-pub const FORMS: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+const FORMS: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// Forms in which changes are sent besides.
-pub const STREAMS: [&str; 2] =
+const STREAMS: [&str; 2] =
     ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
 
 /// Forms of patches.
-pub const PATCHES: [&str; 4] = [
+const PATCHES: [&str; 4] = [
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
+
+/// The forms of bodies.
+pub fn consumes(operation: &Operation) -> Vec<&'static str> {
+    match (matches!(operation.body, Some(Content::Patch)), operation.custom) {
+        (true, true) => vec![PATCHES[0], PATCHES[1], PATCHES[3]],
+        (true, false) => PATCHES.to_vec(),
+        (false, true) => FORMS[..2].to_vec(),
+        (false, false) => vec!["*/*"],
+    }
+}
 
 /// The whole document.
 pub fn document() -> Value {
@@ -47,7 +57,7 @@ pub fn document() -> Value {
     })
 }
 
-fn path_item(path: &Path, definitions: &mut Definitions) -> Value {
+pub fn path_item(path: &Path, definitions: &mut Definitions) -> Value {
     let mut item: Map<String, Value> = path
         .operations
         .iter()
@@ -72,7 +82,6 @@ fn path_item(path: &Path, definitions: &mut Definitions) -> Value {
 }
 
 fn write(operation: &Operation, definitions: &mut Definitions) -> Value {
-    let patch = matches!(operation.body, Some(Content::Patch));
     let answers: Map<String, Value> = operation
         .answers
         .iter()
@@ -96,7 +105,7 @@ fn write(operation: &Operation, definitions: &mut Definitions) -> Value {
         "description": operation.description,
         "tags": [operation.tag],
         "schemes": ["https"],
-        "consumes": if patch { PATCHES.to_vec() } else { vec!["*/*"] },
+        "consumes": consumes(operation),
         "produces": produces(operation),
         "responses": answers,
     });
@@ -118,6 +127,7 @@ pub fn produces(operation: &Operation) -> Vec<&'static str> {
         }
         Some((_, Content::Text)) => vec!["text/plain"],
         Some((_, Content::Version)) => vec!["application/json"],
+        _ if operation.custom => FORMS[..2].to_vec(),
         Some((_, Content::ListOf(_))) => FORMS.into_iter().chain(STREAMS).collect(),
         _ => FORMS.to_vec(),
     }

@@ -3,7 +3,7 @@
 use super::definitions::{Definitions, Dialect, GVK, gvk_value};
 use super::parameters::{self, Parameter, Place};
 use super::paths::{Content, Operation, Path};
-use super::v2::{PATCHES, produces, reason};
+use super::v2::{consumes, produces, reason};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,12 @@ pub fn index<'a>(documents: impl Iterator<Item = (&'a str, Arc<str>)>) -> Value 
 
 /// The document of these paths.
 pub fn document(paths: &[Path]) -> Value {
-    let mut writer = Writer { definitions: Definitions::new(Dialect::V3), parameters: BTreeMap::new() };
+    document_with(paths, Definitions::new(Dialect::V3))
+}
+
+/// The same, with definitions that are there already.
+pub fn document_with(paths: &[Path], definitions: Definitions) -> Value {
+    let mut writer = Writer { definitions, parameters: BTreeMap::new() };
     let paths: Map<String, Value> =
         paths.iter().map(|path| (path.path.clone(), writer.path_item(path))).collect();
     let mut components = json!({
@@ -87,8 +92,7 @@ impl Writer {
             "responses": answers,
         });
         if let Some(body) = operation.body {
-            let forms = if matches!(body, Content::Patch) { &PATCHES[..] } else { &["*/*"] };
-            out["requestBody"] = json!({"content": self.content(body, forms)});
+            out["requestBody"] = json!({"content": self.content(body, &consumes(operation))});
             if operation.method != "delete" {
                 out["requestBody"]["required"] = true.into();
             }
