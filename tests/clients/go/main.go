@@ -5,7 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -31,8 +31,7 @@ type suite struct {
 
 func main() {
 	// Elections tell of themselves.
-	klog.SetOutput(io.Discard)
-	klog.LogToStderr(false)
+	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 	passed, failed := 0, 0
 	for name, contentType := range map[string]string{"json": runtime.ContentTypeJSON, "protobuf": runtime.ContentTypeProtobuf} {
 		p, err := run("clients-go-"+name, contentType)
