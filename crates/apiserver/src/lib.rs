@@ -8,6 +8,7 @@ pub mod aggregation;
 mod bootstrap;
 pub mod cache;
 pub mod custom;
+pub mod encryption;
 pub mod flow;
 pub mod http;
 mod local;

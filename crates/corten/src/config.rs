@@ -1,6 +1,6 @@
 //! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
 
-use crate::control::{AdmissionFlags, AuditFlags};
+use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags};
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -125,6 +125,8 @@ pub struct Server {
     pub kubeconfig: Option<PathBuf>,
     #[command(flatten)]
     pub audit: AuditFlags,
+    #[command(flatten)]
+    pub encryption: EncryptionFlags,
     #[command(flatten)]
     pub admission: AdmissionFlags,
 }

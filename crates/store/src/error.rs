@@ -41,6 +41,9 @@ pub enum Error {
     /// The data directory cannot be used.
     #[error("{0}")]
     Open(String),
+    /// What is stored cannot be read by whoever stands between the caller and the engine.
+    #[error("{0}")]
+    Unreadable(String),
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

@@ -17,12 +17,22 @@ pub struct Watch {
     live: Subscription,
     progress: Revision,
     end: Option<Error>,
+    change: Option<Change>,
 }
+
+/// What is done to each batch before it is handed out.
+type Change = Box<dyn FnMut(Batch) -> Result<Batch> + Send>;
 
 impl Watch {
     /// History first, then what `live` brings.
     pub(crate) fn new(past: BoxStream<'static, Result<Batch>>, live: Subscription, after: Revision) -> Self {
-        Watch { past: Some(past), live, progress: after, end: None }
+        Watch { past: Some(past), live, progress: after, end: None, change: None }
+    }
+
+    /// The same watch with every batch changed by `change`; its error ends the watch.
+    pub fn map(mut self, change: impl FnMut(Batch) -> Result<Batch> + Send + 'static) -> Self {
+        self.change = Some(Box::new(change));
+        self
     }
 
     /// The next batch, or why there is none. The same end is told again when asked again.
@@ -57,6 +67,10 @@ impl Watch {
         let next = match next {
             Some(batch) => batch,
             None => ready!(self.live.poll_next(cx)),
+        };
+        let next = match &mut self.change {
+            Some(change) => next.and_then(change),
+            None => next,
         };
         match &next {
             Ok(batch) => self.progress = self.progress.max(batch.revision),

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::orders::{self, Order};
 use super::resource::Resource;
 use super::{Entry, WatchCache};
+use crate::encryption::refuse_encrypted;
 
 /// All that is cached lies below this key.
 pub(crate) const ROOT: &str = "/registry/";
@@ -63,6 +64,7 @@ pub(crate) async fn read_all(store: &dyn Store, prefix: &str) -> Result<(Revisio
     let mut options = ListOptions { limit: PAGE, ..ListOptions::default() };
     loop {
         let page = store.list(prefix, options.clone()).await?;
+        page.records.iter().try_for_each(refuse_encrypted)?;
         records.extend(page.records);
         options.at = Some(page.revision);
         match records.last() {

@@ -137,6 +137,15 @@ impl Registry {
         }
     }
 
+    /// Whether the place's object is stored otherwise than it would be now, though it is the same: it is to be
+    /// encrypted by another key.
+    pub(crate) async fn is_stored_stale(&self, place: &Place) -> ApiResult<bool> {
+        match &self.config.encryption {
+            None => Ok(false),
+            Some(store) => store.is_stale(&place.key()).await.map_err(store_failed),
+        }
+    }
+
     /// What is stored of an object, after its version was set to the stored one.
     pub(crate) fn encode(&self, object: &dyn Object) -> Bytes {
         form::stored(object)

@@ -51,9 +51,11 @@ use tokio::sync::Semaphore;
 
 use crate::cache::WatchCache;
 use crate::custom::CustomKinds;
+use crate::encryption::EncryptedStore;
 use crate::outbound::Outbound;
 pub use computed::{Computed, Reviewer};
 pub use options::*;
+pub(crate) use place::stored_as;
 use services::Allocator;
 
 /// How a registry is set up.
@@ -68,6 +70,8 @@ pub struct Config {
     pub node_ports: (u16, u16),
     /// How long Events are kept.
     pub event_ttl: Duration,
+    /// The store, when it encrypts.
+    pub encryption: Option<Arc<EncryptedStore>>,
 }
 
 impl Default for Config {
@@ -78,6 +82,7 @@ impl Default for Config {
             service_cidr: "10.96.0.0/16".into(),
             node_ports: (30000, 32767),
             event_ttl: Duration::from_secs(3600),
+            encryption: None,
         }
     }
 }

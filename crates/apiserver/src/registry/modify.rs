@@ -31,6 +31,13 @@ pub(crate) struct Modification<'a> {
     pub owners: Owners,
 }
 
+impl Modification<'_> {
+    /// The part of the object that is written: a scale is a view of the whole of it.
+    fn part(&self) -> &'static str {
+        if self.subresource == "scale" { "" } else { self.subresource }
+    }
+}
+
 /// How one attempt ended.
 enum Attempt {
     Done(Reply),
@@ -83,12 +90,12 @@ impl Registry {
         if m.owners == Owners::Follow {
             self.own_changes((m.ctx, m.options), (place, m.subresource), &mut *new, Some(&*old));
         }
-        self.mutate(&admission, &mut new, Some(&*old)).await?;
+        self.mutate_change(m, &admission, &mut new, &*old).await?;
         place.strategy.default(&mut *new);
-        corten_kinds::before_update(&*place.strategy, m.subresource, &mut *new, &*old)?;
+        corten_kinds::before_update(&*place.strategy, m.part(), &mut *new, &*old)?;
         keep_times(&mut *new, &*old);
         let mut reservation = self.services.reserve(&mut *new, Some(&*old))?;
-        self.validate(&admission, &*new, Some(&*old)).await?;
+        self.validate_change(m, &admission, &*new, &*old).await?;
         let warnings = place.strategy.warnings(&*new, Some(&*old));
         let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
         if m.options.dry_run {
@@ -107,7 +114,8 @@ impl Registry {
             });
         }
         let value = self.encode(&*new);
-        if form::with_revision(&value, entry.revision()) == entry.json() {
+        let same = form::with_revision(&value, entry.revision()) == entry.json();
+        if same && !self.is_stored_stale(place).await? {
             return Ok(Attempt::Done(reply(entry.clone())));
         }
         let charges = self.charge_quotas(&admission, &*new, Some(&*old)).await?;

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod deletion;
 mod embedded;
+mod encryption;
 mod fixture;
 mod optional_checks;
 mod paging;

@@ -2,12 +2,14 @@
 
 mod admission;
 mod audit;
+mod encryption;
 mod publish;
 mod signer;
 pub mod token;
 
 pub use admission::AdmissionFlags;
 pub use audit::AuditFlags;
+pub use encryption::EncryptionFlags;
 
 use crate::config::Server as Flags;
 use anyhow::{Context, Result};
@@ -45,10 +47,15 @@ impl ControlPlane {
         let store = EmbeddedStore::open(&flags.at.data_dir.join("store"), options, tasks)
             .await
             .context("open the store")?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let mut store: Arc<dyn Store> = Arc::new(store);
+        let encryption = flags.encryption.begin(&store, tasks)?;
+        if let Some(encrypted) = &encryption {
+            store = encrypted.clone();
+        }
         let config = Config {
             service_cidr: flags.service_cidr.clone(),
             admission: Arc::new(flags.admission.chain()?),
+            encryption,
             ..Config::default()
         };
         let registry = Registry::open(store.clone(), config, tasks).await.map_err(anyhow::Error::from)?;
