@@ -1,12 +1,15 @@
 //! Where admission takes part in a write.
 
 use corten_admission::{Chain, Context, Operation, Options};
+use corten_api::autoscaling::v1::Scale;
 use corten_api::meta::v1 as meta;
 use corten_api::{Object, View};
 use corten_codec::json::encode_value;
 use corten_semantics::ApiResult;
 use serde_json::{Value, json};
 
+use super::managed::Owners;
+use super::modify::Modification;
 use super::place::Place;
 use super::{DeleteOptions, FieldValidation, Registry, RequestContext, Target, WriteOptions, signers};
 
@@ -151,6 +154,63 @@ impl Registry {
             self.check_owner_references(admission, object, old)?;
         }
         self.config.admission.validate(&admission.context(self, old), object).await
+    }
+
+    /// Lets the checks change what becomes of an object. Of a write to `scale` they see the scale; what the
+    /// server writes itself they have judged as it was asked for.
+    pub(crate) async fn mutate_change(
+        &self,
+        m: &Modification<'_>,
+        admission: &Admission<'_>,
+        new: &mut Box<dyn Object>,
+        old: &dyn Object,
+    ) -> ApiResult<()> {
+        match (m.owners, m.subresource) {
+            (Owners::Stay, _) => Ok(()),
+            (_, "scale") => {
+                let was = self.scale_of(m.place, old)?;
+                let mut scale: Box<dyn Object> = Box::new(self.scale_of(m.place, &**new)?);
+                self.mutate(admission, &mut scale, Some(&was)).await?;
+                if let Some(scale) = scale.downcast_ref::<Scale>() {
+                    m.place.strategy.set_replicas(&mut **new, scale.spec.replicas);
+                }
+                Ok(())
+            }
+            _ => self.mutate(admission, new, Some(old)).await,
+        }
+    }
+
+    /// As [`Registry::mutate_change`], for the judgement.
+    pub(crate) async fn validate_change(
+        &self,
+        m: &Modification<'_>,
+        admission: &Admission<'_>,
+        new: &dyn Object,
+        old: &dyn Object,
+    ) -> ApiResult<()> {
+        match (m.owners, m.subresource) {
+            (Owners::Stay, _) => Ok(()),
+            (_, "scale") => {
+                let (is, was) = (self.scale_of(m.place, new)?, self.scale_of(m.place, old)?);
+                self.validate(admission, &is, Some(&was)).await
+            }
+            _ => self.validate(admission, new, Some(old)).await,
+        }
+    }
+
+    /// Asks the checks about what is posted to a subresource of an object, such as `binding`.
+    pub(crate) async fn admit_posted(
+        &self,
+        ctx: &RequestContext,
+        (place, subresource): (&Place, &'static str),
+        mut posted: Box<dyn Object>,
+        o: &WriteOptions,
+    ) -> ApiResult<Box<dyn Object>> {
+        let (operation, asked) = (Operation::Create, Asked::Write(o));
+        let admission = Admission { ctx, place, subresource, operation, asked };
+        self.mutate(&admission, &mut posted, None).await?;
+        self.validate(&admission, &*posted, None).await?;
+        Ok(posted)
     }
 
     /// Asks the checks about a deletion.

@@ -35,19 +35,15 @@ impl Registry {
     pub(crate) async fn evict(
         &self,
         ctx: &RequestContext,
-        target: &Target,
+        place: &Place,
         eviction: Eviction,
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
-        let place = self.place_of_object(&Target { subresource: "", ..target.clone() })?;
-        if eviction.metadata.name != place.name {
-            return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
-        }
         let options = delete_options(&eviction, o);
         super::deletion::check_options(&options)?;
         let asked_version = options.preconditions.as_ref().and_then(|p| p.resource_version.as_ref());
         for _ in 0..ATTEMPTS {
-            match self.try_evict(ctx, &place, &options).await {
+            match self.try_evict(ctx, place, &options).await {
                 Err(error) if error.is_conflict() && asked_version.is_none() => {}
                 result => return result.map(|()| success(201)),
             }
@@ -136,6 +132,14 @@ impl Registry {
             super::Body::Status(_) => Ok(String::new()),
         }
     }
+}
+
+/// Whether the eviction is of the pod at the place.
+pub(crate) fn check(eviction: &Eviction, place: &Place) -> ApiResult<()> {
+    if eviction.metadata.name == place.name {
+        return Ok(());
+    }
+    Err(ApiError::bad_request("name in URL does not match name in Eviction object"))
 }
 
 fn delete_options(eviction: &Eviction, o: &WriteOptions) -> DeleteOptions {

@@ -14,11 +14,19 @@ use super::{Registry, Reply, RequestContext, WriteOptions};
 use crate::cache::Entry;
 
 impl Registry {
+    /// Where the kind has its replicas, in each of its versions that scale.
+    fn replicas(&self, place: &Place) -> Vec<Replicas> {
+        let Some(served) = self.custom.served_as(place.kind).filter(|_| place.kind.custom) else {
+            return vec![Replicas::usual(place.kind.api_version())];
+        };
+        let scaling = served.resource.versions.iter().filter_map(|v| Some((v, v.scale.as_ref()?)));
+        scaling.map(|(v, scale)| Replicas::at(v.info.api_version(), &scale.spec_replicas)).collect()
+    }
+
     /// The object's scale, with the owners of its replicas.
     pub(super) fn owned_scale(&self, place: &Place, object: &dyn Object) -> ApiResult<Scale> {
         let mut scale = self.scale_of(place, object)?;
-        let versions = [place.kind.api_version()];
-        let replicas = Replicas { path: apply::usual_replicas(), versions: &versions };
+        let replicas = self.replicas(place);
         scale.metadata.managed_fields =
             apply::owners_of_scale(&object.meta().managed_fields, &replicas).map_err(ApiError::internal)?;
         Ok(scale)
@@ -57,8 +65,7 @@ impl Registry {
         scale: &Scale,
     ) -> ApiResult<Vec<ManagedFieldsEntry>> {
         let version = place.kind.api_version();
-        let versions = [version.clone()];
-        let replicas = Replicas { path: apply::usual_replicas(), versions: &versions };
+        let replicas = self.replicas(place);
         let (object, scale) = (&object.meta().managed_fields, &scale.metadata.managed_fields);
         apply::owners_after_scale(object, scale, &replicas, &version).map_err(ApiError::internal)
     }
@@ -72,7 +79,7 @@ impl Registry {
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
         let apply = Apply { ctx, options: o, subresource: "scale", config, kind: Scale::INFO };
-        let m = Modification { ctx, place, subresource: "", options: o, owners: Owners::Settled };
+        let m = Modification { ctx, place, subresource: "scale", options: o, owners: Owners::Settled };
         let mut warning = None;
         let reply = self
             .modify(&m, |entry| {

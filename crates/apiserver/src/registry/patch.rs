@@ -29,10 +29,8 @@ impl Registry {
         }
         let place = self.place_of_object(target)?;
         let mut warnings = Vec::new();
-        // A scale's patch is an update of the object itself.
-        let subresource = if target.subresource == "scale" { "" } else { target.subresource };
         let owners = if target.subresource == "scale" { Owners::Settled } else { Owners::Follow };
-        let m = Modification { ctx, place: &place, subresource, options: o, owners };
+        let m = Modification { ctx, place: &place, subresource: target.subresource, options: o, owners };
         let reply = if target.subresource == "scale" {
             let propose = |entry: &Arc<Entry>| {
                 let live = self.owned_scale(&place, &*entry.object())?;

@@ -63,8 +63,7 @@ impl Registry {
         scale: Box<dyn Object>,
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
-        // The scale comes as an update of the object itself: validation and generation are the object's.
-        let m = Modification { ctx, place, subresource: "", options: o, owners: Owners::Settled };
+        let m = Modification { ctx, place, subresource: "scale", options: o, owners: Owners::Settled };
         let propose = |entry: &Arc<Entry>| {
             let object = entry.object();
             let mut scale = scale.clone_object();
@@ -94,19 +93,28 @@ impl Registry {
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
         let is_binding = target.kind == Binding::INFO || target.subresource == "binding";
+        let expected = match target.subresource {
+            _ if is_binding => Binding::INFO,
+            "eviction" => Eviction::INFO,
+            "token" => TokenRequest::INFO,
+            _ => return Err(ApiError::no_such_path()),
+        };
+        let wrong = || ApiError::bad_request(format!("expected a {} in the body", expected.kind));
+        if body.info() != expected {
+            return Err(wrong());
+        }
         if is_binding {
-            let binding = body.downcast_box::<Binding>().ok_or_else(|| wrong_body("Binding"))?;
-            return self.bind(ctx, target, *binding, o).await;
+            return self.bind(ctx, target, body, o).await;
         }
+        let place = self.place_of_object(&Target { subresource: "", ..target.clone() })?;
+        if let Some(eviction) = body.downcast_ref::<Eviction>() {
+            super::eviction::check(eviction, &place)?;
+        }
+        let body = self.admit_posted(ctx, (&place, target.subresource), body, o).await?;
         if target.subresource == "eviction" {
-            let eviction = body.downcast_box::<Eviction>().ok_or_else(|| wrong_body("Eviction"))?;
-            return self.evict(ctx, target, *eviction, o).await;
+            return self.evict(ctx, &place, *body.downcast_box().ok_or_else(wrong)?, o).await;
         }
-        if target.subresource == "token" {
-            let request = body.downcast_box::<TokenRequest>().ok_or_else(|| wrong_body("TokenRequest"))?;
-            return self.create_token(ctx, target, *request, o).await;
-        }
-        Err(ApiError::no_such_path())
+        self.create_token(&place, *body.downcast_box().ok_or_else(wrong)?)
     }
 
     /// Puts a pod on a node.
@@ -114,12 +122,20 @@ impl Registry {
         &self,
         ctx: &RequestContext,
         target: &Target,
-        binding: Binding,
+        body: Box<dyn Object>,
         o: &WriteOptions,
     ) -> ApiResult<Reply> {
-        let name = if target.name.is_empty() { &binding.metadata.name } else { &target.name };
+        let name = if target.name.is_empty() { &body.meta().name } else { &target.name };
         let pods = Target { kind: Pod::INFO, name: name.clone(), subresource: "", ..target.clone() };
         let place = self.place_of_object(&pods)?;
+        let admitted = if target.subresource.is_empty() {
+            let older = Place { kind: Binding::INFO, stored: Binding::INFO, ..self.place_of_object(&pods)? };
+            self.admit_posted(ctx, (&older, ""), body, o).await?
+        } else {
+            self.admit_posted(ctx, (&place, "binding"), body, o).await?
+        };
+        let binding: Box<Binding> =
+            admitted.downcast_box().ok_or_else(|| ApiError::internal("a binding became something else"))?;
         let now = Time::new(self.config.clock.now());
         let m = Modification { ctx, place: &place, subresource: "binding", options: o, owners: Owners::Stay };
         self.modify(&m, |entry| {
@@ -130,10 +146,6 @@ impl Registry {
         .await?;
         Ok(success(201))
     }
-}
-
-fn wrong_body(kind: &str) -> ApiError {
-    ApiError::bad_request(format!("expected a {kind} in the body"))
 }
 
 pub(crate) fn success(code: u16) -> Reply {

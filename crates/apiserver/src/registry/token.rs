@@ -1,18 +1,17 @@
 //! `serviceaccounts/token`: a token for a service account, bound to a pod, secret or node if asked
 //! (upstream's `registry/core/serviceaccount/storage/token.go`).
 
-use corten_admission::Operation;
 use corten_api::authentication::v1::{BoundObjectReference, TokenRequest};
 use corten_api::core::v1::{Node, Pod, Secret, ServiceAccount};
 use corten_api::{Kind, Time};
-use corten_auth::token::{ISSUER, Reference, Subject, TokenSigner};
+use corten_auth::token::{Reference, Subject, TokenSigner};
 use corten_rt::Clock;
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use std::sync::Arc;
 
-use super::admit::{Admission, Asked};
-use super::{Registry, Reply, RequestContext, Target, WriteOptions};
+use super::place::Place;
+use super::{Registry, Reply};
 use crate::cache::Entry;
 
 /// The shortest and longest life that may be asked for, and the usual one, in seconds.
@@ -27,23 +26,13 @@ impl Registry {
         let _ = self.tokens.set(signer);
     }
 
-    /// Gives out a token for the service account that the target names.
-    pub(crate) async fn create_token(
-        &self,
-        ctx: &RequestContext,
-        target: &Target,
-        request: TokenRequest,
-        o: &WriteOptions,
-    ) -> ApiResult<Reply> {
+    /// Gives out a token for the service account at the place.
+    pub(crate) fn create_token(&self, place: &Place, request: TokenRequest) -> ApiResult<Reply> {
         let signer = self.tokens.get().ok_or_else(|| ApiError::unavailable("tokens cannot be signed yet"))?;
-        let place = self.place(target)?;
-        let operation = Operation::Create;
-        let asked = Asked::Write(o);
-        let admission = Admission { ctx, place: &place, subresource: "token", operation, asked };
-        self.validate(&admission, &request, None).await?;
         let account = (place.namespace.as_str(), place.name.as_str());
-        let issued = issue(&*self.cache, signer, self.config.clock, account, request)?;
-        Ok(Reply::created(Entry::made(Arc::new(issued))))
+        let mut warnings = Vec::new();
+        let issued = issue(&*self.cache, signer, self.config.clock, account, request, &mut warnings)?;
+        Ok(Reply { warnings, ..Reply::created(Entry::made(Arc::new(issued))) })
     }
 }
 
@@ -57,6 +46,7 @@ fn issue(
     clock: Clock,
     (namespace, name): (&str, &str),
     mut request: TokenRequest,
+    warnings: &mut Vec<String>,
 ) -> ApiResult<TokenRequest> {
     let account = objects
         .get::<ServiceAccount>(namespace, name)
@@ -68,10 +58,9 @@ fn issue(
         );
         return Err(ApiError::conflict(TokenRequest::INFO, name, &why));
     }
-    let seconds = *request.spec.expiration_seconds.get_or_insert(USUAL);
-    check(seconds)?;
+    let seconds = lifetime(&mut request, signer.longest(), warnings)?;
     if request.spec.audiences.is_empty() {
-        request.spec.audiences = vec![ISSUER.to_string()];
+        request.spec.audiences = signer.audiences().to_vec();
     }
     let mut subject = Subject {
         namespace: namespace.into(),
@@ -90,6 +79,21 @@ fn issue(
     request.status.token = issued.token;
     request.status.expiration_timestamp = Some(Time::new(issued.expires));
     Ok(request)
+}
+
+/// The life that is asked for in seconds, or what is left of it.
+fn lifetime(
+    request: &mut TokenRequest,
+    longest: Option<i64>,
+    warnings: &mut Vec<String>,
+) -> ApiResult<i64> {
+    let asked = request.spec.expiration_seconds.get_or_insert(USUAL);
+    check(*asked)?;
+    if let Some(longest) = longest.filter(|longest| *asked > *longest) {
+        warnings.push(format!("requested expiration of {asked} seconds shortened to {longest} seconds"));
+        *asked = longest;
+    }
+    Ok(*asked)
 }
 
 fn check(seconds: i64) -> ApiResult<()> {
@@ -169,7 +173,7 @@ mod tests {
 
     fn ask(account: &str, seconds: i64, pod: Option<(&str, &str)>) -> ApiResult<TokenRequest> {
         let key = rcgen::KeyPair::generate().expect("a key");
-        let signer = TokenSigner::new(ISSUER, &key).expect("a signer");
+        let signer = TokenSigner::new(corten_auth::token::ISSUER, &key).expect("a signer");
         let mut request = TokenRequest::default();
         request.spec.expiration_seconds = Some(seconds);
         request.spec.bound_object_ref = pod.map(|(name, uid)| {
@@ -180,7 +184,7 @@ mod tests {
                 uid: uid.into(),
             })
         });
-        issue(&world(), &signer, Clock::system(), ("ns", account), request)
+        issue(&world(), &signer, Clock::system(), ("ns", account), request, &mut Vec::new())
     }
 
     #[test]

@@ -1,0 +1,102 @@
+# cert-manager: its controller, its webhook at a Service with endpoints, and its injector of authorities.
+
+make() {
+  local from=github.com/cert-manager/cert-manager/cmd
+  build cert-manager $from/controller $from/webhook $from/cainjector
+  CERT_MANAGER=$(module cert-manager github.com/cert-manager/cert-manager)
+  export CERT_MANAGER
+}
+
+# The definitions, whose labels are written for a chart.
+definitions() {
+  sed -e '/# Generated labels/d' -e 's/{{ template "cert-manager.name" . }}/cert-manager/' \
+    -e 's/{{ .Release.Name }}/cert-manager/' "$CERT_MANAGER"/deploy/crds/crd-*.yaml |
+    sed -e 's/^apiVersion: apiextensions/---\n&/'
+}
+
+election=(--leader-election-namespace=cert-manager --leader-election-lease-duration=6s
+  --leader-election-renew-deadline=4s --leader-election-retry-period=1s)
+
+# Starts a controller with its metrics on PORT.
+start_controller() { # PORT
+  start "cert-manager-controller-$1" "$BUILT/cert-manager-controller" --kubeconfig="$operator" "${election[@]}" \
+    --cluster-resource-namespace=cert-manager --metrics-listen-address="127.0.0.1:$1"
+}
+
+# Both configurations have the authority that the injector read from the webhook's Secret.
+injected() {
+  local sort
+  for sort in mutating validating; do
+    [ "$(kubectl get "${sort}webhookconfiguration" cert-manager-webhook -o 'jsonpath={.webhooks[0].clientConfig.caBundle}')" = \
+      "$(kubectl get secret -n cert-manager cert-manager-webhook-ca -o 'jsonpath={.data.ca\.crt}')" ] || return
+  done
+}
+
+# The certificate in a Secret, as text.
+certificate() { # NAMESPACE SECRET
+  kubectl get secret -n "$1" "$2" -o 'jsonpath={.data.tls\.crt}' | base64 -d
+}
+
+# The certificate in a Secret is for NAME and signed by the one in another.
+signed() { # NAMESPACE SECRET NAME BY
+  certificate "$1" "$2" >leaf.pem && certificate "$1" "$4" >ca.pem && openssl verify -CAfile ca.pem leaf.pem &&
+    openssl x509 -in leaf.pem -noout -ext subjectAltName | grep -q "DNS:$3"
+}
+
+# A Certificate is ready, and its Secret has what it should.
+ready() { kubectl wait --for=condition=Ready --timeout=60s -n "$1" "certificate/$2"; }
+
+# The Secret's certificate is another than it was.
+renewed() { [ -n "$(certificate "$1" "$2")" ] && [ "$(certificate "$1" "$2")" != "$3" ]; }
+
+try() {
+  local here=$BUILT/../../tests/operators/cert-manager operator leader first second was
+  check "definitions apply" kubectl apply --server-side -f <(definitions)
+  check "definitions are established" established certificates.cert-manager.io certificaterequests.cert-manager.io \
+    issuers.cert-manager.io clusterissuers.cert-manager.io orders.acme.cert-manager.io challenges.acme.cert-manager.io
+  check "the webhook's Service and configurations apply" kubectl apply -f "$here/webhook.yaml"
+  operator=$(account cert-manager cert-manager) || { failed=$((failed + 1)); echo "FAILED $suite: no account"; return; }
+  start cert-manager-webhook "$BUILT/cert-manager-webhook" --kubeconfig="$operator" --secure-port=10250 \
+    --dynamic-serving-ca-secret-namespace=cert-manager --dynamic-serving-ca-secret-name=cert-manager-webhook-ca \
+    --dynamic-serving-dns-names=cert-manager-webhook.cert-manager.svc --healthz-port=6080
+  start cert-manager-cainjector "$BUILT/cert-manager-cainjector" --kubeconfig="$operator" "${election[@]}"
+  start_controller 9402
+  first=$started
+  check "the authority is injected into the webhooks" until_so injected
+  check "an issuer and a certificate apply" until_so kubectl apply -f "$here/shop.yaml"
+  check "a certificate that signs itself is ready" ready shop authority
+  check "a certificate of an issuer is ready" ready shop web
+  check "the Secret holds what was asked for" signed shop web web.shop.example authority
+  check "who asks for a certificate is written by the webhook" is \
+    "system:serviceaccount:cert-manager:cert-manager" get certificaterequests -n shop \
+    -o 'jsonpath={.items[0].spec.username}'
+  check "columns are shown" is $'web   True    web' get certificate -n shop web --no-headers \
+    -o 'custom-columns=N:.metadata.name,R:.status.conditions[?(@.type=="Ready")].status,S:.spec.secretName'
+  check "the webhook refuses what makes no sense" refused \
+    'admission webhook "webhook.cert-manager.io" denied the request: spec.duration: Invalid value' \
+    kubectl patch certificate -n shop web --type=merge -p '{"spec":{"duration":"1m"}}'
+  check "the schema refuses what it does not allow" refused \
+    'spec.privateKey.algorithm: Unsupported value: "DSA"' \
+    kubectl patch certificate -n shop web --type=merge -p '{"spec":{"privateKey":{"algorithm":"DSA"}}}'
+  check "what is asked for is refused in a dry run too" refused 'denied the request' \
+    kubectl patch certificate -n shop web --type=merge --dry-run=server -p '{"spec":{"duration":"1m"}}'
+  check "requests are explained" kubectl explain certificate.spec.privateKey.rotationPolicy
+  was=$(certificate shop web)
+  check "a Secret that is deleted" kubectl delete secret -n shop web
+  check "comes back with another certificate" until_so renewed shop web "$was"
+  check "an Ingress asks for a certificate by annotation" until_so ready shop ingress-tls
+
+  leader=$(until_so leads cert-manager cert-manager-controller "")
+  start_controller 9403
+  second=$started
+  kill -KILL "$first" 2>/dev/null
+  wait "$first" 2>/dev/null
+  check "another controller leads when one is gone" until_so leads cert-manager cert-manager-controller "$leader"
+  check "it is asked for a change" kubectl patch certificate -n shop web --type=merge \
+    -p '{"spec":{"dnsNames":["web.shop.example","new.shop.example"]}}'
+  check "and makes it" until_so signed shop web new.shop.example authority
+  check "definitions are deleted with what they define" kubectl delete --timeout=60s -f <(definitions)
+  check "nothing of them is left" refused "the server doesn't have a resource type" kubectl get certificates -A
+  check "the configurations are deleted" kubectl delete -f "$here/webhook.yaml" --wait=false
+  kill "$second" 2>/dev/null
+}
