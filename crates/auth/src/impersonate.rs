@@ -128,7 +128,7 @@ fn all_groups(name: &str, mut groups: Vec<String>) -> Vec<String> {
 }
 
 /// Undoes %-encoding; a malformed text stays as it is.
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -10,6 +10,7 @@ pub mod bootstrap_token;
 pub mod csr;
 mod impersonate;
 pub mod kubeconfig;
+pub mod oidc;
 pub mod pki;
 pub mod policy;
 pub mod tls;

@@ -1,5 +1,7 @@
 //! Service-account tokens: JWTs signed with ES256 (upstream's `pkg/serviceaccount`, KEP-1205, KEP-4193).
 
+mod legacy;
+
 use crate::pki::PkiError;
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -84,6 +86,8 @@ pub struct Claims {
     pub not_before: Option<i64>,
     /// When it was made.
     pub issued: Option<i64>,
+    /// Whether it is the token of a Secret, which lives as long as that.
+    pub legacy: bool,
 }
 
 /// A new token.
@@ -115,9 +119,34 @@ pub enum TokenError {
     Signing,
 }
 
+/// What an operator sets about tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// Who issues: the first makes tokens, all are believed.
+    pub issuers: Vec<String>,
+    /// The names of the API server; the issuers when empty.
+    pub audiences: Vec<String>,
+    /// Where others find the keys; below the issuer when empty.
+    pub jwks_uri: String,
+    /// The longest life of a token in seconds.
+    pub longest: Option<i64>,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        TokenSettings {
+            issuers: vec![ISSUER.to_string()],
+            audiences: Vec::new(),
+            jwks_uri: String::new(),
+            longest: None,
+        }
+    }
+}
+
 /// Signs tokens and checks its own signature.
+#[derive(Clone)]
 pub struct TokenSigner {
-    issuer: String,
+    settings: TokenSettings,
     key_id: String,
     signing: EncodingKey,
     verifying: DecodingKey,
@@ -143,13 +172,37 @@ impl TokenSigner {
         validation.validate_nbf = false;
         validation.validate_aud = false;
         Ok(TokenSigner {
-            issuer: issuer.into(),
+            settings: TokenSettings { issuers: vec![issuer.into()], ..TokenSettings::default() },
             key_id: URL_SAFE_NO_PAD.encode(key_id.as_ref()),
             signing: EncodingKey::from_ec_der(key.serialized_der()),
             verifying: DecodingKey::from_ec_der(key.public_key_raw()),
             point: key.public_key_raw().to_vec(),
             validation,
         })
+    }
+
+    /// The same key under other settings, of which at least one issuer is expected.
+    #[must_use]
+    pub fn with(mut self, settings: TokenSettings) -> Self {
+        self.validation.set_issuer(&settings.issuers);
+        self.settings = settings;
+        self
+    }
+
+    /// The names of the API server: for whom tokens are when nothing else is said.
+    pub fn audiences(&self) -> &[String] {
+        let TokenSettings { issuers, audiences, .. } = &self.settings;
+        if audiences.is_empty() { issuers } else { audiences }
+    }
+
+    /// The longest life of a token in seconds, where an operator limits it.
+    pub fn longest(&self) -> Option<i64> {
+        self.settings.longest
+    }
+
+    /// Who issues new tokens.
+    pub fn issuer(&self) -> &str {
+        self.settings.issuers.first().map_or(ISSUER, String::as_str)
     }
 
     /// A token for `subject`, good for `seconds` from now.
@@ -168,19 +221,22 @@ impl TokenSigner {
             aud: Some(Audiences::Many(audiences)),
             exp: Some(expires),
             iat: Some(now.as_second()),
-            iss: self.issuer.clone(),
+            iss: self.issuer().to_string(),
             jti: random_uuid()?,
             sub: identity::service_account_user(&subject.namespace, &subject.serviceaccount.name),
             kubernetes: subject,
             nbf: Some(now.as_second()),
         };
+        let token = self.sign(&payload)?;
+        let expires = Timestamp::from_second(expires).map_err(|_| TokenError::Signing)?;
+        Ok(Issued { token, expires })
+    }
+
+    fn sign(&self, payload: &impl Serialize) -> Result<String, TokenError> {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = None;
         header.kid = Some(self.key_id.clone());
-        let token =
-            jsonwebtoken::encode(&header, &payload, &self.signing).map_err(|_| TokenError::Signing)?;
-        let expires = Timestamp::from_second(expires).map_err(|_| TokenError::Signing)?;
-        Ok(Issued { token, expires })
+        jsonwebtoken::encode(&header, payload, &self.signing).map_err(|_| TokenError::Signing)
     }
 
     /// Checks issuer and signature and reads the claims; times, audience and objects are still to be judged.
@@ -188,19 +244,14 @@ impl TokenSigner {
     /// # Errors
     /// [`TokenError::Foreign`] if another authenticator may know the token; the others refuse it.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
-        if self.unverified_issuer(token).as_deref() != Some(self.issuer.as_str()) {
+        let issuer = unverified_issuer(token).ok_or(TokenError::Foreign)?;
+        if issuer == legacy::ISSUER {
+            return self.verify_legacy(token);
+        }
+        if !self.settings.issuers.contains(&issuer) {
             return Err(TokenError::Foreign);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Foreign)?;
-        if header.kid.as_deref().is_some_and(|kid| kid != self.key_id) {
-            return Err(TokenError::UnknownKey);
-        }
-        let payload = jsonwebtoken::decode::<Payload>(token, &self.verifying, &self.validation)
-            .map_err(|e| match e.kind() {
-                jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Malformed,
-                _ => TokenError::Signature,
-            })?
-            .claims;
+        let payload = self.decode::<Payload>(token, &self.validation)?;
         Ok(Claims {
             audiences: match payload.aud {
                 Some(Audiences::Many(list)) => list,
@@ -212,21 +263,24 @@ impl TokenSigner {
             expires: payload.exp,
             not_before: payload.nbf,
             issued: payload.iat,
+            legacy: false,
         })
     }
 
-    fn unverified_issuer(&self, token: &str) -> Option<String> {
-        #[derive(Deserialize)]
-        struct IssuerOnly {
-            iss: String,
+    fn decode<P: serde::de::DeserializeOwned>(
+        &self,
+        token: &str,
+        validation: &Validation,
+    ) -> Result<P, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Foreign)?;
+        if header.kid.as_deref().is_some_and(|kid| kid != self.key_id) {
+            return Err(TokenError::UnknownKey);
         }
-        let mut parts = token.split('.');
-        let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(payload).ok()?;
-        serde_json::from_slice::<IssuerOnly>(&bytes).ok().map(|p| p.iss)
+        let decoded = jsonwebtoken::decode::<P>(token, &self.verifying, validation);
+        decoded.map(|decoded| decoded.claims).map_err(|e| match e.kind() {
+            jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Malformed,
+            _ => TokenError::Signature,
+        })
     }
 
     /// The public keys as `/openid/v1/jwks` shows them; JSON.
@@ -242,15 +296,35 @@ impl TokenSigner {
 
     /// What `/.well-known/openid-configuration` shows; JSON.
     pub fn discovery(&self) -> String {
+        let issuer = self.issuer();
+        let jwks = match self.settings.jwks_uri.as_str() {
+            "" => format!("{}/openid/v1/jwks", issuer.trim_end_matches('/')),
+            set => set.to_string(),
+        };
         serde_json::json!({
-            "issuer": self.issuer,
-            "jwks_uri": format!("{}/openid/v1/jwks", self.issuer),
+            "issuer": issuer,
+            "jwks_uri": jwks,
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
         })
         .to_string()
     }
+}
+
+/// Whose token a text claims to be, if it is a token at all; nothing of it is proved.
+pub(crate) fn unverified_issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct IssuerOnly {
+        iss: String,
+    }
+    let mut parts = token.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<IssuerOnly>(&bytes).ok().map(|p| p.iss)
 }
 
 fn random_uuid() -> Result<String, TokenError> {

@@ -121,7 +121,7 @@ async fn admit(
     query: Query,
     passage: &Passage,
 ) -> ApiResult<Response> {
-    let identified = identify(&api, peer, &request, &info);
+    let identified = identify(&api, peer, &request, &info).await;
     let record = passage.record(&api, &request, identified.as_ref().ok(), &info).cloned();
     let user = identified.inspect_err(|_| {
         if let Some(record) = &record {
@@ -216,15 +216,19 @@ fn go_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(total).ok()
 }
 
-fn identify(
+async fn identify(
     api: &Api,
     peer: &Peer,
     request: &Request<Incoming>,
     info: &RequestInfo,
 ) -> ApiResult<Arc<UserInfo>> {
+    let texts = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    if let Some(user) = api.authenticator.proxied(peer, texts) {
+        return Ok(user);
+    }
     let header = request.headers().get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(bearer);
     let token = header.map(str::to_string).or_else(|| websocket_token(request.headers()));
-    api.authenticator.request(peer, token.as_deref(), &info.path)
+    api.authenticator.request(peer, token.as_deref(), &info.path).await
 }
 
 /// The token that a browser hides among the protocols of its WebSocket.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use corten_api::authentication::v1::{SelfSubjectReview, SelfSubjectReviewStatus, TokenReview, UserInfo};
 use corten_api::authorization::v1::{
     LocalSubjectAccessReview, NonResourceAttributes, NonResourceRule, ResourceAttributes, ResourceRule,
@@ -24,19 +25,20 @@ use crate::registry::Reviewer;
 
 /// Answers the questions that this process's own components ask: a node's kubelet, about its callers.
 pub struct Reviews {
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
     pub authorizer: Arc<Authorizer>,
 }
 
+#[async_trait]
 impl Reviewer for Reviews {
-    fn answer(&self, question: &mut dyn Object) -> ApiResult<()> {
+    async fn answer(&self, question: &mut dyn Object) -> ApiResult<()> {
         if let Some(review) = question.downcast_mut::<SubjectAccessReview>() {
             check_access(&review.spec, "SubjectAccessReview")?;
             review.status = access(&self.authorizer, &asked_user(&review.spec), &review.spec);
             return Ok(());
         }
         match question.downcast_mut::<TokenReview>() {
-            Some(review) => token(&self.authenticator, review),
+            Some(review) => token(&self.authenticator, review).await,
             None => Err(ApiError::no_such_path()),
         }
     }
@@ -57,7 +59,7 @@ pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResul
     let options = options::write(&exchange.query, "CreateOptions")?;
     let strategy = exchange.api.registry.strategy(kind);
     let read = decode::object(&bytes, format, kind, &*strategy, options.field_validation)?;
-    let answered = judge(&exchange, read.object)?;
+    let answered = judge(&exchange, read.object).await?;
     let body = encoder.object(&Entry::made(answered))?;
     let mut answer =
         response::object_answer(exchange.headers(), StatusCode::CREATED, encoder.media_type(), body);
@@ -65,7 +67,7 @@ pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResul
     Ok(answer)
 }
 
-fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dyn Object>> {
+async fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dyn Object>> {
     let (api, user) = (&exchange.api, &exchange.context.user);
     if let Some(review) = question.downcast_mut::<SubjectAccessReview>() {
         check_access(&review.spec, "SubjectAccessReview")?;
@@ -92,7 +94,7 @@ fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dy
         review.metadata.creation_timestamp = Some(Time::new(api.clock.now()));
         review.status = SelfSubjectReviewStatus { user_info: (**user).clone() };
     } else if let Some(review) = question.downcast_mut::<TokenReview>() {
-        token(&api.authenticator, review)?;
+        token(&api.authenticator, review).await?;
     } else {
         return Err(ApiError::no_such_path());
     }
@@ -225,12 +227,12 @@ fn rules(api: &Api, user: &UserInfo, namespace: &str) -> SubjectRulesReviewStatu
     status
 }
 
-fn token(authenticator: &Authenticator, review: &mut TokenReview) -> ApiResult<()> {
+async fn token(authenticator: &Authenticator, review: &mut TokenReview) -> ApiResult<()> {
     if review.spec.token.is_empty() {
         return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
     }
     review.status = Default::default();
-    match authenticator.token(&review.spec.token, &review.spec.audiences) {
+    match authenticator.token(&review.spec.token, &review.spec.audiences).await {
         Ok(Some(accepted)) => {
             review.status.authenticated = true;
             review.status.user = accepted.user;

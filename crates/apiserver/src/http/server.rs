@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use corten_auth::authenticate::Peer;
-use corten_rt::Tasks;
+use corten_rt::{Stop, Tasks};
 use corten_semantics::identity;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -59,9 +59,11 @@ impl Default for Limits {
 }
 
 /// A server that runs in tasks of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Server {
     address: SocketAddr,
+    leaving: Stop,
+    tasks: Tasks,
 }
 
 impl Server {
@@ -72,12 +74,23 @@ impl Server {
     pub fn start(listener: TcpListener, tls: Arc<rustls::ServerConfig>, api: Arc<Api>) -> io::Result<Server> {
         let address = listener.local_addr()?;
         let tasks = api.tasks.clone();
-        let ctx = RequestContext { user: Arc::new(identity::api_server()), ..RequestContext::default() };
+        let (user, agent) = (Arc::new(identity::api_server()), crate::AGENT.into());
+        let ctx = RequestContext { user, agent, ..RequestContext::default() };
         let keeping = flow::keep(Arc::clone(&api.flow), Arc::clone(&api.registry), ctx);
         tasks.spawn_until_stopped("flow control", keeping);
         let accepting = accept(listener, TlsAcceptor::from(tls), api);
         tasks.spawn_until_stopped("http listener", accepting);
-        Ok(Server { address })
+        Ok(Server { address, leaving, tasks })
+    }
+
+    /// Ends the server in upstream's order: it is no longer ready, but serves for `delay` on, so that load
+    /// balancers notice; then it listens no more, watches and streams end, and requests under way have
+    /// `grace` to be answered. Returns whether they all were. What they need (the registry's tasks, the
+    /// store) has to outlast this.
+    pub async fn end(&self, delay: Duration, grace: Duration) -> bool {
+        self.leaving.stop();
+        corten_rt::sleep(delay).await;
+        self.tasks.shutdown(grace).await
     }
 
     /// Where the server listens.
@@ -129,7 +142,11 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
         _ => return,
     };
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let peer = Arc::new(api.certificates.peer(chain, api.clock.now()));
+    let mut peer = api.certificates.peer(chain, api.clock.now());
+    if let Some(proxy) = &api.authenticator.ways.load().front_proxy {
+        peer = proxy.judge(chain, peer, api.clock.now());
+    }
+    let peer = Arc::new(peer);
     connection(stream, api, peer, from).await;
 }
 

@@ -19,9 +19,10 @@ pub trait Computed: Send + Sync {
 }
 
 /// Answers questions (`TokenReview`, `SubjectAccessReview`) of this process's own components.
+#[async_trait]
 pub trait Reviewer: Send + Sync {
     /// Fills in the question's status.
-    fn answer(&self, question: &mut dyn Object) -> ApiResult<()>;
+    async fn answer(&self, question: &mut dyn Object) -> ApiResult<()>;
 }
 
 /// Whether objects of the kind are made when somebody asks.
@@ -41,12 +42,15 @@ impl Registry {
     }
 
     /// Answers a question; gives the object back if it is none.
-    pub(super) fn review(&self, mut question: Box<dyn Object>) -> Result<ApiResult<Reply>, Box<dyn Object>> {
+    pub(super) async fn review(
+        &self,
+        mut question: Box<dyn Object>,
+    ) -> Result<ApiResult<Reply>, Box<dyn Object>> {
         let kind = question.info();
         let asks =
             matches!(kind.group, "authentication.k8s.io" | "authorization.k8s.io") && kind.verbs == "create";
         let Some(reviewer) = self.reviewer.get().filter(|_| asks) else { return Err(question) };
-        Ok(reviewer.answer(question.as_mut()).map(|()| Reply {
+        Ok(reviewer.answer(question.as_mut()).await.map(|()| Reply {
             code: 201,
             body: Body::Object(Entry::made(question.into())),
             warnings: Vec::new(),

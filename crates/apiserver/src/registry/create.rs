@@ -31,7 +31,7 @@ impl Registry {
         if !target.subresource.is_empty() || target.kind.plural == "bindings" {
             return self.create_subresource(ctx, target, object, o).await;
         }
-        let object = match self.review(object) {
+        let object = match self.review(object).await {
             Ok(answered) => return answered,
             Err(object) => object,
         };
@@ -111,8 +111,9 @@ impl Registry {
             let entry = self.in_version(Entry::made(object.into()), place.kind);
             return Ok(Some(Reply { warnings, ..Reply::created(entry) }));
         }
+        let value = self.encode_fitting(&mut *object, owners)?;
         reservation.start();
-        let Some((_, Some(entry))) = self.commit_new(&admission, object).await? else {
+        let Some((_, Some(entry))) = self.commit_new(&admission, object, value).await? else {
             reservation.give_back();
             return Ok(None);
         };

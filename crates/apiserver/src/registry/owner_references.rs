@@ -37,7 +37,7 @@ impl Registry {
                 name: &place.name,
                 ..Attributes::resource(user, "delete", place.kind.group, place.kind.plural)
             };
-            let Decision { allowed, reason } = self.authorizer.authorize(&delete);
+            let Decision { allowed, reason, .. } = self.authorizer.authorize(&delete);
             if !allowed {
                 let why = format!("cannot set an ownerRef on a resource you can't delete: {reason}, <nil>");
                 return Err(refused(why));
@@ -70,7 +70,7 @@ impl Registry {
                 name: &reference.name,
                 ..Attributes::resource(user, "update", kind.group, kind.plural)
             };
-            let Decision { allowed, reason } = self.authorizer.authorize(&finalize);
+            let Decision { allowed, reason, .. } = self.authorizer.authorize(&finalize);
             if !allowed {
                 return Err(refused(format!(
                     "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: {reason}, <nil>"

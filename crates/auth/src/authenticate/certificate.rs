@@ -32,6 +32,23 @@ pub enum Peer {
     Stranger,
     /// It is good.
     Known(CertificateUser),
+    /// It is that of a proxy in front, which says by headers who calls; without them `own` counts.
+    FrontProxy {
+        /// When the proxy's certificate ends.
+        not_after: Timestamp,
+        /// What the certificate is worth as a client's.
+        own: Box<Peer>,
+    },
+}
+
+impl Peer {
+    /// What the certificate is worth as a client's own.
+    pub fn own(&self) -> &Peer {
+        match self {
+            Peer::FrontProxy { own, .. } => own,
+            other => other,
+        }
+    }
 }
 
 /// Judges client certificates.

@@ -1,12 +1,16 @@
 //! Who calls: a client certificate, a bearer token, or nobody.
 
 mod certificate;
+mod front_proxy;
 mod service_account;
 
 pub use certificate::{CertificateUser, ClientCertificates, Peer};
+pub use front_proxy::{FrontProxy, FrontProxySettings};
 pub use service_account::{ServiceAccountTokens, TokenAccepted, TokenRefused};
 
 use crate::bootstrap_token;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use corten_api::authentication::v1::UserInfo;
 use corten_rt::Clock;
@@ -15,6 +19,56 @@ use std::sync::Arc;
 
 /// Paths that anybody may read.
 const OPEN_PATHS: [&str; 4] = ["/livez", "/readyz", "/healthz", "/version"];
+
+/// Knows tokens that this process does not issue.
+#[async_trait]
+pub trait TokenAuthenticator: Send + Sync {
+    /// Whose token this is, for one of `audiences`; `None` if it is for others to know.
+    ///
+    /// # Errors
+    /// When it is known, but not good, or when nobody could be asked.
+    async fn authenticate(
+        &self,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<Option<TokenAccepted>, TokenRefused>;
+}
+
+/// Where requests are answered that prove nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// At the few paths that anybody may read.
+    #[default]
+    OpenPaths,
+    /// Nowhere.
+    Nowhere,
+    /// At these paths.
+    At(Vec<String>),
+    /// Everywhere; what they may do is for the authorizers to say.
+    Everywhere,
+}
+
+impl Anonymous {
+    fn allows(&self, path: &str) -> bool {
+        match self {
+            Anonymous::OpenPaths => is_open(path),
+            Anonymous::Nowhere => false,
+            Anonymous::At(paths) => paths.iter().any(|p| p == path),
+            Anonymous::Everywhere => true,
+        }
+    }
+}
+
+/// The ways to be known that an operator adds.
+#[derive(Clone, Default)]
+pub struct Ways {
+    /// Asked in their order about tokens that are not this cluster's own.
+    pub tokens: Vec<Arc<dyn TokenAuthenticator>>,
+    /// A proxy in front that says who calls.
+    pub front_proxy: Option<Arc<FrontProxy>>,
+    /// Where nothing needs to be proved.
+    pub anonymous: Anonymous,
+}
 
 /// Turns what a request brings into a user.
 pub struct Authenticator {
@@ -26,14 +80,32 @@ pub struct Authenticator {
     pub admin_token: String,
     /// The time of day.
     pub clock: Clock,
+    /// What an operator adds; may change while requests come.
+    pub ways: ArcSwap<Ways>,
 }
 
 impl Authenticator {
+    /// Who makes a request that a proxy in front brings, by its headers.
+    pub fn proxied<'a>(
+        &self,
+        peer: &Peer,
+        headers: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Option<Arc<UserInfo>> {
+        let Peer::FrontProxy { not_after, .. } = peer else { return None };
+        let ways = self.ways.load();
+        let proxy = ways.front_proxy.as_ref().filter(|_| *not_after > self.clock.now())?;
+        proxy.user(headers).map(|mut user| {
+            add_authenticated(&mut user);
+            Arc::new(user)
+        })
+    }
+
     /// Who makes a request to `path`: first the connection's certificate decides, then the bearer token.
     ///
     /// # Errors
-    /// 401 for whoever proves nothing, unless the path is open, and for a token that is not good.
-    pub fn request(&self, peer: &Peer, bearer: Option<&str>, path: &str) -> ApiResult<Arc<UserInfo>> {
+    /// 401 for whoever proves nothing, unless that is allowed there, and for a token that is not good.
+    pub async fn request(&self, peer: &Peer, bearer: Option<&str>, path: &str) -> ApiResult<Arc<UserInfo>> {
+        let peer = peer.own();
         if let Peer::Known(known) = peer
             && known.not_after > self.clock.now()
         {
@@ -41,11 +113,11 @@ impl Authenticator {
         }
         let Some(token) = bearer else {
             return match peer {
-                Peer::None if is_open(path) => Ok(Arc::new(anonymous())),
+                Peer::None if self.ways.load().anonymous.allows(path) => Ok(Arc::new(anonymous())),
                 _ => Err(ApiError::unauthorized()),
             };
         };
-        match self.token(token, &[]) {
+        match self.token(token, &[]).await {
             Ok(Some(accepted)) => Ok(Arc::new(accepted.user)),
             Ok(None) => Err(ApiError::unauthorized()),
             Err(why) => {
@@ -59,25 +131,61 @@ impl Authenticator {
     /// authenticator knows it. Also answers a TokenReview.
     ///
     /// # Errors
-    /// When it is a service account's but not good.
-    pub fn token(&self, token: &str, audiences: &[String]) -> Result<Option<TokenAccepted>, TokenRefused> {
-        let now = self.clock.now();
-        let for_this_server = audiences.is_empty() || audiences.iter().any(|a| a == crate::token::ISSUER);
-        let local = |user: Option<UserInfo>| {
-            user.filter(|_| for_this_server)
-                .map(|user| TokenAccepted { user, audiences: vec![crate::token::ISSUER.to_string()] })
-        };
-        let accepted = match local(self.admin(token)) {
-            Some(admin) => Some(admin),
-            None => match local(bootstrap_token::authenticate(token, self.objects.as_ref(), now)) {
-                Some(joining) => Some(joining),
-                None => self.service_accounts.authenticate(token, audiences, self.objects.as_ref(), now)?,
-            },
+    /// What those who know it say against it.
+    pub async fn token(
+        &self,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<Option<TokenAccepted>, TokenRefused> {
+        let accepted = match self.own_token(token, audiences) {
+            Ok(None) => self.other_token(token, audiences, None).await?,
+            // A token may be this cluster's by its issuer, and yet another one's who is configured.
+            Err(why) => self.other_token(token, audiences, Some(why)).await?,
+            known => known?,
         };
         Ok(accepted.map(|mut accepted| {
             add_authenticated(&mut accepted.user);
             accepted
         }))
+    }
+
+    fn own_token(&self, token: &str, audiences: &[String]) -> Result<Option<TokenAccepted>, TokenRefused> {
+        let now = self.clock.now();
+        let names = self.service_accounts.api_audiences();
+        let local = |user: Option<UserInfo>| {
+            let for_this_server = |name: &&String| audiences.is_empty() || audiences.contains(name);
+            let audiences: Vec<String> = names.iter().filter(for_this_server).cloned().collect();
+            user.filter(|_| !audiences.is_empty()).map(|user| TokenAccepted { user, audiences })
+        };
+        if let Some(admin) = local(self.admin(token)) {
+            return Ok(Some(admin));
+        }
+        match local(bootstrap_token::authenticate(token, self.objects.as_ref(), now)) {
+            Some(joining) => Ok(Some(joining)),
+            None => self.service_accounts.authenticate(token, audiences, self.objects.as_ref(), now),
+        }
+    }
+
+    async fn other_token(
+        &self,
+        token: &str,
+        audiences: &[String],
+        before: Option<TokenRefused>,
+    ) -> Result<Option<TokenAccepted>, TokenRefused> {
+        let ways = self.ways.load_full();
+        let mut wrong: Vec<TokenRefused> = before.into_iter().collect();
+        for other in &ways.tokens {
+            match other.authenticate(token, audiences).await {
+                Ok(Some(accepted)) => return Ok(Some(accepted)),
+                Ok(None) => {}
+                Err(why) => wrong.push(why),
+            }
+        }
+        if wrong.len() < 2 {
+            return wrong.pop().map_or(Ok(None), Err);
+        }
+        let texts: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        Err(TokenRefused::Other(format!("[{}]", texts.join(", "))))
     }
 
     fn admin(&self, token: &str) -> Option<UserInfo> {
@@ -114,7 +222,7 @@ pub fn anonymous() -> UserInfo {
     }
 }
 
-fn add_authenticated(user: &mut UserInfo) {
+pub(crate) fn add_authenticated(user: &mut UserInfo) {
     if !identity::in_group(user, identity::AUTHENTICATED) {
         user.groups.push(identity::AUTHENTICATED.into());
     }

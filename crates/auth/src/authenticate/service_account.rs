@@ -1,6 +1,6 @@
 //! Service-account tokens: the signature, the times, the audience, and that what they die with still lives.
 
-use crate::token::{Claims, ISSUER, Reference, TokenError, TokenSigner};
+use crate::token::{Claims, Reference, TokenError, TokenSigner};
 use corten_api::authentication::v1::UserInfo;
 use corten_api::core::v1::{Node, Pod, Secret, ServiceAccount};
 use corten_api::meta::v1::ObjectMeta;
@@ -55,6 +55,15 @@ pub enum TokenRefused {
     /// What the token is bound to is gone.
     #[error("service account token has been invalidated")]
     Invalidated,
+    /// The Secret that holds the token is gone.
+    #[error("Token has been invalidated")]
+    SecretGone,
+    /// The Secret holds another token.
+    #[error("Token does not match server's copy")]
+    NotTheSecrets,
+    /// What another authenticator says.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Accepts the tokens that a [`TokenSigner`] gave out.
@@ -67,6 +76,11 @@ impl ServiceAccountTokens {
     /// Accepts what `signer` signed.
     pub fn new(signer: Arc<TokenSigner>) -> Self {
         ServiceAccountTokens { signer, verified: Mutex::default() }
+    }
+
+    /// The names of the API server.
+    pub fn api_audiences(&self) -> &[String] {
+        self.signer.audiences()
     }
 
     /// Whose token this is; `None` if it is no service account's of this cluster.
@@ -85,8 +99,12 @@ impl ServiceAccountTokens {
             Err(TokenError::Foreign) => return Ok(None),
             Err(why) => return Err(why.into()),
         };
-        let matched = match_audiences(&claims.audiences, audiences)?;
-        check_times(&claims, now.as_second())?;
+        let matched = match_audiences(&claims.audiences, audiences, self.signer.audiences())?;
+        if claims.legacy {
+            check_secret(token, &claims, objects)?;
+        } else {
+            check_times(&claims, now.as_second())?;
+        }
         check_objects(&claims, objects, now.as_second())?;
         Ok(Some(TokenAccepted { user: user(&claims), audiences: matched }))
     }
@@ -105,16 +123,28 @@ impl ServiceAccountTokens {
     }
 }
 
-fn match_audiences(have: &[String], want: &[String]) -> Result<Vec<String>, TokenRefused> {
-    let this_server = [ISSUER.to_string()];
+fn match_audiences(
+    have: &[String],
+    want: &[String],
+    this_server: &[String],
+) -> Result<Vec<String>, TokenRefused> {
     // A token without audience is for this server, and so is a request without.
-    let have = if have.is_empty() { &this_server[..] } else { have };
-    let want = if want.is_empty() { &this_server[..] } else { want };
+    let have = if have.is_empty() { this_server } else { have };
+    let want = if want.is_empty() { this_server } else { want };
     let both: Vec<String> = have.iter().filter(|a| want.contains(a)).cloned().collect();
     if both.is_empty() {
         return Err(TokenRefused::Audience { have: have.to_vec(), want: want.to_vec() });
     }
     Ok(both)
+}
+
+/// The token of a Secret is good while the Secret holds it.
+fn check_secret(token: &str, claims: &Claims, objects: &dyn Lookup) -> Result<(), TokenRefused> {
+    let name = claims.subject.secret.as_ref().map_or("", |secret| secret.name.as_str());
+    let secret = objects.get::<Secret>(&claims.subject.namespace, name);
+    let secret = secret.filter(|s| s.metadata.deletion_timestamp.is_none()).ok_or(TokenRefused::SecretGone)?;
+    let held = secret.data.get("token").map_or(&[][..], Vec::as_slice);
+    if held == token.as_bytes() { Ok(()) } else { Err(TokenRefused::NotTheSecrets) }
 }
 
 fn check_times(claims: &Claims, now: i64) -> Result<(), TokenRefused> {
@@ -142,7 +172,7 @@ fn check_objects(claims: &Claims, objects: &dyn Lookup, now: i64) -> Result<(), 
     if is_gone(&found.metadata, now) {
         return Err(TokenRefused::Deleted(format!("{namespace}/{}", account.name)));
     }
-    if let Some(secret) = &subject.secret {
+    if let Some(secret) = subject.secret.as_ref().filter(|_| !claims.legacy) {
         bound::<Secret>(objects, namespace, secret, ("secret", "service account secret ref claim"), now)?;
     }
     match (&subject.pod, &subject.node) {

@@ -1,17 +1,28 @@
 //! May they: first whoever may do anything, then the Node authorizer, then RBAC, as upstream with
-//! `--authorization-mode=Node,RBAC`.
+//! `--authorization-mode=Node,RBAC`; or in the order of [`Mode`]s that an operator sets.
 
+mod conditions;
+mod config;
 mod escalation;
 mod graph;
+mod modes;
 mod node;
 mod rbac;
+mod review;
 mod rules;
 
+pub use config::{
+    AuthorizationConfiguration, AuthorizerConfiguration, ConnectionInfo, WebhookConfiguration, duration,
+};
+pub use conditions::MatchConditions;
 pub use escalation::{covers, missing};
 pub use graph::NodeGraph;
+pub use modes::{Answer, Mode, Verdict, Webhook};
 pub use rbac::{Binding, Rbac, aggregated_rules};
+pub use review::review;
 pub use rules::allows;
 
+use arc_swap::ArcSwapOption;
 use corten_api::Object;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::selector::FieldSelector;
@@ -100,17 +111,21 @@ impl<'a> Attributes<'a> {
 pub struct Decision {
     /// Whether it may be done.
     pub allowed: bool,
+    /// Whether an authorizer forbids it, whatever others would say.
+    pub denied: bool,
+    /// What kept an authorizer from deciding; mostly nothing.
+    pub error: String,
     /// Why; written out only when asked.
     pub reason: Reason,
 }
 
 impl Decision {
     fn allow(reason: Reason) -> Self {
-        Decision { allowed: true, reason }
+        Decision { allowed: true, denied: false, error: String::new(), reason }
     }
 
     fn no_opinion(reason: impl Into<String>) -> Self {
-        Decision { allowed: false, reason: Reason::Text(reason.into()) }
+        Decision { allowed: false, denied: false, error: String::new(), reason: Reason::Text(reason.into()) }
     }
 }
 
@@ -142,6 +157,7 @@ pub struct Authorizer {
     pub rbac: Rbac,
     /// Which objects belong to which node.
     pub nodes: NodeGraph,
+    modes: ArcSwapOption<Vec<Mode>>,
 }
 
 impl Authorizer {
@@ -149,6 +165,9 @@ impl Authorizer {
     pub fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
         if identity::in_group(attributes.user, identity::MASTERS) {
             return Decision::allow(Reason::Text(String::new()));
+        }
+        if let Some(modes) = self.modes.load().as_deref() {
+            return self.ask(modes, attributes);
         }
         let node = node::authorize(&self.nodes, attributes);
         if node.allowed {
