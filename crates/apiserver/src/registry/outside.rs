@@ -5,12 +5,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use corten_admission::Server;
 use corten_api::admissionregistration::v1::WebhookClientConfig;
+use corten_api::authentication::v1::UserInfo;
+use corten_api::selector::FieldSelector;
 use corten_api::{KindInfo, Object};
+use corten_auth::Attributes;
+use corten_cel as cel;
 use corten_codec::{Problems, json};
-use corten_semantics::{ApiError, ApiResult};
+use corten_semantics::{ApiError, ApiResult, identity};
 
 use super::Registry;
-use super::place::stored_as;
+use super::place::{is_stored, stored_as};
 use crate::cache::form;
 
 #[async_trait]
@@ -45,5 +49,44 @@ impl Server for Registry {
         json::decode(bytes, &mut *object, &mut Problems::ignore()).map_err(ApiError::internal)?;
         self.strategy(stored_as(kind)).default(&mut *object);
         Ok(object)
+    }
+
+    fn find_kind(&self, api_version: &str, kind: &str) -> Option<&'static KindInfo> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let all = self.kinds.iter().copied().chain(self.custom.served());
+        let mut all = all.filter(|k| is_stored(k));
+        all.find(|k| (k.group, k.version, k.kind) == (group, version, kind))
+    }
+
+    fn authorize(&self, user: &UserInfo, check: &cel::Check<'_>) -> cel::Decision {
+        let account = check.service_account.map(|(namespace, name)| service_account(namespace, name));
+        let user = account.as_ref().unwrap_or(user);
+        let attributes = match check.of {
+            cel::Checked::Path(path) => Attributes::path(user, check.verb, path),
+            cel::Checked::Resource(of) => Attributes {
+                version: "*",
+                subresource: &of.subresource,
+                namespace: &of.namespace,
+                name: &of.name,
+                ..Attributes::resource(user, check.verb, &of.group, &of.resource)
+            },
+        };
+        let fields = match check.of {
+            cel::Checked::Resource(of) if !of.field_selector.is_empty() => {
+                FieldSelector::parse(&of.field_selector).ok()
+            }
+            _ => None,
+        };
+        let decision = self.authorizer.authorize(&Attributes { fields: fields.as_ref(), ..attributes });
+        cel::Decision { allowed: decision.allowed, reason: decision.reason.to_string(), error: None }
+    }
+}
+
+/// A service account as a user.
+fn service_account(namespace: &str, name: &str) -> UserInfo {
+    UserInfo {
+        username: identity::service_account_user(namespace, name),
+        groups: identity::service_account_groups(namespace),
+        ..UserInfo::default()
     }
 }
