@@ -75,7 +75,7 @@ impl Definitions {
                 json!({"type": "object"}),
             ),
             Content::Version => self.plain(VERSION_INFO, "The server's version.", version_info()),
-            Content::Text => json!({"type": "string"}),
+            Content::Text | Content::Document(_) => json!({"type": "string"}),
         }
     }
 

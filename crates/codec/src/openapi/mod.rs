@@ -75,6 +75,11 @@ pub fn v2_protobuf() -> Document {
     KEPT.get_or_init(|| Document::new(gnostic::encode(&v2::document()))).clone()
 }
 
+/// A document of version 2, given as JSON, as protobuf.
+pub fn v2_to_protobuf(document: &serde_json::Value) -> Document {
+    Document::new(gnostic::encode(document))
+}
+
 /// One document of version 3 that was not asked for yet has a hash at most.
 #[derive(Default)]
 struct Slot {

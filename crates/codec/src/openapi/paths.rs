@@ -13,6 +13,8 @@ pub enum Content {
     Patch,
     Version,
     Text,
+    /// A text in a form of its own.
+    Document(&'static str),
 }
 
 /// Group, version and kind.
@@ -57,11 +59,15 @@ pub enum Area {
     Group(&'static str),
     GroupVersion(&'static str, &'static str),
     Version,
+    /// Who issues service accounts' tokens, and with which keys.
+    Issuer,
+    IssuerKeys,
 }
 
 /// All areas.
 pub fn areas() -> BTreeSet<Area> {
-    let mut areas = BTreeSet::from([Area::CoreVersions, Area::Groups, Area::Version]);
+    let mut areas =
+        BTreeSet::from([Area::CoreVersions, Area::Groups, Area::Version, Area::Issuer, Area::IssuerKeys]);
     for kind in served() {
         if !kind.group.is_empty() {
             areas.insert(Area::Group(kind.group));
@@ -94,6 +100,8 @@ impl Area {
             Area::GroupVersion("", version) => format!("api/{version}"),
             Area::GroupVersion(group, version) => format!("apis/{group}/{version}"),
             Area::Version => "version".into(),
+            Area::Issuer => ".well-known/openid-configuration".into(),
+            Area::IssuerKeys => "openid/v1/jwks".into(),
         }
     }
 
@@ -134,6 +142,16 @@ impl Area {
                 let what = "get the version information for this server";
                 vec![about("version", "getCodeVersion".into(), what, Content::Version)]
             }
+            Area::Issuer => {
+                let what = "get the OpenID configuration of the issuer of service accounts' tokens";
+                let id = "getServiceAccountIssuerOpenIDConfiguration";
+                vec![about("WellKnown", id.into(), what, Content::Document("application/json"))]
+            }
+            Area::IssuerKeys => {
+                let what = "get the public keys by which service accounts' tokens are verified";
+                let id = "getServiceAccountIssuerOpenIDKeyset";
+                vec![about("openid", id.into(), what, Content::Document("application/jwk-set+json"))]
+            }
             Area::GroupVersion(group, version) => {
                 let tag = format!("{}_{version}", group_name(group));
                 let content = Content::Struct(APIResourceList::schema());
@@ -141,6 +159,7 @@ impl Area {
                 let mut paths = vec![about(&tag, id, "get available resources", content)];
                 for kind in served().filter(|k| (k.group, k.version) == (group, version)) {
                     resource(kind, &mut paths);
+                    watches(kind, &mut paths);
                 }
                 paths
             }
@@ -215,7 +234,9 @@ pub fn resource(kind: &'static KindInfo, paths: &mut Vec<Path>) {
         });
     }
     let mut push = |path: String, named, operations: Vec<Operation>| {
-        let mut parameters = vec!["pretty"];
+        // What is passed on is not printed.
+        let connects = operations.iter().any(|o| o.action.is_some_and(|(action, _)| action == "connect"));
+        let mut parameters = if connects { Vec::new() } else { vec!["pretty"] };
         if kind.namespaced {
             parameters.push("namespace");
         }
@@ -232,6 +253,41 @@ pub fn resource(kind: &'static KindInfo, paths: &mut Vec<Path>) {
     if kind.subresources.contains(&"proxy") {
         let sub = Subresource { rest: true, ..Subresource::of(kind, "proxy") };
         push(format!("{collection}/{{name}}/proxy/{{path}}"), Some(sub.gvk.2), at.subresource(&sub));
+    }
+}
+
+/// The older paths of watches, which clients still know.
+fn watches(kind: &'static KindInfo, paths: &mut Vec<Path>) {
+    if !allows(kind, "watch") {
+        return;
+    }
+    let base = match kind.group {
+        "" => format!("/api/{}/watch", kind.version),
+        group => format!("/apis/{group}/{}/watch", kind.version),
+    };
+    let at = Resource { kind };
+    let mut push = |path: String, named: Option<&'static str>, (action, ending, one): (_, _, bool)| {
+        let mut parameters = LISTING.to_vec();
+        parameters.push("pretty");
+        if path.contains("{namespace}") {
+            parameters.push("namespace");
+        }
+        let what = if one { "an object" } else { "objects" };
+        let operation = Operation {
+            description: format!("watch {what} of kind {}; a list with watch=true does the same", kind.kind),
+            answers: vec![(200, Content::Struct(corten_api::meta::v1::WatchEvent::schema()))],
+            ..at.operation("get", action, at.id("watch", ending, path.contains("{namespace}")), at.gvk())
+        };
+        paths.push(Path { path, named, parameters, operations: vec![operation] });
+    };
+    let mut within = format!("{base}/{}", kind.plural);
+    if kind.namespaced {
+        push(within, None, ("watchlist", "ListForAllNamespaces", false));
+        within = format!("{base}/namespaces/{{namespace}}/{}", kind.plural);
+    }
+    push(within.clone(), None, ("watchlist", "List", false));
+    if allows(kind, "get") {
+        push(format!("{within}/{{name}}"), Some(kind.kind), ("watch", "", true));
     }
 }
 

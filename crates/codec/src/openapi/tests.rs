@@ -1,7 +1,7 @@
 //! The documents against upstream's published one, and against what clients need of them.
 
 use super::*;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 fn upstream() -> Option<Value> {
@@ -17,125 +17,120 @@ fn ours() -> Value {
     serde_json::from_slice(&v2_json().bytes).expect("ours is JSON")
 }
 
-/// A definition without what may differ: descriptions, the order of required fields, and kinds of other
-/// group versions.
-fn bare(value: &Value) -> Value {
+/// Places and reasons of `differences.txt`.
+fn known() -> Vec<(&'static str, &'static str)> {
+    let lines = include_str!("differences.txt").lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
+    lines.map(|line| line.split_once(" | ").unwrap_or_else(|| panic!("no reason: {line}"))).collect()
+}
+
+/// Whether a place fits a pattern, in which `*` is anything.
+fn fits(pattern: &str, place: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == place,
+        Some((start, rest)) => place.strip_prefix(start).is_some_and(|place| {
+            place.char_indices().map(|(at, _)| at).chain([place.len()]).any(|at| fits(rest, &place[at..]))
+        }),
+    }
+}
+
+/// A part of a document in a form that can be compared: without descriptions, parameters written out and by
+/// name, lists of names as sets.
+fn bare(document: &Value, value: &Value) -> Value {
     match value {
         Value::Object(object) => {
             let mut out = Map::new();
             for (key, value) in object {
-                match (key.as_str(), value) {
-                    ("description", Value::String(_)) => {}
-                    ("x-kubernetes-list-type", Value::String(s)) if s == "atomic" => {}
-                    ("required", Value::Array(names)) => {
-                        let names: BTreeSet<_> = names.iter().filter_map(Value::as_str).collect();
-                        out.insert(key.clone(), names.into_iter().collect());
+                let of = |item: &Value| bare(document, item);
+                let bare = match (key.as_str(), value) {
+                    ("description", Value::String(_)) => continue,
+                    ("parameters", Value::Array(list)) => {
+                        list.iter().map(|p| parameter(document, p)).collect()
                     }
-                    _ => {
-                        out.insert(key.clone(), bare(value));
-                    }
-                }
+                    (
+                        "required" | "consumes" | "produces" | "x-kubernetes-group-version-kind",
+                        Value::Array(list),
+                    ) => list.iter().map(|v| (v.as_str().map_or(v.to_string(), Into::into), of(v))).collect(),
+                    _ => of(value),
+                };
+                out.insert(key.clone(), bare);
             }
             out.into()
         }
-        Value::Array(items) => items.iter().map(bare).collect(),
+        Value::Array(items) => items.iter().map(|item| bare(document, item)).collect(),
         other => other.clone(),
     }
 }
 
-/// Where two definitions differ.
-fn differences(at: &str, ours: &Value, theirs: &Value, out: &mut Vec<String>) {
+/// A parameter and its name, looked up where it is only referred to.
+fn parameter(document: &Value, parameter: &Value) -> (String, Value) {
+    let reference = parameter["$ref"].as_str().map(|r| r.trim_start_matches('#'));
+    let found = reference.map_or(parameter, |at| document.pointer(at).expect("a parameter"));
+    let name = format!("{} {}", found["in"], found["name"]);
+    (name, bare(document, found))
+}
+
+/// A document to compare; parameters of a path are told to each of its operations.
+fn comparable(document: &Value) -> Value {
+    let mut out = bare(document, document);
+    out.as_object_mut().expect("a document").remove("parameters");
+    for (_, item) in out["paths"].as_object_mut().expect("paths") {
+        let item = item.as_object_mut().expect("a path");
+        let shared = item.remove("parameters");
+        let shared = shared.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        for (_, operation) in item.iter_mut() {
+            let operation = operation.as_object_mut().expect("an operation");
+            let own = operation.entry("parameters").or_insert_with(|| json!({}));
+            for (name, parameter) in &shared {
+                own.as_object_mut().expect("parameters").entry(name.clone()).or_insert(parameter.clone());
+            }
+        }
+    }
+    out
+}
+
+/// Where two documents differ, and how.
+fn differences(at: &str, ours: &Value, theirs: &Value, out: &mut Vec<(String, String)>) {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
             for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
-                let at = format!("{at}.{key}");
+                let slash = ["consumes", "produces"].iter().any(|list| at.ends_with(list));
+                let at = match (at, slash) {
+                    ("", _) => key.clone(),
+                    (at, true) => format!("{at}/{key}"),
+                    (at, false) => format!("{at}.{key}"),
+                };
                 differences(&at, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), out);
             }
         }
-        _ if ours != theirs => out.push(format!("{at}: ours {ours}, upstream {theirs}")),
+        _ if ours != theirs => {
+            let short = |v: &Value| v.to_string().chars().take(200).collect::<String>();
+            out.push((at.to_string(), format!("ours {}, upstream's {}", short(ours), short(theirs))));
+        }
         _ => {}
     }
 }
 
 #[test]
-fn definitions_are_upstreams() {
+fn the_document_is_upstreams() {
     let Some(upstream) = upstream() else { return };
-    let ours = ours();
-    let (ours, theirs) = (&ours["definitions"], &upstream["definitions"]);
-    let (mut same, mut differ) = (0, Vec::new());
-    for (name, definition) in ours.as_object().expect("definitions") {
-        let before = differ.len();
-        let (mut a, mut b) = (bare(definition), bare(&theirs[name]));
-        if name.ends_with(".DeleteOptions") || name.ends_with(".WatchEvent") {
-            for side in [&mut a, &mut b] {
-                side.as_object_mut().expect("an object").remove("x-kubernetes-group-version-kind");
-            }
-        }
-        differences(name, &a, &b, &mut differ);
-        same += usize::from(differ.len() == before);
-    }
-    // Upstream publishes versions that are not on by default too.
-    let stable = |name: &str| {
-        // A resource's name alone appears in storage migrations only.
-        !name.contains("alpha") && !name.contains("beta") && !name.ends_with(".GroupResource")
-    };
-    let missing: Vec<_> = theirs
-        .as_object()
-        .expect("definitions")
-        .keys()
-        .filter(|name| stable(name) && ours.get(name.as_str()).is_none())
-        .collect();
-    println!("{same} definitions are the same; {} differences; missing: {missing:?}", differ.len());
-    assert!(differ.is_empty() && missing.is_empty(), "{differ:#?}");
-}
-
-#[test]
-fn operations_are_upstreams() {
-    let Some(upstream) = upstream() else { return };
-    let ours = ours();
-    let (ours, theirs) = (&ours["paths"], &upstream["paths"]);
-    let (mut same, mut differ) = (0, Vec::new());
-    for (path, item) in ours.as_object().expect("paths") {
-        for (method, operation) in item.as_object().expect("a path") {
-            let known = &theirs[path][method];
-            if method == "parameters" {
-                continue;
-            }
-            let body = |o: &Value| {
-                let list = o["parameters"].as_array().cloned().unwrap_or_default();
-                list.into_iter().find(|p| p["in"] == "body").map(|p| p["schema"]["$ref"].clone())
-            };
-            for key in ["operationId", "x-kubernetes-action", "x-kubernetes-group-version-kind", "tags"] {
-                if operation[key] != known[key] {
-                    differ.push(format!("{path} {method}: {} for {}", operation[key], known[key]));
-                }
-            }
-            for (code, answer) in operation["responses"].as_object().expect("responses") {
-                if answer["schema"] != known["responses"][code]["schema"] {
-                    differ.push(format!("{path} {method} {code}: {answer}"));
-                }
-            }
-            if ["post", "put"].contains(&method.as_str()) && body(operation) != body(known) {
-                differ.push(format!("{path} {method}: body {:?} for {:?}", body(operation), body(known)));
-            }
-            same += 1;
+    let (ours, theirs) = (comparable(&ours()), comparable(&upstream));
+    let mut differ = Vec::new();
+    differences("", &ours, &theirs, &mut differ);
+    let known = known();
+    let mut needed = BTreeSet::new();
+    let mut told = Vec::new();
+    for (place, how) in &differ {
+        match known.iter().position(|(pattern, _)| fits(pattern, place)) {
+            Some(n) => drop(needed.insert(n)),
+            None => told.push(format!("{place}: {how}")),
         }
     }
-    let missing: Vec<_> = theirs
-        .as_object()
-        .expect("paths")
-        .keys()
-        .filter(|p| {
-            ours.get(p.as_str()).is_none()
-                && !p.contains("/watch/")
-                && !p.contains("alpha")
-                && !p.contains("beta")
-                && p.as_str() != "/apis/internal.apiserver.k8s.io/"
-                && p.as_str() != "/apis/storagemigration.k8s.io/"
-        })
-        .collect();
-    println!("{same} operations; {} differences; missing: {missing:?}", differ.len());
-    assert!(differ.is_empty(), "{differ:#?}");
+    assert!(told.is_empty(), "{} differences that no reason is given for: {told:#?}", told.len());
+    let stale: Vec<_> = (0..known.len()).filter(|n| !needed.contains(n)).map(|n| known[n]).collect();
+    assert!(stale.is_empty(), "reasons without a difference: {stale:#?}");
+    let operations = ours["paths"].as_object().expect("paths").values();
+    let operations: usize = operations.map(|item| item.as_object().map_or(0, Map::len)).sum();
+    assert!(operations > 700, "{operations} operations");
 }
 
 /// Every reference in a document leads somewhere.

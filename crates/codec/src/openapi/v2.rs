@@ -22,6 +22,13 @@ const PATCHES: [&str; 4] = [
 
 /// The forms of bodies.
 pub fn consumes(operation: &Operation) -> Vec<&'static str> {
+    match operation.answers.first() {
+        Some((_, Content::Version)) => return vec![FORMS[0]],
+        Some((_, Content::Document(_))) => return Vec::new(),
+        // What serves no resource says what it understands.
+        _ if operation.action.is_none() => return FORMS.to_vec(),
+        _ => {}
+    }
     match (matches!(operation.body, Some(Content::Patch)), operation.custom) {
         (true, true) => vec![PATCHES[0], PATCHES[1], PATCHES[3]],
         (true, false) => PATCHES.to_vec(),
@@ -105,10 +112,13 @@ fn write(operation: &Operation, definitions: &mut Definitions) -> Value {
         "description": operation.description,
         "tags": [operation.tag],
         "schemes": ["https"],
-        "consumes": consumes(operation),
         "produces": produces(operation),
         "responses": answers,
     });
+    let forms = consumes(operation);
+    if !forms.is_empty() {
+        out["consumes"] = forms.into();
+    }
     if !parameters.is_empty() {
         out["parameters"] = parameters.into();
     }
@@ -125,9 +135,13 @@ pub fn produces(operation: &Operation) -> Vec<&'static str> {
         Some((_, Content::Text)) if operation.action.is_some_and(|(action, _)| action == "connect") => {
             vec!["*/*"]
         }
-        Some((_, Content::Text)) => vec!["text/plain"],
+        Some((_, Content::Text)) => ["text/plain"].into_iter().chain(FORMS).collect(),
+        Some((_, Content::Document(form))) => vec![form],
         Some((_, Content::Version)) => vec!["application/json"],
         _ if operation.custom => FORMS[..2].to_vec(),
+        _ if operation.action.is_some_and(|(action, _)| action.starts_with("watch")) => {
+            FORMS.into_iter().chain(STREAMS).collect()
+        }
         Some((_, Content::ListOf(_))) => FORMS.into_iter().chain(STREAMS).collect(),
         _ => FORMS.to_vec(),
     }
