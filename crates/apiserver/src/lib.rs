@@ -11,10 +11,15 @@ pub mod custom;
 pub mod encryption;
 pub mod flow;
 pub mod http;
+pub mod identity;
 mod local;
 mod metrics;
 pub mod outbound;
+mod policies;
 pub mod registry;
+
+/// What the server's own requests would call themselves over HTTP: the owner of the fields that it writes.
+pub(crate) const AGENT: &str = "kube-apiserver";
 
 pub use bootstrap::bootstrap;
 pub use local::LocalTransport;

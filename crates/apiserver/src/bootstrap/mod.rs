@@ -38,6 +38,7 @@ pub async fn bootstrap(registry: &Arc<Registry>, advertised: SocketAddr, tasks: 
     system.ensure(advertised).await?;
     tasks.spawn_until_stopped("bootstrap objects", keep(system, advertised));
     tasks.spawn_until_stopped("event expiry", events::expire(registry.clone()));
+    crate::policies::start(registry, tasks);
     Ok(())
 }
 
@@ -63,7 +64,7 @@ struct System {
 
 impl System {
     fn new(registry: Arc<Registry>) -> Self {
-        let (user, agent) = (Arc::new(identity::api_server()), "kube-apiserver".into());
+        let (user, agent) = (Arc::new(identity::api_server()), crate::AGENT.into());
         System { registry, ctx: RequestContext { user, agent, ..RequestContext::default() } }
     }
 

@@ -13,12 +13,14 @@ mod gnostic;
 pub(crate) mod markers;
 mod parameters;
 mod paths;
+mod resolved;
 #[cfg(test)]
 mod tests;
 mod v2;
 mod v3;
 
 pub use custom::{Custom, v2_json_with, v2_protobuf_with, v3_of};
+pub use resolved::{resolved, resolved_custom};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
