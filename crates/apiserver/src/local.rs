@@ -61,7 +61,8 @@ impl LocalTransport {
 fn component(user: &str) -> &str {
     match user.strip_prefix("system:").unwrap_or(user) {
         node if node.starts_with("node:") => "kubelet",
-        "apiserver" => "kube-apiserver",
+        controller if controller.starts_with("serviceaccount:kube-system:") => "kube-controller-manager",
+        "apiserver" => crate::AGENT,
         other => other,
     }
 }

@@ -47,7 +47,11 @@ impl Definitions {
         let cache = registry.lookup_cache();
         Definitions {
             registry: registry.clone(),
-            context: RequestContext { user: Arc::new(user), ..RequestContext::default() },
+            context: RequestContext {
+                user: Arc::new(user),
+                agent: crate::AGENT.into(),
+                ..RequestContext::default()
+            },
             cache: cache.resource(CustomResourceDefinition::INFO).unwrap_or_else(|| cache.no_resource()),
             source: Arc::new(CachedDefinitions(cache)),
             names: BTreeMap::new(),

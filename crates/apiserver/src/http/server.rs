@@ -73,7 +73,7 @@ impl Server {
     /// When the listener has no address.
     pub fn start(listener: TcpListener, tls: Arc<rustls::ServerConfig>, api: Arc<Api>) -> io::Result<Server> {
         let address = listener.local_addr()?;
-        let tasks = api.tasks.clone();
+        let (tasks, leaving) = (api.tasks.clone(), api.leaving.clone());
         let (user, agent) = (Arc::new(identity::api_server()), crate::AGENT.into());
         let ctx = RequestContext { user, agent, ..RequestContext::default() };
         let keeping = flow::keep(Arc::clone(&api.flow), Arc::clone(&api.registry), ctx);

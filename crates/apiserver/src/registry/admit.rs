@@ -1,6 +1,6 @@
 //! Where admission takes part in a write.
 
-use corten_admission::{Chain, Context, Operation, Options};
+use corten_admission::{Chain, Context, Notes, Operation, Options};
 use corten_api::autoscaling::v1::Scale;
 use corten_api::meta::v1 as meta;
 use corten_api::{Object, View};
@@ -124,6 +124,20 @@ impl Duties {
     }
 }
 
+/// Takes the owners of fields back to what they were if a webhook made them unreadable.
+fn keep_readable(owners: Vec<meta::ManagedFieldsEntry>, object: &mut dyn Object, notes: &Notes) {
+    let meta = object.meta_mut();
+    if meta.managed_fields == owners {
+        return;
+    }
+    if let Some(why) = corten_codec::apply::check(&meta.managed_fields) {
+        meta.managed_fields = owners;
+        notes.warn(&format!(
+            ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {why}"
+        ));
+    }
+}
+
 impl Registry {
     /// Lets the checks change the object.
     pub(crate) async fn mutate(
@@ -135,7 +149,10 @@ impl Registry {
         if self.duties.provide_namespaces {
             self.provide_namespace(admission).await?;
         }
-        self.config.admission.admit(&admission.context(self, old), object).await
+        let owners = object.meta().managed_fields.clone();
+        self.config.admission.admit(&admission.context(self, old), object).await?;
+        keep_readable(owners, &mut **object, &admission.ctx.notes);
+        Ok(())
     }
 
     /// Asks the checks about the object as it will be stored, and whether its writer may give the rights
@@ -216,6 +233,11 @@ impl Registry {
     /// Asks the checks about a deletion.
     pub(crate) async fn validate_delete(&self, admission: &Admission<'_>, old: &dyn Object) -> ApiResult<()> {
         self.config.admission.delete(&admission.context(self, Some(old))).await
+    }
+
+    /// Writes what has come of calls to webhooks, as Prometheus reads it.
+    pub(crate) fn write_admission_metrics(&self, out: &mut String) {
+        self.config.admission.write_metrics(out);
     }
 
     /// Asks the checks about a connection to what the target names; `options` is its `PodExecOptions` and the

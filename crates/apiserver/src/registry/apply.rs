@@ -177,6 +177,7 @@ impl Registry {
         }
         place.check_name(&mut *object)?;
         self.may_create(apply.ctx, &place)?;
+        object.meta_mut().resource_version.clear();
         let object = self.convert(object, place.stored)?;
         let reply = self.create_at(apply.ctx, place, object, apply.options, Owners::Settled).await?;
         Ok(with_warning(reply, warning))

@@ -1,8 +1,10 @@
 //! Who owns the fields of an object after a write: `metadata.managedFields` of create, update and patch.
 
+use bytes::Bytes;
 use corten_api::meta::v1::ManagedFieldsEntry;
 use corten_api::{KindInfo, Object, Time};
 use corten_codec::apply::{self, Comparison, Managed, Write};
+use corten_semantics::{ApiError, ApiResult};
 
 use super::managed_reset::reset_fields;
 use super::managed_versions::KindVersions;
@@ -21,12 +23,35 @@ pub(crate) enum Owners {
     Stay,
 }
 
+/// How many bytes an object may have together with the owners of its fields: what etcd takes by default.
+const MOST_WITH_OWNERS: usize = 3 << 19;
+
 /// A writer's name: what the call says, or else what its client is called.
 pub(crate) fn manager<'a>(ctx: &'a RequestContext, o: &'a WriteOptions) -> &'a str {
     if o.field_manager.is_empty() { &ctx.agent } else { &o.field_manager }
 }
 
 impl Registry {
+    /// What is stored of an object. Where its owners make it too large they are forgotten, as upstream does;
+    /// who applies is refused, for appliers without number would make it ever larger.
+    pub(crate) fn encode_fitting(&self, object: &mut dyn Object, owners: Owners) -> ApiResult<Bytes> {
+        let value = self.encode(object);
+        if value.len() <= MOST_WITH_OWNERS || object.meta().managed_fields.is_empty() {
+            return Ok(value);
+        }
+        match owners {
+            Owners::Stay => Ok(value),
+            Owners::Follow => {
+                object.meta_mut().managed_fields = Vec::new();
+                Ok(self.encode(object))
+            }
+            Owners::Settled => Err(ApiError::too_large(format!(
+                "the object would have {} bytes with metadata.managedFields, of {MOST_WITH_OWNERS}: apply fewer fields, or by fewer managers",
+                value.len()
+            ))),
+        }
+    }
+
     /// Makes the writer the owner of what differs from the old object (none for one that is created).
     pub(crate) fn own_changes(
         &self,

@@ -98,9 +98,9 @@ impl Registry {
         &self,
         admission: &Admission<'_>,
         object: Box<dyn Object>,
+        value: Bytes,
     ) -> ApiResult<Option<Committed>> {
         let place = admission.place;
-        let value = self.encode(&*object);
         for _ in 0..ATTEMPTS {
             let charges = self.charge_quotas(admission, &*object, None).await?;
             if charges.quotas.is_empty() {

@@ -4,20 +4,22 @@ use serde_json::{Value, json};
 
 use crate::world::{Answer, Call, World};
 
-const MAPS: &str = "/api/v1/namespaces/default/configmaps";
-const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+pub const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+pub const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 
-async fn send(w: &World, method: &str, path: &str, media: &str, agent: &str, body: &str) -> Answer {
+/// Sends a body of a media type as the administrator's client `agent`.
+pub async fn send(w: &World, method: &str, path: &str, media: &str, agent: &str, body: &str) -> Answer {
     let headers = [("content-type", media), ("user-agent", agent)];
     w.ask(Some(&w.pki.admin), &Call { method, path, headers: &headers, body: body.as_bytes() }).await
 }
 
-async fn apply(w: &World, path: &str, body: &str) -> Answer {
+/// Applies a configuration.
+pub async fn apply(w: &World, path: &str, body: &str) -> Answer {
     send(w, "PATCH", path, "application/apply-patch+yaml", "test/1", body).await
 }
 
 /// `manager operation version subresource: fields` of each entry.
-fn owners(object: &Value) -> Vec<String> {
+pub fn owners(object: &Value) -> Vec<String> {
     let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
     let text = |e: &Value, key: &str| e[key].as_str().unwrap_or("-").to_string();
     let line = |e: &Value| {

@@ -24,7 +24,7 @@ pub use fields_v1::{read as read_fields, write as write_fields};
 pub use last_applied::ANNOTATION as LAST_APPLIED;
 pub use managed::{Conflict, Conflicts, Identity, Managed, Manager, check};
 pub use reflect::{compare_objects, same_objects};
-pub use scale::{Replicas, owners_after_scale, owners_of_scale, usual_replicas};
+pub use scale::{Replicas, owners_after_scale, owners_of_scale};
 pub use set::{Node, Set};
 pub use types::{ApplyTypes, Dynamic, Keys, List, Map, Scalar, TypeRef};
 pub use update::{Application, Applied, ApplyError, AtVersion, Reset, Versions, Write, compare_at, update};

@@ -5,22 +5,34 @@ use super::element::Element;
 use super::managed::{Managed, Manager};
 use super::set::Set;
 use corten_api::meta::v1::ManagedFieldsEntry;
+use std::borrow::Cow;
 
 /// Where replicas are, in the object and in its scale alike.
 const REPLICAS: [Element; 2] = [Element::field("spec"), Element::field("replicas")];
 const SCALE_VERSION: &str = "autoscaling/v1";
 
-/// Where an object has its replicas.
-pub struct Replicas<'a> {
-    /// The path's steps, after the object's root.
-    pub path: &'a [Element],
-    /// The versions in which it is so.
-    pub versions: &'a [String],
+/// Where an object has its replicas in one of its versions.
+pub struct Replicas {
+    version: String,
+    path: Cow<'static, [Element]>,
 }
 
-/// The place of replicas in built-in kinds.
-pub fn usual_replicas() -> &'static [Element] {
-    const { &REPLICAS }
+impl Replicas {
+    /// The place in built-in kinds.
+    pub fn usual(version: String) -> Self {
+        Replicas { version, path: Cow::Borrowed(const { &REPLICAS }) }
+    }
+
+    /// The place of a custom kind: `.spec.replicas`.
+    pub fn at(version: String, path: &str) -> Self {
+        let steps = path.trim_start_matches('.').split('.');
+        let path = steps.map(|step| Element::Field(Cow::Owned(step.to_string()))).collect();
+        Replicas { version, path: Cow::Owned(path) }
+    }
+}
+
+fn path_in<'a>(all: &'a [Replicas], version: &str) -> Option<&'a [Element]> {
+    all.iter().find(|r| r.version == version).map(|r| &*r.path)
 }
 
 fn steps(path: &[Element]) -> Vec<&Element> {
@@ -36,10 +48,10 @@ fn one(path: &[Element]) -> Set {
 /// The owners of a scale, from those of its object.
 pub fn owners_of_scale(
     object: &[ManagedFieldsEntry],
-    replicas: &Replicas<'_>,
+    replicas: &[Replicas],
 ) -> Result<Vec<ManagedFieldsEntry>, String> {
     let mut managed = Managed::read(object)?;
-    managed.managers.retain(|m| replicas.versions.contains(&m.version) && m.set().has(&steps(replicas.path)));
+    managed.managers.retain(|m| path_in(replicas, &m.version).is_some_and(|path| m.set().has(&steps(path))));
     for manager in &mut managed.managers {
         manager.version = SCALE_VERSION.to_string();
         manager.own(one(&REPLICAS));
@@ -51,23 +63,20 @@ pub fn owners_of_scale(
 pub fn owners_after_scale(
     object: &[ManagedFieldsEntry],
     scale: &[ManagedFieldsEntry],
-    replicas: &Replicas<'_>,
+    replicas: &[Replicas],
     version: &str,
 ) -> Result<Vec<ManagedFieldsEntry>, String> {
-    let path = steps(replicas.path);
     let mut scale = Managed::read(scale)?;
     let parent = Managed::read(object)?;
     let mut out = Managed::default();
     for mut manager in parent.managers {
-        if !replicas.versions.contains(&manager.version) {
-            continue;
-        }
-        if manager.set().has(&path) {
+        let Some(path) = path_in(replicas, &manager.version) else { continue };
+        if manager.set().has(&steps(path)) {
             let before = scale.managers.len();
             // Those who update are known by version, which is the scale's there.
             scale.managers.retain(|m| !same_writer(m, &manager));
             if scale.managers.len() == before {
-                let left = manager.set().difference(&one(replicas.path));
+                let left = manager.set().difference(&one(path));
                 manager.own(left);
             }
         }
@@ -75,13 +84,14 @@ pub fn owners_after_scale(
             out.put(manager);
         }
     }
+    let Some(path) = path_in(replicas, version) else { return Ok(out.write()) };
     for mut manager in scale.managers {
         if manager.set().has(&steps(&REPLICAS)) {
             manager.version = version.to_string();
             if !manager.id.applied {
                 manager.id.api_version = version.to_string();
             }
-            manager.own(one(replicas.path));
+            manager.own(one(path));
             out.put(manager);
         }
     }

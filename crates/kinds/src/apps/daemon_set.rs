@@ -8,7 +8,7 @@ use crate::errors::Errors;
 use crate::metadata::shown;
 use crate::reflection;
 use crate::rules::Rules;
-use crate::strategy::KindStrategy;
+use crate::strategy::{KindStrategy, plain_status_update};
 use corten_api::apps::v1::{DaemonSet, DaemonSetStatus, RollingUpdateDaemonSet};
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
@@ -47,6 +47,8 @@ impl KindStrategy for DaemonSetStrategy {
         }
         set.spec.revision_history_limit.get_or_insert(10);
         defaults::template(&mut set.spec.template);
+        // It is there in every version upstream speaks of, and so its writer owns it.
+        set.metadata.annotations.entry(TEMPLATE_GENERATION.into()).or_insert_with(|| "0".into());
     }
 
     fn prepare_create(&self, set: &mut DaemonSet) {
@@ -64,6 +66,12 @@ impl KindStrategy for DaemonSetStrategy {
         if !reflection::equal(&new.spec, &old.spec) {
             new.metadata.generation = old.metadata.generation + 1;
         }
+    }
+
+    fn prepare_status_update(&self, new: &mut DaemonSet, old: &DaemonSet) {
+        plain_status_update(&Self::RULES, new, old);
+        let generation = template_generation(old);
+        new.metadata.annotations.insert(TEMPLATE_GENERATION.into(), generation.to_string());
     }
 
     fn validate(&self, set: &DaemonSet) -> Vec<FieldError> {

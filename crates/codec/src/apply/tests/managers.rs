@@ -142,9 +142,7 @@ fn kubectl_takes_over_what_it_applied_from_the_client() {
 
 #[test]
 fn replicas_have_owners_on_both_sides_of_the_scale() {
-    let path = usual_replicas();
-    let versions = ["apps/v1".to_string()];
-    let replicas = Replicas { path, versions: &versions };
+    let replicas = [Replicas::usual("apps/v1".into())];
     let object = [
         entry("a", "Apply", "apps/v1", r#"{"f:spec":{"f:replicas":{},"f:paused":{}}}"#),
         entry("b", "Update", "apps/v1", r#"{"f:spec":{"f:minReadySeconds":{}}}"#),
@@ -159,4 +157,28 @@ fn replicas_have_owners_on_both_sides_of_the_scale() {
     let taken = ManagedFieldsEntry { api_version: "apps/v1".into(), ..other };
     let left = entry("a", "Apply", "apps/v1", r#"{"f:spec":{"f:paused":{}}}"#);
     assert_eq!(after, [left, object[1].clone(), taken]);
+}
+
+#[test]
+fn replicas_of_custom_kinds_are_where_each_version_has_them() {
+    let replicas = [Replicas::at("x/v1".into(), ".spec.n"), Replicas::at("x/v2".into(), ".spec.pool.size")];
+    let object = [
+        entry("a", "Apply", "x/v1", r#"{"f:spec":{"f:n":{},"f:other":{}}}"#),
+        entry("b", "Update", "x/v2", r#"{"f:spec":{"f:pool":{"f:size":{}}}}"#),
+        entry("c", "Update", "x/v0", r#"{"f:spec":{"f:replicas":{}}}"#),
+    ];
+    let of_scale = r#"{"f:spec":{"f:replicas":{}}}"#;
+    let scale = owners_of_scale(&object, &replicas).expect("good entries");
+    let kept = entry("a", "Apply", "autoscaling/v1", of_scale);
+    assert_eq!(scale, [kept, entry("b", "Update", "autoscaling/v1", of_scale)]);
+    let taken = entry("d", "Update", "autoscaling/v1", of_scale);
+    let after = owners_after_scale(&object, &[taken], &replicas, "x/v2").expect("good entries");
+    // A version that does not scale is forgotten.
+    assert_eq!(
+        after,
+        [
+            entry("a", "Apply", "x/v1", r#"{"f:spec":{"f:other":{}}}"#),
+            entry("d", "Update", "x/v2", r#"{"f:spec":{"f:pool":{"f:size":{}}}}"#),
+        ]
+    );
 }
