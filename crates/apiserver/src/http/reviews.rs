@@ -175,8 +175,9 @@ fn access(
     };
     SubjectAccessReviewStatus {
         allowed: decision.allowed,
+        denied: decision.denied,
         reason: decision.reason.to_string(),
-        ..SubjectAccessReviewStatus::default()
+        evaluation_error: decision.error,
     }
 }
 

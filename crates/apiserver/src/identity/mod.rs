@@ -1,0 +1,12 @@
+//! Whom the server asks about users: providers of OpenID Connect for their keys, and webhooks that know tokens or
+//! authorize. Each is a file; `remote.rs` is how a webhook is called.
+
+mod authorizer_webhook;
+mod oidc;
+mod remote;
+mod token_webhook;
+
+pub use authorizer_webhook::AuthorizerWebhook;
+pub use oidc::OidcAuthenticator;
+pub use remote::Remote;
+pub use token_webhook::TokenWebhook;
