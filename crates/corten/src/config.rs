@@ -1,6 +1,6 @@
 //! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
 
-use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags};
+use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags};
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -120,6 +120,9 @@ pub struct Server {
     /// Seconds of history that lists can go on in and watches start from.
     #[arg(long, env = "CORTEN_COMPACTION_INTERVAL", default_value_t = 300)]
     pub compaction_interval: u64,
+    /// Seconds that a server which is told to end serves on, no longer ready, so that load balancers notice.
+    #[arg(long, env = "CORTEN_SHUTDOWN_DELAY_DURATION", default_value_t = 0)]
+    pub shutdown_delay_duration: u64,
     /// Where the administrator's kubeconfig is written; DATA_DIR/kubeconfig when absent.
     #[arg(long, env = "CORTEN_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
@@ -129,6 +132,8 @@ pub struct Server {
     pub encryption: EncryptionFlags,
     #[command(flatten)]
     pub admission: AdmissionFlags,
+    #[command(flatten)]
+    pub identity: IdentityFlags,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -51,6 +51,9 @@ pub fn start_logging(verbose: u8) {
 /// How long a process that was killed may take to let go of its files.
 const LETTING_GO: Duration = Duration::from_secs(3);
 
+/// How long a process that is told to end may take: requests and pods' tasks have their time.
+const ENDING: Duration = Duration::from_secs(120);
+
 /// Makes the data directory and notes who works in it.
 pub async fn claim(data_dir: &Path) -> Result<()> {
     std::fs::DirBuilder::new()
@@ -98,7 +101,7 @@ pub async fn down(data_dir: &Path) -> Result<()> {
         println!("nothing runs from {}", data_dir.display());
         return Ok(());
     };
-    end(pid, Duration::from_secs(30)).await?;
+    end(pid, ENDING).await?;
     println!("stopped; pods go on running until `corten reset`");
     Ok(())
 }

@@ -41,6 +41,9 @@ pub async fn run_server(flags: Server) -> Result<()> {
 }
 
 async fn end(outcome: Result<ControlPlane>, result: Result<()>, tasks: &Tasks, flags: &Server) -> Result<()> {
+    if let Ok(plane) = &outcome {
+        plane.end().await;
+    }
     if !tasks.shutdown(GRACE).await {
         tracing::warn!("some tasks did not end in time");
     }

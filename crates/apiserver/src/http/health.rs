@@ -1,14 +1,17 @@
 //! `/livez`, `/readyz`, `/healthz`: checks that can fail, each also at a path of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use corten_rt::Stop;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::StatusCode;
 
 use super::query::Query;
 use super::response::{Response, text};
+use crate::Registry;
 
 /// Tells whether something works; the error says what does not.
 pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -29,6 +32,75 @@ impl Named {
             .await
             .unwrap_or_else(|| Err("no answer in time".into()))
     }
+}
+
+/// What upstream does after its start, as clients ask for it: `poststarthook/NAME`. Here it is done before
+/// the first request is answered.
+const HOOKS: [&str; 18] = [
+    "poststarthook/start-apiserver-admission-initializer",
+    "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/priority-and-fairness-config-consumer",
+    "poststarthook/priority-and-fairness-filter",
+    "poststarthook/storage-object-count-tracker-hook",
+    "poststarthook/start-apiextensions-informers",
+    "poststarthook/start-apiextensions-controllers",
+    "poststarthook/crd-informer-synced",
+    "poststarthook/start-service-ip-repair-controllers",
+    "poststarthook/start-legacy-token-tracking-controller",
+    "poststarthook/aggregator-reload-proxy-client-cert",
+    "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-status-local-available-controller",
+    "poststarthook/apiservice-status-remote-available-controller",
+    "poststarthook/apiservice-registration-controller",
+    "poststarthook/apiservice-discovery-controller",
+    "poststarthook/apiservice-openapi-controller",
+    "poststarthook/apiservice-openapiv3-controller",
+];
+
+/// The same for what is done once the objects are there that every cluster has.
+const BOOTSTRAP_HOOKS: [&str; 9] = [
+    "poststarthook/start-system-namespaces-controller",
+    "poststarthook/start-cluster-authentication-info-controller",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes",
+    "poststarthook/priority-and-fairness-config-producer",
+    "poststarthook/bootstrap-controller",
+    "poststarthook/start-kubernetes-service-cidr-controller",
+    "poststarthook/kube-apiserver-autoregistration",
+    "autoregister-completion",
+];
+
+/// What every server has to show: a store that answers, a cache that follows it, the objects that every
+/// cluster has (as long as `bootstrapping`, they are not there), and time to serve (`leaving`: no more).
+pub fn own_checks(registry: &Arc<Registry>, bootstrapping: &Arc<AtomicBool>, leaving: &Stop) -> Health {
+    let store = || {
+        let store = Arc::clone(registry.store());
+        move || {
+            let store = Arc::clone(&store);
+            // This question goes down to the file.
+            async move { store.oldest_revision().await.map(|_| ()).map_err(|e| e.to_string()) }
+        }
+    };
+    let (synced, leaving) = (Arc::clone(registry), leaving.clone());
+    let mut health = Health::new().live("etcd", store()).ready("etcd-readiness", store());
+    health = health.ready("informer-sync", move || {
+        let registry = Arc::clone(&synced);
+        async move { registry.is_synced().await.map_err(|e| e.to_string()) }
+    });
+    for name in HOOKS {
+        health = health.live(name, || async { Ok(()) });
+    }
+    for name in BOOTSTRAP_HOOKS {
+        let bootstrapping = Arc::clone(bootstrapping);
+        health = health.live(name, move || {
+            let unfinished = bootstrapping.load(Ordering::Acquire);
+            async move { if unfinished { Err("not finished".into()) } else { Ok(()) } }
+        });
+    }
+    health.ready("shutdown", move || {
+        let ends = leaving.is_stopped();
+        async move { if ends { Err("process is shutting down".into()) } else { Ok(()) } }
+    })
 }
 
 /// The checks of one server.
@@ -73,8 +145,8 @@ impl Health {
             None => (path.trim_start_matches('/'), ""),
         };
         let live_only = match endpoint {
-            "livez" => true,
-            "readyz" | "healthz" => false,
+            "livez" | "healthz" => true,
+            "readyz" => false,
             _ => return None,
         };
         let checks: Vec<&Named> = self.checks.iter().filter(|c| c.live || !live_only).collect();
@@ -107,6 +179,12 @@ async fn summary(endpoint: &str, checks: &[&Named], excluded: &[&str], verbose: 
         } else {
             lines += &format!("[+]{name} ok\n");
         }
+    }
+    let unknown: Vec<String> =
+        excluded.iter().filter(|e| !checks.iter().any(|c| c.name == **e)).map(|e| format!("{e:?}")).collect();
+    if !unknown.is_empty() {
+        let unknown = unknown.join(",");
+        lines += &format!("warn: some health checks cannot be excluded: no matches for {unknown}\n");
     }
     if failed {
         return text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{lines}{endpoint} check failed\n"));
@@ -142,6 +220,14 @@ mod tests {
                 "[+]ping ok\n[+]log ok\n[-]informers failed: reason withheld\nreadyz check failed\n",
             ),
             ("/readyz", "exclude=informers", 200, "ok"),
+            ("/healthz", "", 200, "ok"),
+            ("/healthz/informers", "", 404, "404 page not found\n"),
+            (
+                "/livez",
+                "verbose&exclude=ping&exclude=a&exclude=b",
+                200,
+                "[+]ping excluded: ok\n[+]log ok\nwarn: some health checks cannot be excluded: no matches for \"a\",\"b\"\nlivez check passed\n",
+            ),
             ("/readyz/informers", "", 500, "internal server error: not synced\n"),
         ] {
             assert_eq!(ask(&health, path, query).await, (code, body.to_string()), "{path}?{query}");

@@ -28,6 +28,7 @@ mod version;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 
 use arc_swap::ArcSwap;
@@ -35,7 +36,7 @@ use corten_auth::authenticate::{ClientCertificates, ServiceAccountTokens};
 use corten_auth::pki::{Pki, PkiError};
 use corten_auth::token::TokenSigner;
 use corten_auth::{Authenticator, Authorizer, tls};
-use corten_rt::{Clock, Tasks};
+use corten_rt::{Clock, Stop, Tasks};
 
 use crate::Registry;
 use crate::aggregation::{Aggregation, Merged};
@@ -74,6 +75,10 @@ pub struct Api {
     pub flow: Arc<FlowControl>,
     /// Takes a record of requests; none when it is turned off.
     pub audit: Option<Arc<Audit>>,
+    /// Whether objects that every cluster has are still missing: no health check passes meanwhile.
+    pub bootstrapping: Arc<AtomicBool>,
+    /// Given when the server is about to end; from then on it is not ready.
+    pub leaving: Stop,
     /// The tasks of streams that outlive their request; their end closes watches.
     pub tasks: Tasks,
 }
@@ -86,6 +91,7 @@ impl Api {
     /// When a certificate of `pki` is malformed.
     pub fn new(registry: Arc<Registry>, pki: &Pki, limits: Limits, tasks: Tasks) -> Result<Api, PkiError> {
         let clock = registry.clock();
+        let (bootstrapping, leaving) = (Arc::<AtomicBool>::default(), tasks.stop().child());
         let authority = pki.ca.certificate();
         registry.sign_tokens_with(Arc::clone(&pki.tokens));
         let client = tls::client_config(std::slice::from_ref(authority), Some(&pki.kubelet_client))?;
@@ -114,7 +120,9 @@ impl Api {
             authorizer: Arc::clone(registry.authorizer()),
             tokens: Arc::clone(&pki.tokens),
             kubelets,
-            health: own_checks(&registry, &tasks),
+            health: health::own_checks(&registry, &bootstrapping, &leaving),
+            bootstrapping,
+            leaving,
             documents: Arc::new(Merged::new(documents, Arc::clone(&aggregation))),
             aggregation,
             metrics: Arc::default(),
@@ -126,18 +134,4 @@ impl Api {
             registry,
         })
     }
-}
-
-/// Checks of what every server has: a store that answers, and time to serve.
-fn own_checks(registry: &Arc<Registry>, tasks: &Tasks) -> Health {
-    let (store, stop) = (Arc::clone(registry.store()), tasks.stop().clone());
-    Health::new()
-        .live("store", move || {
-            let store = Arc::clone(&store);
-            async move { store.current_revision().await.map(|_| ()).map_err(|e| e.to_string()) }
-        })
-        .ready("shutdown", move || {
-            let ends = stop.is_stopped();
-            async move { if ends { Err("the server is shutting down".into()) } else { Ok(()) } }
-        })
 }

@@ -17,6 +17,11 @@ use crate::cache::{Entry, ListPlan, Match, Selection, Start, Watch, WatchEvent, 
 const WATCH_SECONDS: usize = 1800;
 
 impl Registry {
+    /// Fails when reads do not see what is committed.
+    pub async fn is_synced(&self) -> ApiResult<()> {
+        self.cache.wait_until_fresh().await.map(drop)
+    }
+
     /// Reads one object, or its `scale`.
     pub async fn get(&self, _ctx: &RequestContext, target: &Target, o: &GetOptions) -> ApiResult<Arc<Entry>> {
         if is_computed(target.kind) {

@@ -131,7 +131,17 @@ async fn discovery_and_open_paths() {
         assert_eq!(world.ask(None, &call).await.code, 200, "{path}");
     }
     let verbose = world.admin("GET", "/readyz?verbose", "").await.text();
-    assert_eq!(verbose, "[+]ping ok\n[+]log ok\n[+]store ok\n[+]shutdown ok\nreadyz check passed\n");
+    let lines: Vec<&str> = verbose.lines().collect();
+    assert_eq!(
+        lines[..5],
+        ["[+]ping ok", "[+]log ok", "[+]etcd ok", "[+]etcd-readiness ok", "[+]informer-sync ok"]
+    );
+    assert!(lines.contains(&"[+]poststarthook/rbac/bootstrap-roles ok"), "{verbose}");
+    assert!(verbose.ends_with("[+]shutdown ok\nreadyz check passed\n"), "{verbose}");
+    for path in ["/readyz/poststarthook/rbac/bootstrap-roles", "/livez/etcd", "/readyz/informer-sync"] {
+        assert_eq!(world.admin("GET", path, "").await.text(), "ok", "{path}");
+    }
+    assert_eq!(world.admin("GET", "/livez/informer-sync", "").await.code, 404);
     let endpoints = world.admin("GET", "/api/v1/endpoints", "").await;
     let want = r#"299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice""#;
     assert_eq!(endpoints.headers["warning"], want);

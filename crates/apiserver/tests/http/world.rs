@@ -29,6 +29,7 @@ pub struct World {
     pub address: SocketAddr,
     pub pki: Pki,
     pub tasks: Tasks,
+    pub server: Server,
     pub aggregation: Arc<Aggregation>,
     pub dir: tempfile::TempDir,
 }
@@ -88,18 +89,21 @@ impl World {
         let pki = Pki::open(&dir.path().join("pki"), &ServerNames::default(), now).expect("certificates");
         let store = Arc::new(MemoryStore::new());
         let registry = Registry::open(store, config, &tasks).await.expect("a registry");
-        let mut api = Api::new(registry, &pki, limits, tasks.clone()).expect("an API");
+        // What serves ends before what it needs.
+        let serving = Tasks::new(tasks.stop().child());
+        let mut api = Api::new(registry, &pki, limits, serving).expect("an API");
         change(&mut api, dir.path());
         let aggregation = Arc::clone(&api.aggregation);
         let identity = Arc::new(ServerIdentity::new(&pki.server).expect("an identity"));
         let tls = server_config(identity, std::slice::from_ref(pki.ca.certificate())).expect("TLS");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let server = Server::start(listener, Arc::new(tls), Arc::new(api)).expect("a server");
-        World { address: server.address(), pki, tasks, aggregation, dir }
+        World { address: server.address(), pki, tasks, server, aggregation, dir }
     }
 
     /// Tells the server to stop and waits until it has.
     pub async fn end(self) {
+        assert!(self.server.end(Duration::ZERO, Duration::from_secs(30)).await, "all requests end");
         assert!(self.tasks.shutdown(Duration::from_secs(10)).await, "all tasks end");
     }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod audit;
+mod identification;
 mod encryption;
 mod publish;
 mod signer;
@@ -9,6 +10,7 @@ pub mod token;
 
 pub use admission::AdmissionFlags;
 pub use audit::AuditFlags;
+pub use identification::IdentityFlags;
 pub use encryption::EncryptionFlags;
 
 use crate::config::Server as Flags;
@@ -26,6 +28,7 @@ use corten_store::{CompactionPolicy, EmbeddedOptions, EmbeddedStore, Store, comp
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -37,7 +40,12 @@ pub struct ControlPlane {
     pub port: u16,
     pub kubeconfig: PathBuf,
     store: Arc<dyn Store>,
+    server: Server,
+    delay: Duration,
 }
+
+/// How long requests under way may take when the server ends.
+const REQUESTS: Duration = Duration::from_secs(30);
 
 impl ControlPlane {
     /// Opens the store and serves the API; the components follow by [`ControlPlane::run`].
@@ -64,13 +72,17 @@ impl ControlPlane {
             addresses: service.into_iter().chain([address]).collect(),
             ..ServerNames::default()
         };
-        let pki = Arc::new(
-            Pki::open(&flags.at.data_dir.join("pki"), &names, clock.now())
-                .context("open the certificates")?,
-        );
+        let mut pki = Pki::open(&flags.at.data_dir.join("pki"), &names, clock.now())
+            .context("open the certificates")?;
+        pki.tokens = Arc::new(pki.tokens.as_ref().clone().with(flags.identity.tokens()?));
+        let pki = Arc::new(pki);
+        let bootstrapping = Arc::new(AtomicBool::new(true));
+        let server = serve(flags, &registry, &pki, &bootstrapping, tasks).await?;
         let plane = ControlPlane {
             kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| flags.at.data_dir.join("kubeconfig")),
-            port: serve(flags, &registry, &pki, tasks).await?,
+            port: server.address().port(),
+            server,
+            delay: Duration::from_secs(flags.shutdown_delay_duration),
             registry,
             pki,
             address,
@@ -86,7 +98,8 @@ impl ControlPlane {
         plane.write_kubeconfig()?;
         let client = plane.client("system:corten", &[identity::MASTERS]);
         publish::ranges(&client, flags).await?;
-        publish::trust(&client, &plane.pki).await?;
+        publish::trust(&client, &plane.pki, &flags.identity.proxy).await?;
+        bootstrapping.store(false, Ordering::Release);
         Ok(plane)
     }
 
@@ -138,6 +151,13 @@ impl ControlPlane {
             .with_context(|| format!("write {}", self.kubeconfig.display()))
     }
 
+    /// Ends the API server, while all that it needs still runs; the first thing when the process is to end.
+    pub async fn end(&self) {
+        if !self.server.end(self.delay, REQUESTS).await {
+            tracing::warn!("some requests were not answered in time");
+        }
+    }
+
     /// Closes the store; the last thing before the process ends.
     pub async fn close(&self) {
         if let Err(error) = self.store.close().await {
@@ -146,9 +166,19 @@ impl ControlPlane {
     }
 }
 
-async fn serve(flags: &Flags, registry: &Arc<Registry>, pki: &Pki, tasks: &Tasks) -> Result<u16> {
-    let mut api = Api::new(registry.clone(), pki, Limits::default(), tasks.clone())?;
+async fn serve(
+    flags: &Flags,
+    registry: &Arc<Registry>,
+    pki: &Pki,
+    bootstrapping: &Arc<AtomicBool>,
+    tasks: &Tasks,
+) -> Result<Server> {
+    // What serves ends before what it needs.
+    let serving = Tasks::new(tasks.stop().child());
+    let mut api = Api::new(registry.clone(), pki, Limits::default(), serving)?;
+    api.bootstrapping = Arc::clone(bootstrapping);
     api.audit = flags.audit.begin(&flags.at.data_dir, api.clock, tasks)?;
+    flags.identity.apply(&api, pki, tasks)?;
     // The authority travels along, so that a node that knows its hash can verify it.
     let shown = Identity {
         certificate: format!("{}{}", pki.server.certificate, pki.ca.pem()),
@@ -163,8 +193,7 @@ async fn serve(flags: &Flags, registry: &Arc<Registry>, pki: &Pki, tasks: &Tasks
         .await
         .with_context(|| format!("listen on port {}: is another API server running here?", flags.port))?;
     api.aggregation.start(tasks);
-    let server = Server::start(listener, Arc::new(tls), Arc::new(api))?;
-    Ok(server.address().port())
+    Ok(Server::start(listener, Arc::new(tls), Arc::new(api))?)
 }
 
 /// The tenth address of the Services' range, as is the custom.

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -150,19 +150,27 @@ pub async fn upgrade(mut exchange: Exchange, backend: Backend, path: &str) -> Ap
         }
         Outcome::Upgraded(response, theirs) => {
             let ours = hyper::upgrade::on(&mut exchange.request);
-            tasks.spawn_until_stopped("upgraded connection", async move {
-                let joined = match ours.await {
-                    Ok(ours) => copy_both(TokioIo::new(ours), theirs).await.map(|_| ()),
-                    Err(e) => Err(std::io::Error::other(e)),
-                };
-                if let Err(error) = joined {
-                    tracing::debug!(%error, "an upgraded connection ended early");
+            let stop = tasks.stop().clone();
+            tasks.spawn("upgraded connection", async move {
+                let Some(Ok(ours)) = stop.run(ours).await else { return };
+                let (mut ours, mut theirs) = (TokioIo::new(ours), theirs);
+                match stop.run(copy_both(&mut ours, &mut theirs)).await {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => tracing::debug!(%error, "an upgraded connection ended early"),
+                    // The server ends: both sides are told so, rather than cut off.
+                    None => {
+                        let told = futures::future::join(ours.shutdown(), theirs.shutdown());
+                        corten_rt::timeout(FAREWELL, told).await;
+                    }
                 }
             });
             Ok(response.map(|()| full(Bytes::new())))
         }
     }
 }
+
+/// How long the two sides of an upgraded connection may take to be told that the server ends.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Passes a request on, body and all, and gives the backend's answer, its body still to come.
 pub async fn forward(
