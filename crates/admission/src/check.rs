@@ -3,6 +3,7 @@
 use crate::notes::Notes;
 use crate::reinvocation::Reinvocation;
 use crate::server::{Options, Server};
+use crate::webhook::Calls;
 use async_trait::async_trait;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::{Kind, KindInfo, Object};
@@ -93,6 +94,11 @@ impl Context<'_> {
 pub trait Check: Send + Sync {
     /// Upstream's name of the check.
     fn name(&self) -> &'static str;
+
+    /// The calls that the check has made to others.
+    fn calls(&self) -> Option<&Calls> {
+        None
+    }
 
     /// Whether the check has anything to do with the write; asked before all else.
     fn handles(&self, context: &Context<'_>) -> bool;

@@ -3,6 +3,7 @@
 //! asked when is [`mutating`] and [`validating`]; the asking itself is the server's ([`crate::Server`]).
 
 pub(crate) mod call;
+mod calls;
 mod hook;
 pub(crate) mod matching;
 mod mutating;
@@ -13,6 +14,8 @@ mod validating;
 #[cfg(test)]
 mod tests;
 
+pub use calls::Calls;
+pub(crate) use calls::write as write_metrics;
 pub(crate) use mutating::MutatingWebhooks;
 pub(crate) use validating::ValidatingWebhooks;
 

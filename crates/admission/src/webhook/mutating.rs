@@ -1,6 +1,7 @@
 //! MutatingAdmissionWebhook: one webhook after the other may change the object.
 
 use super::call::{Exhibits, Trouble, ask, failed, is_wanted};
+use super::calls::{Calls, End};
 use super::hook::{Hook, Source};
 use super::is_exempt;
 use super::matching::{Invocation, Subject, invocation};
@@ -10,15 +11,19 @@ use corten_api::Object;
 use corten_api::admissionregistration::v1::MutatingWebhookConfiguration;
 use corten_codec::json;
 use corten_codec::patch::{PatchError, apply_json_patch};
+use corten_rt::Instant;
 use corten_semantics::{ApiError, ApiResult};
 use serde_json::{Value, json};
 
 /// The check.
-pub(crate) struct MutatingWebhooks(Source<MutatingWebhookConfiguration>);
+pub(crate) struct MutatingWebhooks {
+    source: Source<MutatingWebhookConfiguration>,
+    calls: Calls,
+}
 
 impl MutatingWebhooks {
     pub fn new() -> Self {
-        MutatingWebhooks(Source::new())
+        MutatingWebhooks { source: Source::new(), calls: Calls::new("admit") }
     }
 }
 
@@ -49,12 +54,16 @@ impl Check for MutatingWebhooks {
         !is_exempt(context) && Source::<MutatingWebhookConfiguration>::is_any(context.objects)
     }
 
+    fn calls(&self) -> Option<&Calls> {
+        Some(&self.calls)
+    }
+
     fn replaces(&self) -> bool {
         true
     }
 
     async fn replace(&self, context: &Context<'_>, object: &mut Box<dyn Object>) -> ApiResult<()> {
-        let hooks = self.0.hooks(context.objects);
+        let hooks = self.source.hooks(context.objects);
         if let Some(rounds) = context.rounds
             && rounds.is_second()
             && rounds.webhooks.differs(|| json::encode(&**object))
@@ -62,7 +71,7 @@ impl Check for MutatingWebhooks {
             rounds.webhooks.changed();
         }
         let subject = Subject::new(context, Some(&**object));
-        run(&hooks, &subject, Body::Object(object)).await?;
+        self.run(&hooks, &subject, Body::Object(object)).await?;
         if let Some(rounds) = context.rounds {
             rounds.webhooks.leave(|| json::encode(&**object));
         }
@@ -70,70 +79,79 @@ impl Check for MutatingWebhooks {
     }
 
     async fn delete(&self, context: &Context<'_>) -> ApiResult<()> {
-        let hooks = self.0.hooks(context.objects);
-        run(&hooks, &Subject::new(context, None), Body::Nothing).await
+        let hooks = self.source.hooks(context.objects);
+        self.run(&hooks, &Subject::new(context, None), Body::Nothing).await
     }
 
     async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
-        let hooks = self.0.hooks(context.objects);
+        let hooks = self.source.hooks(context.objects);
         let kind = options["kind"].as_str().unwrap_or_default();
-        run(&hooks, &Subject::connection(context, kind), Body::Connection(options)).await
+        self.run(&hooks, &Subject::connection(context, kind), Body::Connection(options)).await
     }
 }
 
-async fn run(hooks: &[Hook], subject: &Subject<'_>, mut body: Body<'_>) -> ApiResult<()> {
-    let context = subject.context;
-    let round = usize::from(context.rounds.is_some_and(|r| r.is_second()));
-    let mut exhibits = Exhibits::new(subject);
-    for (index, hook) in hooks.iter().enumerate() {
-        let Some(invocation) = invocation(hook, subject, body.object())? else { continue };
-        // A second round is for those alone that were asked in the first.
-        if round == 1 && !context.rounds.is_some_and(|r| r.webhooks.again(&hook.uid)) {
-            continue;
-        }
-        let shown = match &body {
-            Body::Connection(options) => exhibits.show(&invocation, options)?,
-            body => exhibits.make(&invocation, body.object()).await?,
-        };
-        if !is_wanted(hook, subject, &invocation, shown)? {
-            continue;
-        }
-        let told = match ask(hook, subject, &invocation, shown, true).await {
-            Ok(verdict) => {
-                patched(subject, hook, &invocation, &verdict.patch, shown.object.as_deref(), &body).await
+impl MutatingWebhooks {
+    async fn run(&self, hooks: &[Hook], subject: &Subject<'_>, mut body: Body<'_>) -> ApiResult<()> {
+        let context = subject.context;
+        let round = usize::from(context.rounds.is_some_and(|r| r.is_second()));
+        let mut exhibits = Exhibits::new(subject);
+        for (index, hook) in hooks.iter().enumerate() {
+            let Some(invocation) = invocation(hook, subject, body.object())? else { continue };
+            // A second round is for those alone that were asked in the first.
+            if round == 1 && !context.rounds.is_some_and(|r| r.webhooks.again(&hook.uid)) {
+                continue;
             }
-            Err(trouble) => Err(trouble),
-        };
-        let changed = matches!(told, Ok(Some((_, true))));
-        annotate(subject, hook, (round, index), changed);
-        if changed && let Some(rounds) = context.rounds {
-            rounds.webhooks.changed();
-            rounds.ask();
-        }
-        if hook.again
-            && let Some(rounds) = context.rounds
-        {
-            rounds.webhooks.ran(&hook.uid);
-        }
-        match told {
-            Ok(None) => {}
-            Ok(Some((new, _))) => {
-                if let Body::Object(object) = &mut body {
-                    **object = new;
+            let shown = match &body {
+                Body::Connection(options) => exhibits.show(&invocation, options)?,
+                body => exhibits.make(&invocation, body.object()).await?,
+            };
+            if !is_wanted(hook, subject, &invocation, shown)? {
+                continue;
+            }
+            let asked = Instant::now();
+            let told = match ask(hook, subject, &invocation, shown, true).await {
+                Ok(verdict) => {
+                    patched(subject, hook, &invocation, &verdict.patch, shown.object.as_deref(), &body).await
                 }
-                exhibits.changed();
+                Err(trouble) => Err(trouble),
+            };
+            let end = End::of(hook, told.as_ref().map(drop));
+            self.calls.ended(&hook.name, context.operation, asked.elapsed(), end);
+            let changed = matches!(told, Ok(Some((_, true))));
+            annotate(subject, hook, (round, index), changed);
+            if changed && let Some(rounds) = context.rounds {
+                rounds.webhooks.changed();
+                rounds.ask();
             }
-            Err(Trouble::Refused(error)) => return Err(error),
-            Err(Trouble::Calling(why)) if hook.ignore => {
-                tracing::warn!(webhook = hook.name, why, "a webhook could not be asked, and is passed over");
-                let key =
-                    format!("failed-open.mutation.webhook.admission.k8s.io/round_{round}_index_{index}");
-                context.notes.annotate(key, hook.name.as_str());
+            if hook.again
+                && let Some(rounds) = context.rounds
+            {
+                rounds.webhooks.ran(&hook.uid);
             }
-            Err(Trouble::Calling(why)) => return Err(failed(hook, &why)),
+            match told {
+                Ok(None) => {}
+                Ok(Some((new, _))) => {
+                    if let Body::Object(object) = &mut body {
+                        **object = new;
+                    }
+                    exhibits.changed();
+                }
+                Err(Trouble::Refused(error)) => return Err(error),
+                Err(Trouble::Calling(why)) if hook.ignore => {
+                    tracing::warn!(
+                        webhook = hook.name,
+                        why,
+                        "a webhook could not be asked, and is passed over"
+                    );
+                    let key =
+                        format!("failed-open.mutation.webhook.admission.k8s.io/round_{round}_index_{index}");
+                    context.notes.annotate(key, hook.name.as_str());
+                }
+                Err(Trouble::Calling(why)) => return Err(failed(hook, &why)),
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Says in the audit log whether the webhook changed anything.

@@ -1,6 +1,7 @@
 //! ValidatingAdmissionWebhook: all webhooks are asked at the same time, and each may refuse.
 
 use super::call::{Exhibits, Trouble, ask, failed, is_wanted};
+use super::calls::{Calls, End};
 use super::hook::{Hook, Source};
 use super::is_exempt;
 use super::matching::{Invocation, Subject, invocation};
@@ -8,16 +9,20 @@ use crate::check::{Check, Context};
 use async_trait::async_trait;
 use corten_api::Object;
 use corten_api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use corten_rt::Instant;
 use corten_semantics::ApiResult;
 use futures::future::join_all;
 use serde_json::Value;
 
 /// The check.
-pub(crate) struct ValidatingWebhooks(Source<ValidatingWebhookConfiguration>);
+pub(crate) struct ValidatingWebhooks {
+    source: Source<ValidatingWebhookConfiguration>,
+    calls: Calls,
+}
 
 impl ValidatingWebhooks {
     pub fn new() -> Self {
-        ValidatingWebhooks(Source::new())
+        ValidatingWebhooks { source: Source::new(), calls: Calls::new("validating") }
     }
 }
 
@@ -27,58 +32,75 @@ impl Check for ValidatingWebhooks {
         "ValidatingAdmissionWebhook"
     }
 
+    fn calls(&self) -> Option<&Calls> {
+        Some(&self.calls)
+    }
+
     fn handles(&self, context: &Context<'_>) -> bool {
         !is_exempt(context) && Source::<ValidatingWebhookConfiguration>::is_any(context.objects)
     }
 
     async fn validate(&self, context: &Context<'_>, object: &dyn Object) -> ApiResult<()> {
-        let hooks = self.0.hooks(context.objects);
-        run(&hooks, &Subject::new(context, Some(object)), Some(object), None).await
+        let hooks = self.source.hooks(context.objects);
+        self.run(&hooks, &Subject::new(context, Some(object)), Some(object), None).await
     }
 
     async fn delete(&self, context: &Context<'_>) -> ApiResult<()> {
-        let hooks = self.0.hooks(context.objects);
-        run(&hooks, &Subject::new(context, None), None, None).await
+        let hooks = self.source.hooks(context.objects);
+        self.run(&hooks, &Subject::new(context, None), None, None).await
     }
 
     async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
-        let hooks = self.0.hooks(context.objects);
+        let hooks = self.source.hooks(context.objects);
         let kind = options["kind"].as_str().unwrap_or_default();
-        run(&hooks, &Subject::connection(context, kind), None, Some(options)).await
+        self.run(&hooks, &Subject::connection(context, kind), None, Some(options)).await
     }
 }
 
-async fn run(
-    hooks: &[Hook],
-    subject: &Subject<'_>,
-    object: Option<&dyn Object>,
-    options: Option<&Value>,
-) -> ApiResult<()> {
-    let mut exhibits = Exhibits::new(subject);
-    let mut asked: Vec<(&Hook, Invocation)> = Vec::new();
-    for hook in hooks {
-        let Some(invocation) = invocation(hook, subject, object)? else { continue };
-        let shown = match options {
-            Some(options) => exhibits.show(&invocation, options)?,
-            None => exhibits.make(&invocation, object).await?,
-        };
-        if is_wanted(hook, subject, &invocation, shown)? {
-            asked.push((hook, invocation));
-        }
-    }
-    let exhibits = &exhibits;
-    let calls = asked.iter().enumerate().map(|(index, (hook, invocation))| async move {
-        match ask(hook, subject, invocation, exhibits.get(invocation)?, false).await {
-            Ok(_) => Ok(()),
-            Err(Trouble::Refused(error)) => Err(error),
-            Err(Trouble::Calling(why)) if hook.ignore => {
-                tracing::warn!(webhook = hook.name, why, "a webhook could not be asked, and is passed over");
-                let key = format!("failed-open.validating.webhook.admission.k8s.io/round_0_index_{index}");
-                subject.context.notes.annotate(key, hook.name.as_str());
-                Ok(())
+impl ValidatingWebhooks {
+    async fn run(
+        &self,
+        hooks: &[Hook],
+        subject: &Subject<'_>,
+        object: Option<&dyn Object>,
+        options: Option<&Value>,
+    ) -> ApiResult<()> {
+        let mut exhibits = Exhibits::new(subject);
+        let mut asked: Vec<(&Hook, Invocation)> = Vec::new();
+        for hook in hooks {
+            let Some(invocation) = invocation(hook, subject, object)? else { continue };
+            let shown = match options {
+                Some(options) => exhibits.show(&invocation, options)?,
+                None => exhibits.make(&invocation, object).await?,
+            };
+            if is_wanted(hook, subject, &invocation, shown)? {
+                asked.push((hook, invocation));
             }
-            Err(Trouble::Calling(why)) => Err(failed(hook, &why)),
         }
-    });
-    join_all(calls).await.into_iter().collect()
+        let exhibits = &exhibits;
+        let calls = asked.iter().enumerate().map(|(index, (hook, invocation))| async move {
+            let shown = exhibits.get(invocation)?;
+            let begun = Instant::now();
+            let told = ask(hook, subject, invocation, shown, false).await;
+            let end = End::of(hook, told.as_ref().map(drop));
+            self.calls.ended(&hook.name, subject.context.operation, begun.elapsed(), end);
+            match told {
+                Ok(_) => Ok(()),
+                Err(Trouble::Refused(error)) => Err(error),
+                Err(Trouble::Calling(why)) if hook.ignore => {
+                    tracing::warn!(
+                        webhook = hook.name,
+                        why,
+                        "a webhook could not be asked, and is passed over"
+                    );
+                    let key =
+                        format!("failed-open.validating.webhook.admission.k8s.io/round_0_index_{index}");
+                    subject.context.notes.annotate(key, hook.name.as_str());
+                    Ok(())
+                }
+                Err(Trouble::Calling(why)) => Err(failed(hook, &why)),
+            }
+        });
+        join_all(calls).await.into_iter().collect()
+    }
 }

@@ -10,7 +10,7 @@ use corten_api::apidiscovery::v2::{
 use corten_api::meta::v1::{
     APIGroup, APIResource, APIResourceList, GroupVersionForDiscovery, GroupVersionKind,
 };
-use corten_codec::openapi::Document;
+use corten_codec::openapi::{Document, v2_to_protobuf};
 use corten_codec::{Problems, json};
 use http::Request;
 use http::header::{ACCEPT, HOST};
@@ -202,8 +202,16 @@ fn sorted(remotes: &[Arc<Remote>]) -> Vec<&Remote> {
 pub struct Merged {
     own: Arc<dyn Documents>,
     aggregation: Arc<Aggregation>,
-    /// The last document of version 2, and what it was made of.
-    made: Mutex<Option<(Vec<Arc<str>>, Document)>>,
+    /// The last document of version 2, as JSON and as protobuf.
+    made: Mutex<Option<Made>>,
+}
+
+/// A document of version 2, and what it was made of.
+struct Made {
+    of: Vec<Arc<str>>,
+    json: Document,
+    /// Made when somebody asks for it.
+    protobuf: Option<Document>,
 }
 
 impl Merged {
@@ -211,34 +219,43 @@ impl Merged {
     pub fn new(own: Arc<dyn Documents>, aggregation: Arc<Aggregation>) -> Self {
         Merged { own, aggregation, made: Mutex::default() }
     }
-}
 
-impl Documents for Merged {
-    fn v2(&self) -> Option<Document> {
-        let own = self.own.v2()?;
+    /// What `pick` takes of the document that has the other servers' parts; none while they have none.
+    fn v2_with_others<R>(&self, pick: impl FnOnce(&mut Made) -> R) -> Option<R> {
         let remotes = self.aggregation.remotes();
         let others: Vec<(&Remote, &Document)> =
             remotes.iter().filter_map(|r| Some((&**r, r.offered.v2.as_ref()?))).collect();
         if others.is_empty() {
-            return Some(own);
+            *self.made.lock() = None;
+            return None;
         }
-        let parts: Vec<Arc<str>> = std::iter::once(&own)
-            .chain(others.iter().map(|(_, d)| *d))
-            .map(|d| Arc::clone(&d.hash))
-            .collect();
+        let own = self.own.v2()?;
+        let parts = std::iter::once(&own).chain(others.iter().map(|(_, d)| *d));
+        let of: Vec<Arc<str>> = parts.map(|d| Arc::clone(&d.hash)).collect();
         let mut made = self.made.lock();
-        if let Some((of, document)) = made.as_ref().filter(|(of, _)| *of == parts) {
-            debug_assert_eq!(of.len(), parts.len());
-            return Some(document.clone());
+        if made.as_ref().is_none_or(|made| made.of != of) {
+            let others = others.iter().map(|(remote, d)| (format!("/{}", remote.root()), &d.bytes));
+            let json = Document::new(joined(&own.bytes, others)?);
+            *made = Some(Made { of, json, protobuf: None });
         }
-        let others = others.iter().map(|(remote, document)| (format!("/{}", remote.root()), &document.bytes));
-        let document = Document::new(joined(&own.bytes, others)?);
-        *made = Some((parts, document.clone()));
-        Some(document)
+        made.as_mut().map(pick)
+    }
+}
+
+impl Documents for Merged {
+    fn v2(&self) -> Option<Document> {
+        self.v2_with_others(|made| made.json.clone()).or_else(|| self.own.v2())
     }
 
     fn v2_protobuf(&self) -> Option<Document> {
-        self.own.v2_protobuf()
+        let encoded = |made: &mut Made| {
+            if made.protobuf.is_none() {
+                let document: Value = serde_json::from_slice(&made.json.bytes).ok()?;
+                made.protobuf = Some(v2_to_protobuf(&document));
+            }
+            made.protobuf.clone()
+        };
+        self.v2_with_others(encoded).flatten().or_else(|| self.own.v2_protobuf())
     }
 
     fn v3_hashes(&self) -> Vec<(String, Arc<str>)> {

@@ -110,7 +110,9 @@ impl Follower {
     /// Looks after everybody who is due.
     async fn look(&mut self) {
         let remotes = self.aggregation.remotes();
-        self.asked.retain(|name, _| remotes.iter().any(|r| r.service.metadata.name == *name));
+        let is_there = |name: &str| remotes.iter().any(|r| r.service.metadata.name == name);
+        self.asked.retain(|name, _| is_there(name));
+        self.aggregation.lost.lock().retain(|(name, _), _| is_there(name));
         let mut looks = FuturesUnordered::new();
         for remote in remotes.iter() {
             let name = remote.service.metadata.name.clone();
@@ -147,6 +149,10 @@ impl Follower {
     async fn tell(&self, service: &APIService, finding: &Finding) {
         let now = Time::new(self.aggregation.registry.clock().now());
         let Some(told) = finding.told(service, now) else { return };
+        if is_available(service) && !finding.available {
+            let key = (service.metadata.name.clone(), finding.reason);
+            *self.aggregation.lost.lock().entry(key).or_default() += 1;
+        }
         if let Err(error) = self.client.all::<APIService>().update_status(told).await
             && !error.is_conflict()
             && !error.is_not_found()

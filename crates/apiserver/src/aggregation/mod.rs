@@ -9,6 +9,8 @@ mod follow;
 pub(crate) mod proxy;
 mod register;
 
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -18,6 +20,7 @@ use corten_auth::pki::Identity;
 use corten_client::{Client, Informer};
 use corten_rt::Tasks;
 use corten_semantics::identity;
+use parking_lot::Mutex;
 
 use crate::outbound::{Destination, Outbound, Peer, Trust};
 use crate::{LocalTransport, Registry};
@@ -30,6 +33,8 @@ pub struct Aggregation {
     /// What this server shows them.
     identity: Identity,
     table: ArcSwap<Vec<Arc<Remote>>>,
+    /// How often each server went away, and why.
+    lost: Mutex<BTreeMap<(String, &'static str), u64>>,
 }
 
 /// One version of one group that another server answers for.
@@ -64,7 +69,7 @@ impl Remote {
 impl Aggregation {
     /// Shows `identity` to other servers. Nothing is aggregated before [`Aggregation::start`].
     pub fn new(registry: Arc<Registry>, identity: Identity) -> Self {
-        Aggregation { registry, identity, table: ArcSwap::default() }
+        Aggregation { registry, identity, table: ArcSwap::default(), lost: Mutex::default() }
     }
 
     /// Registers what this server serves, and follows what others do, by tasks of `tasks`.
@@ -103,6 +108,23 @@ impl Aggregation {
             (Some("apis"), Some(group), Some(version)) => self.remote(group, version),
             (Some("api"), Some(version), _) => self.remote("", version),
             _ => None,
+        }
+    }
+
+    /// Writes who is there and who is not, as Prometheus reads it.
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        let gauge = "aggregator_unavailable_apiservice";
+        out.push_str("# HELP aggregator_unavailable_apiservice API services that nobody answers for.\n");
+        out.push_str("# TYPE aggregator_unavailable_apiservice gauge\n");
+        for service in self.registry.lookup().list::<APIService>("") {
+            let unavailable = u8::from(!available::is_available(&service));
+            let _ = writeln!(out, "{gauge}{{name=\"{}\"}} {unavailable}", service.metadata.name);
+        }
+        let total = "aggregator_unavailable_apiservice_total";
+        out.push_str("# HELP aggregator_unavailable_apiservice_total API services whose server went away.\n");
+        out.push_str("# TYPE aggregator_unavailable_apiservice_total counter\n");
+        for ((name, reason), count) in self.lost.lock().iter() {
+            let _ = writeln!(out, "{total}{{name=\"{name}\",reason=\"{reason}\"}} {count}");
         }
     }
 

@@ -255,6 +255,8 @@ pub fn text(api: &Api) -> String {
         );
     }
     write_audit(&mut out, api);
+    api.registry.write_admission_metrics(&mut out);
+    api.aggregation.write_metrics(&mut out);
     head(&mut out, "kubernetes_build_info", "gauge", "What this server is.");
     let _ = writeln!(out, "kubernetes_build_info{{git_version=\"{}\"}} 1", label(&version::git_version()));
     write_process(&mut out);

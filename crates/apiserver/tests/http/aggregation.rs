@@ -137,6 +137,12 @@ async fn what_it_serves_is_told_beside_our_own() {
     assert_eq!(whole["definitions"]["io.ex.Thing"]["type"], "object");
     assert!(whole["paths"]["/apis/things.ex.io/v1/things"].is_object());
     assert!(whole["paths"]["/api/v1/pods"].is_object() || whole["paths"]["/api/v1/pods"].is_null());
+    let protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    let encoded = world.get_with("/openapi/v2", "accept", protobuf).await;
+    assert_eq!(encoded.headers["content-type"], protobuf);
+    assert!(encoded.text().contains("io.ex.Thing"));
+    let metrics = world.admin("GET", "/metrics", "").await.text();
+    assert!(metrics.contains("aggregator_unavailable_apiservice{name=\"v1.things.ex.io\"} 0\n"), "{metrics}");
 
     // When it goes, so does all of that.
     let gone = world.admin("DELETE", &format!("{SERVICES}/v1.things.ex.io"), "").await;

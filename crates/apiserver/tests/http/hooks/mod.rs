@@ -201,3 +201,81 @@ async fn who_hangs_holds_up_nobody_else() {
     world.end().await;
     server.end().await;
 }
+
+#[tokio::test]
+async fn subresources_are_shown_as_they_are_asked_for() {
+    let world = World::new().await;
+    world.furnish().await;
+    let server = HookServer::start(|_, asked| {
+        let request = &asked["request"];
+        match (request["subResource"].as_str(), request["object"]["spec"]["replicas"].as_i64()) {
+            (Some("scale"), Some(5)) => {
+                patch(asked, json!([{"op": "replace", "path": "/spec/replicas", "value": 2}]))
+            }
+            _ => review(asked, json!({"allowed": true})),
+        }
+    })
+    .await;
+    let resources = [
+        "/v1/pods/binding",
+        "/v1/pods/eviction",
+        "/v1/bindings",
+        "apps/v1/replicasets/scale",
+        "/v1/serviceaccounts/token",
+    ];
+    configure(&world, MUTATING, "m", vec![webhook("h.ex.io", server.client("/"), &resources)]).await;
+
+    let labels = json!({"app": "x"});
+    let pod = |name: &str| json!({"metadata": {"name": name, "labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let pods = "/api/v1/namespaces/default/pods";
+    for name in ["p", "q"] {
+        assert_eq!(world.admin("POST", pods, &pod(name).to_string()).await.code, 201);
+    }
+    let target = json!({"kind": "Node", "name": "n"});
+    let binding = json!({"metadata": {"name": "p"}, "target": target}).to_string();
+    assert_eq!(world.admin("POST", &format!("{pods}/p/binding"), &binding).await.code, 201);
+    let binding = json!({"metadata": {"name": "q"}, "target": target}).to_string();
+    let bound = world.admin("POST", "/api/v1/namespaces/default/bindings", &binding).await;
+    assert_eq!(bound.code, 201, "{}", bound.text());
+    let eviction = json!({"metadata": {"name": "q"}}).to_string();
+    let evicted = world.admin("POST", &format!("{pods}/q/eviction"), &eviction).await;
+    assert_eq!(evicted.code, 201, "{}", evicted.text());
+
+    let sets = "/apis/apps/v1/namespaces/default/replicasets";
+    let template = json!({"metadata": {"labels": labels}, "spec": pod("x")["spec"]});
+    let set = json!({"metadata": {"name": "s"}, "spec": {"selector": {"matchLabels": labels}, "template": template}});
+    assert_eq!(world.admin("POST", sets, &set.to_string()).await.code, 201);
+    let scaled = world.admin("PATCH", &format!("{sets}/s/scale"), r#"{"spec":{"replicas":5}}"#).await;
+    assert_eq!((scaled.code, &scaled.json()["spec"]["replicas"]), (200, &json!(2)), "{}", scaled.text());
+    assert_eq!(world.admin("GET", &format!("{sets}/s"), "").await.json()["spec"]["replicas"], 2);
+
+    let seen: Vec<String> = server.asked().iter().map(|(_, asked)| told(&asked["request"])).collect();
+    assert_eq!(
+        seen,
+        [
+            "CREATE pods/binding /v1/Binding p",
+            "CREATE bindings/ /v1/Binding q",
+            "CREATE pods/eviction policy/v1/Eviction q",
+            "UPDATE replicasets/scale autoscaling/v1/Scale s from 1",
+        ]
+    );
+    let metrics = world.admin("GET", "/metrics", "").await.text();
+    let line = "apiserver_admission_webhook_request_total{code=\"200\",name=\"h.ex.io\",operation=\"UPDATE\",rejected=\"false\",type=\"admit\"} 1";
+    assert!(metrics.lines().any(|l| l == line), "{metrics}");
+    world.end().await;
+    server.end().await;
+}
+
+/// What a review is about, in a line.
+fn told(request: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let (operation, resource) = (text(&request["operation"]), text(&request["resource"]["resource"]));
+    let kind = ["group", "version", "kind"].map(|part| text(&request["kind"][part])).join("/");
+    let mut told =
+        format!("{operation} {resource}/{} {kind} {}", text(&request["subResource"]), text(&request["name"]));
+    assert_eq!(request["object"]["kind"], request["kind"]["kind"]);
+    if let Some(before) = request["oldObject"]["spec"]["replicas"].as_i64() {
+        told += &format!(" from {before}");
+    }
+    told
+}
