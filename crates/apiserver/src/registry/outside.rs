@@ -53,8 +53,8 @@ impl Server for Registry {
 
     fn find_kind(&self, api_version: &str, kind: &str) -> Option<&'static KindInfo> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let all = self.kinds.iter().copied().chain(self.custom.served());
-        let mut all = all.filter(|k| is_stored(k));
+        let builtin = self.kinds.iter().copied().filter(|k| is_stored(k));
+        let mut all = builtin.chain(self.custom.served());
         all.find(|k| (k.group, k.version, k.kind) == (group, version, kind))
     }
 
