@@ -31,6 +31,9 @@ impl KindStrategy for CustomResourceDefinitionStrategy {
         if let Some(service) = service {
             service.port.get_or_insert(443);
         }
+        if crd.status.stored_versions.is_empty() {
+            crd.status.stored_versions = storage_version(&crd.spec).into_iter().collect();
+        }
     }
 
     /// What is stored starts with the version that is stored now.

@@ -2,7 +2,7 @@
 
 use super::CORE;
 use super::persistent_volume_claim::access_mode_names;
-use super::pod::defaults::{amounts, text};
+use super::pod::defaults::{amounts, azure_disk, text};
 use super::pod::{scheduling, volumes};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
@@ -53,22 +53,9 @@ impl KindStrategy for PersistentVolumeStrategy {
 
     fn default(&self, pv: &mut PersistentVolume) {
         text(&mut pv.status.phase, "Pending");
-        let spec = &mut pv.spec;
-        text(&mut spec.persistent_volume_reclaim_policy, "Retain");
-        spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
-        amounts(&mut spec.capacity);
-        let source = &mut spec.persistent_volume_source;
-        if let Some(path) = &mut source.host_path {
-            path.type_.get_or_insert_default();
-        }
-        if let Some(iscsi) = &mut source.iscsi {
-            text(&mut iscsi.iscsi_interface, "default");
-        }
-        if let Some(rbd) = &mut source.rbd {
-            text(&mut rbd.pool, "rbd");
-            text(&mut rbd.user, "admin");
-            text(&mut rbd.keyring, "/etc/ceph/keyring");
-        }
+        text(&mut pv.spec.persistent_volume_reclaim_policy, "Retain");
+        pv.spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
+        default_spec(&mut pv.spec);
     }
 
     fn prepare_create(&self, pv: &mut PersistentVolume) {
@@ -145,6 +132,30 @@ impl KindStrategy for PersistentVolumeStrategy {
             columns::age(pv.metadata.creation_timestamp, now),
             spec.volume_mode.as_deref().unwrap_or("<unset>"),
         ]
+    }
+}
+
+/// What volumes get wherever they are described, in VolumeAttachments too.
+pub(crate) fn default_spec(spec: &mut PersistentVolumeSpec) {
+    amounts(&mut spec.capacity);
+    let source = &mut spec.persistent_volume_source;
+    if let Some(path) = &mut source.host_path {
+        path.type_.get_or_insert_default();
+    }
+    if let Some(iscsi) = &mut source.iscsi {
+        text(&mut iscsi.iscsi_interface, "default");
+    }
+    if let Some(rbd) = &mut source.rbd {
+        text(&mut rbd.pool, "rbd");
+        text(&mut rbd.user, "admin");
+        text(&mut rbd.keyring, "/etc/ceph/keyring");
+    }
+    if let Some(disk) = &mut source.azure_disk {
+        azure_disk(disk);
+    }
+    if let Some(scale_io) = &mut source.scale_io {
+        text(&mut scale_io.storage_mode, "ThinProvisioned");
+        text(&mut scale_io.fs_type, "xfs");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::csi_driver;
 use crate::columns::{self, AGE, Column, NAME, or_none, row};
+use crate::core::persistent_volume::default_spec;
 use crate::errors::Errors;
 use crate::metadata::{IMMUTABLE, shown};
 use crate::names;
@@ -174,6 +175,12 @@ impl KindStrategy for VolumeAttachmentStrategy {
         Column { type_: "boolean", ..Column::text("Attached") },
         AGE,
     ];
+
+    fn default(&self, attachment: &mut VolumeAttachment) {
+        if let Some(spec) = &mut attachment.spec.source.inline_volume_spec {
+            default_spec(spec);
+        }
+    }
 
     fn validate(&self, attachment: &VolumeAttachment) -> Vec<FieldError> {
         let mut errors = Errors::default();

@@ -2,8 +2,8 @@
 
 use crate::reflection;
 use corten_api::core::v1::{
-    Container, ContainerPort, EnvVar, LifecycleHandler, Pod, PodIP, PodSpec, PodTemplateSpec, Probe, Volume,
-    VolumeProjection, VolumeSource,
+    AzureDiskVolumeSource, Container, ContainerPort, EnvVar, LifecycleHandler, Pod, PodIP, PodSpec,
+    PodTemplateSpec, Probe, Volume, VolumeProjection, VolumeSource,
 };
 use corten_api::{IntOrString, Quantity};
 use std::collections::BTreeMap;
@@ -45,6 +45,7 @@ fn requests_from_limits(c: &mut Container) {
 /// Requests of the pod as a whole follow its limits where neither it nor a container says more.
 fn pod_level_requests(spec: &mut PodSpec) {
     let supported = |name: &str| name == "cpu" || name == "memory" || name.starts_with("hugepages-");
+    huge_pages_of_pod(spec);
     let summed: BTreeMap<String, Quantity> = container_requests(spec);
     let Some(whole) = spec.resources.as_mut().filter(|r| !r.limits.is_empty()) else { return };
     for (name, amount) in summed {
@@ -57,8 +58,30 @@ fn pod_level_requests(spec: &mut PodSpec) {
     }
 }
 
-/// What all containers together ask for: the larger of the running ones and of each step of the start.
+/// A pod that says something of its resources as a whole has the huge pages of its containers.
+fn huge_pages_of_pod(spec: &mut PodSpec) {
+    let summed = container_amounts(spec, |c| &c.resources.limits);
+    let Some(whole) = &mut spec.resources else { return };
+    if whole.limits.is_empty() && whole.requests.is_empty() {
+        return;
+    }
+    for (name, amount) in summed.into_iter().filter(|(name, _)| name.starts_with("hugepages-")) {
+        if !whole.requests.contains_key(&name) {
+            whole.limits.entry(name).or_insert(amount);
+        }
+    }
+}
+
+/// What all containers together ask for.
 pub(super) fn container_requests(spec: &PodSpec) -> BTreeMap<String, Quantity> {
+    container_amounts(spec, |c| &c.resources.requests)
+}
+
+/// The larger of what the running containers have together and of each step of the start.
+fn container_amounts(
+    spec: &PodSpec,
+    of: fn(&Container) -> &BTreeMap<String, Quantity>,
+) -> BTreeMap<String, Quantity> {
     fn add(sum: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>) {
         for (name, amount) in more {
             *sum.entry(name.clone()).or_default() += *amount;
@@ -66,17 +89,17 @@ pub(super) fn container_requests(spec: &PodSpec) -> BTreeMap<String, Quantity> {
     }
     let mut running = BTreeMap::new();
     for c in &spec.containers {
-        add(&mut running, &c.resources.requests);
+        add(&mut running, of(c));
     }
     let (mut sidecars, mut start): (BTreeMap<String, Quantity>, BTreeMap<String, Quantity>) =
         Default::default();
     for c in &spec.init_containers {
         let step = if c.restart_policy.as_deref() == Some("Always") {
-            add(&mut sidecars, &c.resources.requests);
+            add(&mut sidecars, of(c));
             sidecars.clone()
         } else {
             let mut step = sidecars.clone();
-            add(&mut step, &c.resources.requests);
+            add(&mut step, of(c));
             step
         };
         for (name, amount) in step {
@@ -263,10 +286,21 @@ fn volume(v: &mut Volume) {
         text(&mut rbd.user, "admin");
         text(&mut rbd.keyring, "/etc/ceph/keyring");
     }
+    if let Some(disk) = &mut source.azure_disk {
+        azure_disk(disk);
+    }
     if let Some(scale_io) = &mut source.scale_io {
         text(&mut scale_io.storage_mode, "ThinProvisioned");
         text(&mut scale_io.fs_type, "xfs");
     }
+}
+
+/// A disk of Azure, in pods and in PersistentVolumes.
+pub(crate) fn azure_disk(disk: &mut AzureDiskVolumeSource) {
+    disk.caching_mode.get_or_insert_with(|| "ReadWrite".into());
+    disk.fs_type.get_or_insert_with(|| "ext4".into());
+    disk.read_only.get_or_insert(false);
+    disk.kind.get_or_insert_with(|| "Shared".into());
 }
 
 fn projection(part: &mut VolumeProjection) {
