@@ -57,7 +57,6 @@ fn content(event: &Value) -> Value {
 }
 
 #[tokio::test]
-#[ignore = "Events are not selected by reportingController"]
 async fn events_events_k8s_io_lifecycle() -> Result<()> {
     const NAME: &str = "event-test";
     spec(async |cluster| {

@@ -76,19 +76,16 @@ async fn bad(kind: &str) -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "match conditions are not compiled yet"]
 async fn admissionwebhook_reject_bad_cel_validating() -> Result<()> {
     bad("validating").await
 }
 
 #[tokio::test]
-#[ignore = "match conditions are not compiled yet"]
 async fn admissionwebhook_reject_bad_cel_mutating() -> Result<()> {
     bad("mutating").await
 }
 
 #[tokio::test]
-#[ignore = "match conditions are not evaluated yet"]
 async fn admissionwebhook_matchconditions_skip_me() -> Result<()> {
     let run = async |cluster: &Cluster, hooks: &Hooks<'_>| {
         let maps = ("", "v1", "configmaps");

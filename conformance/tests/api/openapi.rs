@@ -211,7 +211,7 @@ async fn explained(cluster: &Cluster, what: &str, parts: &[&str]) -> Result<()> 
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
+#[ignore = "descriptions of apiVersion and kind are not in what is published"]
 async fn crdpublishopenapi_with_schema_kubectl_create_apply_explain() -> Result<()> {
     spec(async |cluster| {
         published(cluster, Wanted::of(foo()), Some(&foo()), async |definition, _| {
@@ -297,14 +297,12 @@ async fn lenient(schema: Value, expected: Option<Value>, object: Value, parts: &
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_without_schema() -> Result<()> {
     let object = json!({"a": {"b": [{"c": "d"}]}});
     lenient(anything(), Some(json!({"type": "object"})), object, &["DESCRIPTION:", "<empty>"]).await
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_preserve_unknown_at_root() -> Result<()> {
     let mut schema = waldo("preserve-unknown-properties at root for Testing");
     schema["x-kubernetes-preserve-unknown-fields"] = json!(true);
@@ -312,7 +310,6 @@ async fn crdpublishopenapi_preserve_unknown_at_root() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_preserve_unknown_embedded() -> Result<()> {
     const ABOUT: &str = "preserve-unknown-properties in nested field for Testing";
     let mut schema = waldo(ABOUT);
@@ -348,21 +345,18 @@ async fn both(first: Wanted, second: Wanted) -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_multiple_groups() -> Result<()> {
     let second = Wanted { versions: versions(&["v1beta1"], &waldo(WALDO)), ..Wanted::any() };
     both(Wanted::of(foo()), second).await
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_multiple_kinds() -> Result<()> {
     let group = Wanted::any().group;
     both(one_of_two(&group, "v6", &foo()), one_of_two(&group, "v6", &waldo(WALDO))).await
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_multiple_versions() -> Result<()> {
     let several = Wanted { versions: versions(&["v2", "v3"], &foo()), ..Wanted::any() };
     spec(async |cluster| published(cluster, several, Some(&foo()), async |_, _| Ok(())).await).await?;
@@ -371,7 +365,6 @@ async fn crdpublishopenapi_multiple_versions() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_version_rename() -> Result<()> {
     let several = Wanted { versions: versions(&["v2", "v3"], &foo()), ..Wanted::any() };
     spec(async |cluster| {
@@ -391,7 +384,6 @@ async fn crdpublishopenapi_version_rename() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "custom kinds are not in /openapi/v2 yet"]
 async fn crdpublishopenapi_unserved_version_removed() -> Result<()> {
     let several = Wanted { versions: versions(&["v5", "v6alpha1"], &foo()), ..Wanted::any() };
     spec(async |cluster| {

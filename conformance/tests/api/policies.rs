@@ -110,7 +110,6 @@ async fn refused_and_not(cluster: &Cluster, passes: u32) -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "policies are not enforced yet"]
 async fn vap_validate_deployment() -> Result<()> {
     spec(async |cluster| {
         let here = format!("namespaceObject.metadata.name == '{}'", cluster.namespace);
@@ -127,7 +126,6 @@ async fn vap_validate_deployment() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "policies are not enforced yet"]
 async fn vap_variables() -> Result<()> {
     let variables = json!([
         {"name": "replicas", "expression": "object.spec.replicas"},
