@@ -7,6 +7,7 @@ use corten_api::{KindInfo, Object};
 use corten_store::Revision;
 
 use super::form;
+use super::packed::Packed;
 
 /// An object as the cache holds it, or as a write without a record (dry run, scale) answers it. Every form
 /// is made once, on first use, and shared.
@@ -15,12 +16,36 @@ pub struct Entry {
     kind: &'static KindInfo,
     key: Arc<str>,
     revision: Revision,
-    json: OnceLock<Bytes>,
+    json: OnceLock<Text>,
     object: OnceLock<Arc<dyn Object>>,
     protobuf: OnceLock<Bytes>,
     row: OnceLock<Bytes>,
     /// The same object in another version of its kind.
     converted: OnceLock<Arc<Entry>>,
+}
+
+/// JSON as it is kept.
+#[derive(Debug)]
+enum Text {
+    Plain(Bytes),
+    /// Of a kind that is large and seldom read; of its entries no other form is kept.
+    Packed(Packed),
+}
+
+impl Text {
+    fn get(&self) -> Bytes {
+        match self {
+            Text::Plain(text) => text.clone(),
+            Text::Packed(packed) => packed.unpacked(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Text::Plain(text) => text.len(),
+            Text::Packed(packed) => packed.len(),
+        }
+    }
 }
 
 impl Entry {
@@ -58,7 +83,12 @@ impl Entry {
         object: Option<Box<dyn Object>>,
     ) -> Arc<Self> {
         let entry = Entry::empty(kind, key, revision);
-        let _ = entry.json.set(form::with_revision(value, revision));
+        let json = form::with_revision(value, revision);
+        if form::is_large(kind) {
+            let _ = entry.json.set(Text::Packed(Packed::of(&json)));
+            return Arc::new(entry);
+        }
+        let _ = entry.json.set(Text::Plain(json));
         if let Some(mut object) = object {
             object.meta_mut().resource_version = revision.to_string();
             let _ = entry.object.set(Arc::from(object));
@@ -69,7 +99,7 @@ impl Entry {
     /// The same record, read as another version of its kind.
     pub(crate) fn as_kind(&self, kind: &'static KindInfo) -> Arc<Self> {
         let entry = Entry::empty(kind, self.key.clone(), self.revision);
-        let _ = entry.json.set(self.json());
+        let _ = entry.json.set(Text::Plain(self.json()));
         Arc::new(entry)
     }
 
@@ -121,24 +151,32 @@ impl Entry {
 
     /// The object as JSON, with its `resourceVersion`, without a line's end.
     pub fn json(&self) -> Bytes {
-        self.json.get_or_init(|| form::encode(&*self.object())).clone()
+        self.json.get_or_init(|| Text::Plain(form::encode(&*self.object()))).get()
     }
 
     /// The typed object, shared with everyone in the process.
     pub fn object(&self) -> Arc<dyn Object> {
         let make = || {
-            let json = self.json.get().cloned().unwrap_or_default();
+            let json = self.json.get().map(Text::get).unwrap_or_default();
             Arc::from(form::decode_or_blank(self.kind, &self.key, &json))
         };
         match self.object.get() {
             Some(object) => object.clone(),
-            None if form::is_large(self.kind) => make(),
+            None if self.is_packed() => make(),
             None => self.object.get_or_init(make).clone(),
         }
     }
 
-    /// The object as protobuf (with upstream's envelope); `encode` is called at most once per entry.
+    fn is_packed(&self) -> bool {
+        matches!(self.json.get(), Some(Text::Packed(_)))
+    }
+
+    /// The object as protobuf (with upstream's envelope); `encode` is called at most once per entry, but for
+    /// large kinds.
     pub fn protobuf(&self, encode: impl FnOnce(&dyn Object) -> Bytes) -> Bytes {
+        if self.is_packed() {
+            return encode(&*self.object());
+        }
         self.protobuf.get_or_init(|| encode(&*self.object())).clone()
     }
 
@@ -149,6 +187,6 @@ impl Entry {
 
     /// Bytes that the entry keeps alive, near enough for bounds.
     pub(crate) fn bytes(&self) -> usize {
-        self.key.len() + self.json.get().map_or(0, Bytes::len)
+        self.key.len() + self.json.get().map_or(0, Text::len)
     }
 }

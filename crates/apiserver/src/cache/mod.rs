@@ -9,6 +9,7 @@ pub(crate) mod form;
 mod freshness;
 mod list;
 mod orders;
+mod packed;
 mod resource;
 mod ring;
 mod selection;
