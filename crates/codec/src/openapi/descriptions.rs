@@ -3,7 +3,7 @@
 use corten_api::{Field, Schema};
 
 pub const API_VERSION: &str =
-    "The version of the schema that this object is written in, such as v1 or apps/v1.";
+    "APIVersion defines in which version of its schema this object is written, such as v1 or apps/v1.";
 pub const KIND: &str = "What this object is, in camel case; it can not change.";
 pub const QUANTITY: &str = "An amount: a decimal number and a suffix, one of m, k, M, G, T, P, E, or Ki, Mi, Gi, Ti, Pi, Ei for powers of 1024.";
 
