@@ -113,6 +113,52 @@ fn node(reader: &mut Reader<'_>, depth: usize) -> Result<(Set, bool), DecodeErro
     Ok((set, own))
 }
 
+/// Whether the text names a member of the set; what cannot be read names none. Nothing is made of what the set
+/// has not.
+pub(super) fn meets(bytes: &[u8], set: &Set) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return read(bytes).is_ok_and(|s| s.meets(set)) };
+    set.nodes().first().is_some() && node_meets(&mut Reader::new(text), (set, false), 0).unwrap_or(false)
+}
+
+fn node_meets(
+    reader: &mut Reader<'_>,
+    (set, member): (&Set, bool),
+    depth: usize,
+) -> Result<bool, DecodeError> {
+    if depth > MAX_DEPTH {
+        return Err(too_deep());
+    }
+    if reader.peek()? == Token::Null {
+        reader.null()?;
+        return Ok(member);
+    }
+    reader.open();
+    let (mut own, mut below, mut first) = (false, false, true);
+    while let Some(key) = reader.key(&mut first)? {
+        if key == "." {
+            own = true;
+            reader.skip()?;
+            continue;
+        }
+        below = true;
+        let node = match key.strip_prefix("f:") {
+            Some(name) => set.field(name),
+            None if set.nodes().last().is_some_and(|n| !matches!(n.element, Element::Field(_))) => {
+                element(&key)?.and_then(|element| set.node(&element))
+            }
+            None => None,
+        };
+        match node {
+            None => {
+                reader.skip()?;
+            }
+            Some(node) if node_meets(reader, (&node.below, node.member), depth + 1)? => return Ok(true),
+            Some(_) => {}
+        }
+    }
+    Ok(member && (own || !below))
+}
+
 /// The step of a key; `None` for one of a kind that a later version may know.
 fn element(key: &str) -> Result<Option<Element>, DecodeError> {
     let bad = |why: String| DecodeError::Value(format!("parsing key as path element: {why}"));
@@ -151,6 +197,27 @@ mod tests {
         ] {
             let set = read(text.as_bytes()).expect(text);
             assert_eq!(String::from_utf8_lossy(&write(&set)), text);
+        }
+    }
+
+    #[test]
+    fn a_text_meets_what_its_set_does() {
+        let texts = [
+            r#"{"f:a":{},"f:b":{"f:c":{}}}"#,
+            r#"{"f:a":{".":{},"f:b":{}},"f:x":{"f:y":{}}}"#,
+            r#"{"f:b":{".":{}}}"#,
+            r#"{"f:l":{"k:{\"name\":\"a\"}":{".":{},"f:x":{}}}}"#,
+            r#"{"f:l":{"k:{\"name\":\"a\"}":{"f:x":{}},"v:1":null}}"#,
+            r#"{"f:l":{"k:{\"name\":\"b\"}":{}}}"#,
+            r#"{"f:l":{"v:1":{}}}"#,
+            "{}",
+        ];
+        for text in texts {
+            let set = read(text.as_bytes()).expect(text);
+            for other in texts {
+                let wanted = set.meets(&read(other.as_bytes()).expect(other));
+                assert_eq!(meets(other.as_bytes(), &set), wanted, "{other} and {text}");
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::reflect::UNOWNED;
 use super::set::Set;
 use corten_api::meta::v1::ManagedFieldsEntry;
 use corten_api::{Raw, Time};
-use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// How many entries of updates an object has at most; older ones become one.
@@ -55,11 +55,23 @@ impl Identity {
     }
 }
 
-/// One manager's fields. They stay text until somebody looks at them.
+/// One manager's fields. They stay text until somebody looks at them, and are read once.
 #[derive(Clone, Debug)]
-enum Fields {
-    Text(Vec<u8>),
-    Set(Set),
+struct Fields {
+    /// Absent when the set was made here.
+    text: Option<Vec<u8>>,
+    set: OnceCell<Set>,
+}
+
+impl Fields {
+    fn of(set: Set) -> Self {
+        Fields { text: None, set: OnceCell::from(set) }
+    }
+
+    fn set(&self) -> &Set {
+        let text = self.text.as_deref().unwrap_or_default();
+        self.set.get_or_init(|| fields_v1::read(text).unwrap_or_default())
+    }
 }
 
 /// What one manager owns.
@@ -75,27 +87,38 @@ pub struct Manager {
 impl Manager {
     /// With a set of fields.
     pub fn new(id: Identity, version: &str, time: Option<Time>, set: Set) -> Self {
-        Manager { id, version: version.to_string(), time, fields: Fields::Set(set) }
+        Manager { id, version: version.to_string(), time, fields: Fields::of(set) }
     }
 
     /// The fields. What cannot be read (it was looked at before) is empty.
-    pub fn set(&self) -> Cow<'_, Set> {
-        match &self.fields {
-            Fields::Set(set) => Cow::Borrowed(set),
-            Fields::Text(text) => Cow::Owned(fields_v1::read(text).unwrap_or_default()),
+    pub fn set(&self) -> &Set {
+        self.fields.set()
+    }
+
+    /// Whether it owns a member of the set.
+    pub(super) fn meets(&self, set: &Set) -> bool {
+        match (&self.fields.text, self.fields.set.get()) {
+            (Some(text), None) => fields_v1::meets(text, set),
+            _ => self.set().meets(set),
+        }
+    }
+
+    /// Whether it owns nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        match (&self.fields.text, self.fields.set.get()) {
+            (Some(text), None) => text == b"{}",
+            _ => self.set().is_empty(),
         }
     }
 
     /// Owns this from now on.
     pub fn own(&mut self, set: Set) {
-        self.fields = Fields::Set(set);
+        self.fields = Fields::of(set);
     }
 
     fn entry(self) -> ManagedFieldsEntry {
-        let text = match self.fields {
-            Fields::Text(text) => text,
-            Fields::Set(set) => fields_v1::write(&set),
-        };
+        let Fields { text, set } = self.fields;
+        let text = text.unwrap_or_else(|| fields_v1::write(&set.into_inner().unwrap_or_default()));
         ManagedFieldsEntry {
             manager: self.id.manager,
             operation: if self.id.applied { "Apply" } else { "Update" }.to_string(),
@@ -122,9 +145,14 @@ pub fn check(entries: &[ManagedFieldsEntry]) -> Option<String> {
 impl Managed {
     /// Reads entries. The error is upstream's.
     pub fn read(entries: &[ManagedFieldsEntry]) -> Result<Managed, String> {
+        Managed::of_entries(entries, true)
+    }
+
+    /// Entries whose fields are looked at when they are needed, unless they are to be checked.
+    fn of_entries(entries: &[ManagedFieldsEntry], checked: bool) -> Result<Managed, String> {
         let mut managed = Managed { managers: Vec::with_capacity(entries.len() + 1) };
         for (at, entry) in entries.iter().enumerate() {
-            let manager = read_entry(at, entry)?;
+            let manager = read_entry(at, entry, checked)?;
             // Of two for the same manager the later one counts.
             managed.managers.retain(|m| m.id != manager.id);
             managed.managers.push(manager);
@@ -135,9 +163,10 @@ impl Managed {
     /// Those that an update starts from: what the request says, unless it says nothing or what cannot be
     /// read. A subresource has no say.
     pub fn of_update(live: &[ManagedFieldsEntry], new: &[ManagedFieldsEntry], subresource: &str) -> Managed {
-        let live = || Managed::read(live).unwrap_or_default();
-        if !subresource.is_empty() {
-            return live();
+        // They were read when they were written.
+        let was = || Managed::of_entries(live, false).unwrap_or_default();
+        if !subresource.is_empty() || new == live {
+            return was();
         }
         if let [only] = new
             && *only == ManagedFieldsEntry::default()
@@ -146,7 +175,7 @@ impl Managed {
         }
         match Managed::read(new) {
             Ok(managed) if !managed.managers.is_empty() => managed,
-            _ => live(),
+            _ => was(),
         }
     }
 
@@ -220,7 +249,7 @@ impl Managed {
             let time = manager.time;
             self.managers.retain(|m| m.id != id || id == bucket);
             if let Some(bucket) = self.get_mut(&bucket) {
-                let both = bucket.set().union(&manager.set());
+                let both = bucket.set().union(manager.set());
                 bucket.own(both);
                 // The later of the two, since they come in order.
                 bucket.time = time;
@@ -230,7 +259,7 @@ impl Managed {
     }
 }
 
-fn read_entry(at: usize, entry: &ManagedFieldsEntry) -> Result<Manager, String> {
+fn read_entry(at: usize, entry: &ManagedFieldsEntry, checked: bool) -> Result<Manager, String> {
     let applied = match entry.operation.as_str() {
         "Apply" => true,
         "Update" => false,
@@ -253,16 +282,25 @@ fn read_entry(at: usize, entry: &ManagedFieldsEntry) -> Result<Manager, String> 
         Some(raw) if !raw.is_empty() => raw.0.clone(),
         _ => b"{}".to_vec(),
     };
-    fields_v1::read(&text).map_err(|e| {
-        format!("error decoding versioned set from managed fields entry {at}: error decoding set: {e}")
-    })?;
+    let set = OnceCell::new();
+    if checked {
+        let read = fields_v1::read(&text).map_err(|e| {
+            format!("error decoding versioned set from managed fields entry {at}: error decoding set: {e}")
+        })?;
+        let _ = set.set(read);
+    }
     let id = Identity {
         manager: entry.manager.clone(),
         applied,
         api_version: if applied { String::new() } else { entry.api_version.clone() },
         subresource: entry.subresource.clone(),
     };
-    Ok(Manager { id, version: entry.api_version.clone(), time: entry.time, fields: Fields::Text(text) })
+    Ok(Manager {
+        id,
+        version: entry.api_version.clone(),
+        time: entry.time,
+        fields: Fields { text: Some(text), set },
+    })
 }
 
 /// Takes away what nobody may own.

@@ -72,6 +72,15 @@ impl Set {
         self.find(element).ok().map(|at| &self.nodes[at])
     }
 
+    /// The node of a field by its name.
+    pub(super) fn field(&self, name: &str) -> Option<&Node> {
+        let order = |node: &Node| match &node.element {
+            Element::Field(n) => n.as_ref().cmp(name),
+            _ => Ordering::Greater,
+        };
+        self.nodes.binary_search_by(order).ok().map(|at| &self.nodes[at])
+    }
+
     fn node_mut(&mut self, element: &Element) -> &mut Node {
         let at = match self.find(element) {
             Ok(at) => at,

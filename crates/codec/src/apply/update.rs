@@ -89,20 +89,27 @@ fn settle(
     reset: Reset,
     force: bool,
 ) -> Result<(), Conflicts> {
+    if managed.managers.iter().all(|m| writer == Some(&m.id)) {
+        managed.managers.retain(|m| !m.is_idle());
+        return Ok(());
+    }
     let mut others: BTreeMap<String, Option<(Set, Set)>> = BTreeMap::new();
-    let parts = |c: &Comparison| (c.modified.union(&c.added), c.removed.clone());
-    others.insert(here.0.to_string(), Some(parts(here.1)));
+    let parts = |c: Comparison| (c.modified.union(&c.added), c.removed);
+    others.insert(here.0.to_string(), Some(parts(here.1.clone())));
     let mut conflicts = Vec::new();
     managed.managers.retain(|m| {
         let known = others.entry(m.version.clone());
         writer == Some(&m.id)
-            || known.or_insert_with(|| at(&m.version).map(|c| parts(&c.map(|s| reset.filter(s))))).is_some()
+            || known.or_insert_with(|| at(&m.version).map(|c| parts(c.map(|s| reset.filter(s))))).is_some()
     });
     for manager in &mut managed.managers {
         if writer == Some(&manager.id) {
             continue;
         }
         let Some(Some((changed, removed))) = others.get(&manager.version) else { continue };
+        if !manager.meets(changed) && !manager.meets(removed) {
+            continue;
+        }
         let set = manager.set();
         if !force {
             let taken = set.intersection(changed);
@@ -111,16 +118,14 @@ fn settle(
                 conflicts.push(Conflict { manager: manager.id.clone(), path });
             });
         }
-        if set.meets(changed) || set.meets(removed) {
-            let left = set.difference(changed).difference(removed);
-            manager.own(left);
-        }
+        let left = set.difference(changed).difference(removed);
+        manager.own(left);
     }
     if !conflicts.is_empty() {
         conflicts.sort_by_key(|c: &Conflict| c.manager.sort_key());
         return Err(Conflicts(conflicts));
     }
-    managed.managers.retain(|m| !m.set().is_empty());
+    managed.managers.retain(|m| !m.is_idle());
     Ok(())
 }
 
@@ -143,7 +148,10 @@ pub fn update(
     }
     // Upstream lets updates win: there are no conflicts.
     let _ = settle(&mut managed, None, (write.api_version, &changes), at, write.reset, true);
-    let mut own = changes.modified.union(&changes.added);
+    let mut own = match changes.modified.is_empty() {
+        true => changes.added,
+        false => changes.modified.union(&changes.added),
+    };
     strip(&mut own);
     if !own.is_empty() {
         let id = write.id(false);
@@ -247,7 +255,7 @@ impl Application<'_> {
         settle(&mut managed, Some(&id), (self.write.api_version, &changes), &mut at, reset, force)
             .map_err(ApplyError::Conflicts)?;
         if let Some(manager) = managed.get_mut(&id) {
-            let mut own = manager.set().into_owned();
+            let mut own = manager.set().clone();
             strip(&mut own);
             manager.own(own);
         }
@@ -270,7 +278,7 @@ impl Application<'_> {
     fn reconcile(&self, managed: &mut Managed) {
         for manager in &mut managed.managers {
             let ty = self.versions.type_of(&manager.version);
-            if let Some(set) = ty.and_then(|ty| reconcile(&manager.set(), ty)) {
+            if let Some(set) = ty.and_then(|ty| reconcile(manager.set(), ty)) {
                 manager.own(set);
             }
         }
@@ -307,7 +315,7 @@ impl Application<'_> {
         let mut owned: BTreeMap<&str, Set> = BTreeMap::new();
         for manager in &managed.managers {
             let all = owned.entry(&manager.version).or_default();
-            *all = all.union(&manager.set());
+            *all = all.union(manager.set());
         }
         let (mut merged, mut pruned) = (merged.clone(), pruned);
         let own = owned.remove(first).map(|set| (first, set));
