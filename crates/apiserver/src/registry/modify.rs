@@ -94,7 +94,7 @@ impl Registry {
         place.strategy.default(&mut *new);
         corten_kinds::before_update(&*place.strategy, m.part(), &mut *new, &*old)?;
         keep_times(&mut *new, &*old);
-        let mut reservation = self.services.reserve(&mut *new, Some(&*old))?;
+        let mut reservation = self.services.reserve(&*self.cache, &mut *new, Some(&*old))?;
         self.validate_change(m, &admission, &*new, &*old).await?;
         let warnings = place.strategy.warnings(&*new, Some(&*old));
         let reply = |entry| Reply { warnings, ..Reply::object(self.in_version(entry, place.kind)) };
@@ -107,13 +107,16 @@ impl Registry {
             return Ok(match gone {
                 Some((revision, _)) => {
                     self.services.release(&*old);
+                    if let Some(service) = old.downcast_ref() {
+                        self.follow_addresses(Some(service), None).await;
+                    }
                     new.meta_mut().resource_version = revision.to_string();
                     Attempt::Done(reply(Entry::made(new.into())))
                 }
                 None => Attempt::Lost,
             });
         }
-        let value = self.encode(&*new);
+        let value = self.encode_fitting(&mut *new, m.owners)?;
         let same = form::with_revision(&value, entry.revision()) == entry.json();
         if same && !self.is_stored_stale(place).await? {
             return Ok(Attempt::Done(reply(entry.clone())));
@@ -123,6 +126,9 @@ impl Registry {
         match self.commit_charged(place, entry.revision(), Change::Put(new, value), charges).await? {
             Some((_, Some(entry))) => {
                 reservation.keep();
+                if let (Some(old), new @ Some(_)) = (old.downcast_ref(), entry.object().downcast_ref()) {
+                    self.follow_addresses(Some(old), new).await;
+                }
                 Ok(Attempt::Done(reply(entry)))
             }
             _ => {

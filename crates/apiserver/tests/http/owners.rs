@@ -41,7 +41,10 @@ async fn only_ten_updates_are_told_apart() {
     assert_eq!(all.len(), 11, "{all:?}");
     assert!(all[0].starts_with("one Apply v1"), "{all:?}");
     let ancient = all.iter().find(|o| o.starts_with("ancient-changes Update v1")).expect("the old ones");
-    assert!(ancient.contains("f:k00") && ancient.contains("f:k10") && !ancient.contains("f:k11"), "{ancient}");
+    assert!(
+        ancient.contains("f:k00") && ancient.contains("f:k10") && !ancient.contains("f:k11"),
+        "{ancient}"
+    );
     w.end().await;
 }
 
@@ -49,7 +52,8 @@ async fn only_ten_updates_are_told_apart() {
 async fn owners_can_be_forgotten_and_never_break_a_write() {
     let w = world().await;
     let at = format!("{MAPS}/m?fieldManager=me");
-    let wrong = json!([{"manager": "x", "operation": "Apply", "apiVersion": "v1", "fieldsType": "", "fieldsV1": {}}]);
+    let wrong =
+        json!([{"manager": "x", "operation": "Apply", "apiVersion": "v1", "fieldsType": "", "fieldsV1": {}}]);
     let path = format!("{MAPS}?fieldManager=me");
     let made = send(&w, "POST", &path, JSON, "x", &config_map(wrong.clone())).await;
     let mine = [r#"me Update v1 -: {"f:data":{".":{},"f:a":{}}}"#];
@@ -74,7 +78,8 @@ async fn owners_can_be_forgotten_and_never_break_a_write() {
         assert_eq!((emptied.code, owners(&emptied.json())), (200, vec![]), "{media}: {}", emptied.text());
     }
     let long = "m".repeat(129);
-    let refused = send(&w, "PUT", &format!("{MAPS}/m?fieldManager={long}"), JSON, "x", &config_map(json!([]))).await;
+    let refused =
+        send(&w, "PUT", &format!("{MAPS}/m?fieldManager={long}"), JSON, "x", &config_map(json!([]))).await;
     assert_eq!(refused.code, 422, "{}", refused.text());
     w.end().await;
 }
@@ -83,7 +88,9 @@ async fn owners_can_be_forgotten_and_never_break_a_write() {
 async fn versions_and_identities_of_configurations_must_fit() {
     let w = world().await;
     let at = format!("{MAPS}/m?fieldManager=me");
-    let config = |meta: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: m{meta}}}, data: {{a: x}}}}");
+    let config = |meta: &str| {
+        format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: m{meta}}}, data: {{a: x}}}}")
+    };
     // What is created has no version to fit.
     let made = apply(&w, &at, &config(", resourceVersion: \"7\"")).await;
     assert_eq!(made.code, 201, "{}", made.text());
@@ -94,7 +101,12 @@ async fn versions_and_identities_of_configurations_must_fit() {
     assert_eq!((refused.code, &refused.json()["reason"]), (409, &json!("Conflict")), "{}", refused.text());
     let version = made.json()["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_string();
     let fits = apply(&w, &at, &config(&format!(", resourceVersion: \"{version}\""))).await;
-    assert_eq!((fits.code, &fits.json()["metadata"]["resourceVersion"]), (200, &json!(version)), "{}", fits.text());
+    assert_eq!(
+        (fits.code, &fits.json()["metadata"]["resourceVersion"]),
+        (200, &json!(version)),
+        "{}",
+        fits.text()
+    );
     let elsewhere = apply(&w, &at, &config(", namespace: other")).await;
     assert_eq!(elsewhere.code, 400, "{}", elsewhere.text());
     w.end().await;
@@ -156,8 +168,12 @@ async fn owners_follow_their_object_into_another_version() {
         format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers/h?fieldManager=")
     };
     let spec = "minReplicas: 1, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}";
-    let one = format!("{{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {{name: h}}, spec: {{maxReplicas: 5, targetCPUUtilizationPercentage: 50, {spec}}}}}");
-    let two = format!("{{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {{name: h}}, spec: {{maxReplicas: 6, {spec}}}}}");
+    let one = format!(
+        "{{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {{name: h}}, spec: {{maxReplicas: 5, targetCPUUtilizationPercentage: 50, {spec}}}}}"
+    );
+    let two = format!(
+        "{{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {{name: h}}, spec: {{maxReplicas: 6, {spec}}}}}"
+    );
     let made = apply(&w, &(hpas("v1") + "me"), &one).await;
     assert_eq!(made.code, 201, "{}", made.text());
     assert!(owners(&made.json())[0].starts_with("me Apply autoscaling/v1"), "{}", made.text());
@@ -248,7 +264,11 @@ async fn widgets(w: &World) {
         let crd = w.admin("GET", &format!("{definitions}/widgets.example.com"), "").await.json();
         let conditions = crd["status"]["conditions"].as_array().cloned().unwrap_or_default();
         if conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True") {
-            assert!(owners(&crd).iter().any(|o| o.starts_with("kube-apiserver Update")), "{:?}", owners(&crd));
+            assert!(
+                owners(&crd).iter().any(|o| o.starts_with("kube-apiserver Update")),
+                "{:?}",
+                owners(&crd)
+            );
             return;
         }
         corten_rt::sleep(std::time::Duration::from_millis(100)).await;
@@ -261,15 +281,19 @@ async fn custom_kinds_are_applied_by_their_schema() {
     let w = world().await;
     widgets(&w).await;
     let at = |rest: &str| format!("{WIDGETS}/w{rest}");
-    let widget = |rest: &str| format!("{{apiVersion: example.com/v1, kind: Widget, metadata: {{name: w}}, {rest}}}");
-    let config = widget("spec: {size: 1, parts: [{name: a, value: x}], tags: [p], whole: {a: x}}, status: {size: 9}");
+    let widget =
+        |rest: &str| format!("{{apiVersion: example.com/v1, kind: Widget, metadata: {{name: w}}, {rest}}}");
+    let config =
+        widget("spec: {size: 1, parts: [{name: a, value: x}], tags: [p], whole: {a: x}}, status: {size: 9}");
     let made = apply(&w, &at("?fieldManager=one"), &config).await;
     assert_eq!((made.code, &made.json()["status"]), (201, &Value::Null), "{}", made.text());
     assert_eq!(
         owners(&made.json()),
-        [r#"one Apply example.com/v1 -: {"f:spec":{"f:parts":{"k:{\"name\":\"a\"}":{".":{},"f:name":{},"f:value":{}}},"f:size":{},"f:tags":{"v:\"p\"":{}},"f:whole":{}}}"#]
+        [
+            r#"one Apply example.com/v1 -: {"f:spec":{"f:parts":{"k:{\"name\":\"a\"}":{".":{},"f:name":{},"f:value":{}}},"f:size":{},"f:tags":{"v:\"p\"":{}},"f:whole":{}}}"#
+        ]
     );
-    let other = widget("spec: {parts: [{name: b, value: y}], tags: [q], whole: {b: y}}");
+    let other = widget("spec: {parts: [{name: b, value: v}], tags: [q], whole: {b: v}}");
     let refused = apply(&w, &at("?fieldManager=two"), &other).await;
     let message = "Apply failed with 1 conflict: conflict with \"one\": .spec.whole";
     assert_eq!(refused.refusal(), (409, "Conflict".into(), message.into()));
@@ -277,17 +301,19 @@ async fn custom_kinds_are_applied_by_their_schema() {
     assert_eq!(
         forced.json()["spec"],
         json!({
-            "size": 1, "parts": [{"name": "a", "value": "x"}, {"name": "b", "value": "y"}],
-            "tags": ["p", "q"], "whole": {"b": "y"},
+            "size": 1, "parts": [{"name": "a", "value": "x"}, {"name": "b", "value": "v"}],
+            "tags": ["p", "q"], "whole": {"b": "v"},
         })
     );
     let unknown = apply(&w, &at("?fieldManager=two"), &widget("spec: {zork: 1}")).await;
     let message = "failed to create typed patch object (/w; example.com/v1, Kind=Widget): .spec.zork: field not declared in schema";
     assert_eq!((unknown.code, unknown.refusal().2), (500, message.to_string()));
-    let status = apply(&w, &at("/status?fieldManager=ctl"), &widget("spec: {size: 7}, status: {size: 3}")).await;
+    let status =
+        apply(&w, &at("/status?fieldManager=ctl"), &widget("spec: {size: 7}, status: {size: 3}")).await;
     assert_eq!((&status.json()["spec"]["size"], &status.json()["status"]["size"]), (&json!(1), &json!(3)));
     // The number of replicas changes hands through the scale, where this kind has it.
-    let scaled = send(&w, "PATCH", &at("/scale?fieldManager=hpa"), MERGE, "x", r#"{"spec":{"replicas":5}}"#).await;
+    let scaled =
+        send(&w, "PATCH", &at("/scale?fieldManager=hpa"), MERGE, "x", r#"{"spec":{"replicas":5}}"#).await;
     assert_eq!(scaled.code, 200, "{}", scaled.text());
     let object = w.admin("GET", &at(""), "").await.json();
     let all = owners(&object);
@@ -295,9 +321,12 @@ async fn custom_kinds_are_applied_by_their_schema() {
     assert!(object["spec"]["size"] == 5 && all.contains(&hpa), "{all:?}");
     assert!(!all.iter().any(|o| o.starts_with("one ") && o.contains("f:size")), "{all:?}");
     let less = apply(&w, &at("?fieldManager=one"), &widget("spec: {parts: []}")).await;
-    assert_eq!(less.json()["spec"], json!({
-        "size": 5, "parts": [{"name": "b", "value": "y"}], "tags": ["q"], "whole": {"b": "y"},
-    }));
+    assert_eq!(
+        less.json()["spec"],
+        json!({
+            "size": 5, "parts": [{"name": "b", "value": "v"}], "tags": ["q"], "whole": {"b": "v"},
+        })
+    );
     w.end().await;
 }
 
