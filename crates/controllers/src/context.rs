@@ -1,15 +1,20 @@
 //! What every controller is given.
 
-use crate::{CustomKinds, Signer};
+use crate::{CustomKinds, Signer, TokenIssuer};
 use corten_client::{Client, EventRecorder, Informers};
 use corten_rt::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A client that acts as the service account of that name.
+pub type Accounts = Arc<dyn Fn(&str) -> Client + Send + Sync>;
+
 /// The means of a controller. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     pub client: Client,
+    /// The client of each controller's own service account of `kube-system`; `client` for all when absent.
+    pub accounts: Option<Accounts>,
     pub informers: Informers,
     pub custom: CustomKinds,
     pub clock: Clock,
@@ -31,6 +36,8 @@ pub struct Settings {
     pub cluster_dns: String,
     /// Who signs certificates; `None` to leave requests alone.
     pub signer: Option<Arc<dyn Signer>>,
+    /// Who signs the tokens of Secrets; `None` to leave such Secrets alone.
+    pub token_issuer: Option<Arc<dyn TokenIssuer>>,
     /// How many ended pods are kept (upstream: 12,500).
     pub terminated_pods: usize,
 }
@@ -44,12 +51,19 @@ impl Default for Settings {
             node_prefix: 24,
             cluster_dns: String::new(),
             signer: None,
+            token_issuer: None,
             terminated_pods: 12_500,
         }
     }
 }
 
 impl Context {
+    /// The same for the controller that acts as the service account of that name.
+    pub fn acting_as(&self, account: &str) -> Context {
+        let client = self.accounts.as_ref().map_or_else(|| self.client.clone(), |of| of(account));
+        Context { client, ..self.clone() }
+    }
+
     /// A recorder in the name of `component`.
     pub fn events(&self, component: &str) -> EventRecorder {
         EventRecorder::start(self.client.clone(), component, "", self.clock, self.informers.tasks())

@@ -27,12 +27,15 @@ mod replication;
 mod resource_quota;
 mod root_ca;
 mod service_account;
+mod service_account_tokens;
+mod service_cidrs;
 mod service_pods;
 mod shell;
 mod taint_eviction;
 
 pub use certificates::Signer;
 pub use cluster_dns::gateway;
-pub use context::{Context, Settings};
+pub use context::{Accounts, Context, Settings};
 pub use custom_kinds::CustomKinds;
+pub use service_account_tokens::TokenIssuer;
 pub use shell::start;

@@ -1,7 +1,7 @@
 //! Namespaces that are being deleted: first their pods, then everything else in them, then themselves.
 
-use crate::{Context, CustomKinds};
 use crate::shell::{Controller, wake_on};
+use crate::{Context, CustomKinds};
 use async_trait::async_trait;
 use corten_api::builtin::KINDS;
 use corten_api::core::v1::{Namespace, NamespaceCondition};

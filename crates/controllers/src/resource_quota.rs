@@ -4,8 +4,8 @@
 //! The count is exact: the quota is read first, then the objects, and its status is written only if the
 //! quota is as it was read. Whatever is charged meanwhile changes the quota.
 
-use crate::Context;
 use crate::shell::Controller;
+use crate::{Context, CustomKinds};
 use async_trait::async_trait;
 use corten_api::builtin::KINDS;
 use corten_api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, ResourceQuotaStatus, Service};
@@ -34,6 +34,7 @@ pub struct ResourceQuotas {
     client: Client,
     clock: Clock,
     tasks: Tasks,
+    custom: CustomKinds,
     quotas: Informer<ResourceQuota>,
     pods: Informer<Pod>,
     services: Informer<Service>,
@@ -48,6 +49,7 @@ impl ResourceQuotas {
             client: context.client.clone(),
             clock: context.clock,
             tasks: context.informers.tasks().clone(),
+            custom: context.custom.clone(),
             quotas: context.informers.of(),
             pods: context.informers.of(),
             services: context.informers.of(),
@@ -88,7 +90,8 @@ impl ResourceQuotas {
     async fn used(&self, quota: &ResourceQuota) -> ApiResult<ResourceList> {
         let mut used = ResourceList::new();
         for resource in counted(quota.spec.hard.keys()) {
-            let (Some(measure), Some(kind)) = (Measure::of(&resource), kind_of(&resource)) else { continue };
+            let kind = kind_of(&resource).or_else(|| custom_kind_of(&self.custom.stores(), &resource));
+            let (Some(measure), Some(kind)) = (Measure::of(&resource), kind) else { continue };
             self.ensure_watched(&resource, kind);
             let objects = list(&self.client, kind, &quota.metadata.namespace).await?;
             let objects = objects.iter().map(AsRef::as_ref);
@@ -124,6 +127,11 @@ fn status(quota: &ResourceQuota, counted: &ResourceList) -> ResourceQuotaStatus 
 fn kind_of(resource: &str) -> Option<&'static KindInfo> {
     let listed = |k: &&&KindInfo| k.namespaced && k.new.is_some() && k.group_resource() == resource;
     KINDS.iter().find(listed).copied()
+}
+
+/// The same for `things.example.com`, of custom kinds.
+fn custom_kind_of(stores: &[&'static KindInfo], resource: &str) -> Option<&'static KindInfo> {
+    stores.iter().find(|k| k.namespaced && k.group_resource() == resource).copied()
 }
 
 async fn list(client: &Client, kind: &'static KindInfo, namespace: &str) -> ApiResult<Vec<Arc<dyn Object>>> {
@@ -236,7 +244,10 @@ impl Controller for ResourceQuotas {
 
     async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>> {
         let api = self.client.namespaced::<ResourceQuota>(&key.namespace);
-        let Some(quota) = api.find(&key.name).await? else { return Ok(None) };
+        // The controller's role allows it to list quotas, not to get one.
+        let named =
+            ListOptions { field_selector: format!("metadata.name={}", key.name), ..Default::default() };
+        let Some(quota) = api.list(&named).await?.items.into_iter().next() else { return Ok(None) };
         let wanted = status(&quota, &self.used(&quota).await?);
         let known = same(&wanted.hard, &quota.status.hard) && same(&wanted.used, &quota.status.used);
         if !known {
@@ -306,5 +317,8 @@ mod tests {
         assert_eq!(kind_of("configmaps"), Some(ConfigMap::INFO));
         assert!(kind_of("deployments.apps").is_some());
         assert_eq!(kind_of("things.example.com"), None);
+        let stores = [ConfigMap::INFO];
+        assert_eq!(custom_kind_of(&stores, "configmaps"), Some(ConfigMap::INFO));
+        assert_eq!(custom_kind_of(&stores, "things.example.com"), None);
     }
 }

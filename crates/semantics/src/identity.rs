@@ -42,6 +42,13 @@ pub fn service_account_groups(namespace: &str) -> Vec<String> {
     vec![SERVICE_ACCOUNTS.to_string(), format!("{SERVICE_ACCOUNTS}:{namespace}")]
 }
 
+/// A service account with its groups, as its tokens make it one.
+pub fn service_account(namespace: &str, name: &str) -> UserInfo {
+    let mut groups = service_account_groups(namespace);
+    groups.push(AUTHENTICATED.to_string());
+    UserInfo { username: service_account_user(namespace, name), groups, ..UserInfo::default() }
+}
+
 /// Namespace and name of the service account whose user this is.
 pub fn split_service_account(user: &str) -> Option<(&str, &str)> {
     let (namespace, name) = user.strip_prefix(SERVICE_ACCOUNT_PREFIX)?.split_once(':')?;

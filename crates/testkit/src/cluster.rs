@@ -37,11 +37,17 @@ impl TestCluster {
         let registry = Registry::open(Arc::new(MemoryStore::new()), config, &tasks).await?;
         bootstrap(&registry, ([192, 0, 2, 1], 6443).into(), &tasks).await?;
 
-        let client = client_as(&registry, identity::CONTROLLER_MANAGER, &[identity::MASTERS]);
+        let client = client_as(&registry, identity::CONTROLLER_MANAGER, &[]);
+        let others = registry.clone();
+        let accounts: corten_controllers::Accounts = Arc::new(move |name: &str| {
+            let user = identity::service_account("kube-system", name);
+            Client::new(Arc::new(LocalTransport::new(others.clone(), user)))
+        });
         let informers = Informers::new(client.clone(), tasks.clone());
         let context = corten_controllers::Context {
             custom: corten_controllers::CustomKinds::start(&client, &tasks),
             client,
+            accounts: Some(accounts),
             informers: informers.clone(),
             clock,
             settings: corten_controllers::Settings { root_ca: "a certificate".into(), ..Default::default() },

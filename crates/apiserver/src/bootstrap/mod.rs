@@ -52,6 +52,7 @@ async fn keep(system: System, advertised: SocketAddr) {
         }
         backoff.reset();
         system.registry.settle();
+        system.registry.repair_addresses().await;
     }
 }
 

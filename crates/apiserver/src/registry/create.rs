@@ -100,7 +100,7 @@ impl Registry {
         self.mutate(&admission, &mut object, None).await?;
         place.strategy.default(&mut *object);
         corten_kinds::before_create(&*place.strategy, &mut *object)?;
-        let mut reservation = self.services.reserve(&mut *object, None)?;
+        let mut reservation = self.services.reserve(&*self.cache, &mut *object, None)?;
         self.validate(&admission, &*object, None).await?;
         let warnings = place.strategy.warnings(&*object, None);
         if o.dry_run {
@@ -118,6 +118,9 @@ impl Registry {
             return Ok(None);
         };
         reservation.keep();
+        if let Some(service) = entry.object().downcast_ref() {
+            self.follow_addresses(None, Some(service)).await;
+        }
         Ok(Some(Reply { warnings, ..Reply::created(self.in_version(entry, place.kind)) }))
     }
 

@@ -102,11 +102,14 @@ impl Registry {
             }
             Deletion::Remove if o.dry_run => Ok(Some(self.gone(place, entry))),
             Deletion::Remove => {
-                let committed = self.commit(place, entry.revision(), Change::Delete).await?;
-                Ok(committed.map(|_| {
-                    self.services.release(object);
-                    self.gone(place, entry)
-                }))
+                if self.commit(place, entry.revision(), Change::Delete).await?.is_none() {
+                    return Ok(None);
+                }
+                self.services.release(object);
+                if let Some(service) = object.downcast_ref() {
+                    self.follow_addresses(Some(service), None).await;
+                }
+                Ok(Some(self.gone(place, entry)))
             }
         }
     }

@@ -142,7 +142,8 @@ fn match_audiences(
 fn check_secret(token: &str, claims: &Claims, objects: &dyn Lookup) -> Result<(), TokenRefused> {
     let name = claims.subject.secret.as_ref().map_or("", |secret| secret.name.as_str());
     let secret = objects.get::<Secret>(&claims.subject.namespace, name);
-    let secret = secret.filter(|s| s.metadata.deletion_timestamp.is_none()).ok_or(TokenRefused::SecretGone)?;
+    let secret =
+        secret.filter(|s| s.metadata.deletion_timestamp.is_none()).ok_or(TokenRefused::SecretGone)?;
     let held = secret.data.get("token").map_or(&[][..], Vec::as_slice);
     if held == token.as_bytes() { Ok(()) } else { Err(TokenRefused::NotTheSecrets) }
 }

@@ -1,6 +1,8 @@
 //! Conditions that a request must meet before an authorizer outside is asked.
 
-use corten_cel::{Bindings, Budget, Declared, Env, MATCH_CONDITIONS_BUDGET, ObjectType, Program, Type, Value};
+use corten_cel::{
+    Bindings, Budget, Declared, Env, MATCH_CONDITIONS_BUDGET, ObjectType, Program, Type, Value,
+};
 use corten_semantics::field::FieldError;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -81,7 +83,9 @@ impl MatchConditions {
                 continue;
             }
             match ENV.compile(text) {
-                Err(wrong) => errors.push(FieldError::invalid(path, text, format!("compilation failed: {wrong}"))),
+                Err(wrong) => {
+                    errors.push(FieldError::invalid(path, text, format!("compilation failed: {wrong}")))
+                }
                 Ok(program) if *program.result_type() != Type::Bool => {
                     let why = format!("must evaluate to bool but got {}", program.result_type());
                     errors.push(FieldError::invalid(path, text, why));

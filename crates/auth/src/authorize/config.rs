@@ -204,7 +204,9 @@ impl AuthorizationConfiguration {
         let read: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         let known = ["v1", "v1beta1", "v1alpha1"].map(|v| format!("apiserver.config.k8s.io/{v}"));
         if read.kind != "AuthorizationConfiguration" || !known.contains(&read.api_version) {
-            return Err("it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthorizationConfiguration".into());
+            return Err(
+                "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthorizationConfiguration".into(),
+            );
         }
         let errors = read.check();
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -214,7 +216,8 @@ impl AuthorizationConfiguration {
     fn check(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         if self.authorizers.is_empty() {
-            errors.push(FieldError::required("authorizers", "at least one authorization mode must be defined"));
+            errors
+                .push(FieldError::required("authorizers", "at least one authorization mode must be defined"));
         }
         let (mut kinds, mut names) = (BTreeSet::new(), BTreeSet::new());
         for (i, one) in self.authorizers.iter().enumerate() {
@@ -240,7 +243,8 @@ impl AuthorizationConfiguration {
             match &one.webhook {
                 Some(webhook) if kind == "Webhook" => errors.extend(webhook.check(&path)),
                 None if kind == "Webhook" => {
-                    errors.push(FieldError::required(format!("{path}.webhook"), "required when type=Webhook"));
+                    errors
+                        .push(FieldError::required(format!("{path}.webhook"), "required when type=Webhook"));
                 }
                 Some(_) => {
                     let why = "may only be specified when type=Webhook";
@@ -286,13 +290,36 @@ mod tests {
         assert_eq!((webhook.timeout().as_secs(), webhook.authorized_ttl().as_secs()), (3, 300));
         type Change = fn(&mut Value);
         let cases: [(Change, &str); 7] = [
-            (|c| c["kind"] = json!("Pod"), "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthorizationConfiguration"),
-            (|c| c["authorizers"] = json!([]), "authorizers: Required value: at least one authorization mode must be defined"),
-            (|c| c["authorizers"][1]["type"] = json!("RBAC"), "authorizers[2].type: Duplicate value: \"RBAC\""),
-            (|c| c["authorizers"][0]["webhook"]["timeout"] = json!("31s"), "authorizers[0].timeout: Invalid value: \"31s\": must be > 0s and <= 30s"),
-            (|c| c["authorizers"][0]["webhook"]["failurePolicy"] = json!("Fail"), "authorizers[0].failurePolicy: Unsupported value: \"Fail\": supported values: \"NoOpinion\", \"Deny\""),
-            (|c| c["authorizers"][0]["webhook"]["matchConditions"][0]["expression"] = json!("request.user"), "authorizers[0].matchConditions[0].expression: Invalid value: \"request.user\": must evaluate to bool but got string"),
-            (|c| c["authorizers"][1]["webhook"] = json!({}), "authorizers[1].webhook: Invalid value: \"non-null\": may only be specified when type=Webhook"),
+            (
+                |c| c["kind"] = json!("Pod"),
+                "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthorizationConfiguration",
+            ),
+            (
+                |c| c["authorizers"] = json!([]),
+                "authorizers: Required value: at least one authorization mode must be defined",
+            ),
+            (
+                |c| c["authorizers"][1]["type"] = json!("RBAC"),
+                "authorizers[2].type: Duplicate value: \"RBAC\"",
+            ),
+            (
+                |c| c["authorizers"][0]["webhook"]["timeout"] = json!("31s"),
+                "authorizers[0].timeout: Invalid value: \"31s\": must be > 0s and <= 30s",
+            ),
+            (
+                |c| c["authorizers"][0]["webhook"]["failurePolicy"] = json!("Fail"),
+                "authorizers[0].failurePolicy: Unsupported value: \"Fail\": supported values: \"NoOpinion\", \"Deny\"",
+            ),
+            (
+                |c| {
+                    c["authorizers"][0]["webhook"]["matchConditions"][0]["expression"] = json!("request.user")
+                },
+                "authorizers[0].matchConditions[0].expression: Invalid value: \"request.user\": must evaluate to bool but got string",
+            ),
+            (
+                |c| c["authorizers"][1]["webhook"] = json!({}),
+                "authorizers[1].webhook: Invalid value: \"non-null\": may only be specified when type=Webhook",
+            ),
         ];
         for (change, want) in cases {
             assert_eq!(configuration(change).err().as_deref(), Some(want));
@@ -303,12 +330,19 @@ mod tests {
     #[test]
     fn conditions_see_the_review() {
         let user = UserInfo { username: "jane".into(), groups: vec!["dev".into()], ..UserInfo::default() };
-        let pods = review(&Attributes { namespace: "kube-system", ..Attributes::resource(&user, "get", "", "pods") });
+        let pods = review(&Attributes {
+            namespace: "kube-system",
+            ..Attributes::resource(&user, "get", "", "pods")
+        });
         let path = review(&Attributes::path(&user, "get", "/metrics"));
         for (expression, pods_match, path_match) in [
             ("has(request.resourceAttributes)", Ok(true), Ok(false)),
             ("request.user == 'jane' && 'dev' in request.groups", Ok(true), Ok(true)),
-            ("!has(request.nonResourceAttributes) && request.resourceAttributes.subresource == ''", Ok(true), Ok(false)),
+            (
+                "!has(request.nonResourceAttributes) && request.resourceAttributes.subresource == ''",
+                Ok(true),
+                Ok(false),
+            ),
             ("request.resourceAttributes.namespace == 'kube-system'", Ok(true), Err(())),
         ] {
             let compiled = MatchConditions::compile(&[expression.to_string()], "c").expect("compiles");

@@ -11,10 +11,10 @@ mod rbac;
 mod review;
 mod rules;
 
+pub use conditions::MatchConditions;
 pub use config::{
     AuthorizationConfiguration, AuthorizerConfiguration, ConnectionInfo, WebhookConfiguration, duration,
 };
-pub use conditions::MatchConditions;
 pub use escalation::{covers, missing};
 pub use graph::NodeGraph;
 pub use modes::{Answer, Mode, Verdict, Webhook};

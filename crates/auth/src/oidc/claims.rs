@@ -136,8 +136,9 @@ impl Mapper {
         if !claim.is_empty()
             && let Some(value) = claims.0.get(claim)
         {
-            let found = Claims::strings(value)
-                .ok_or_else(|| format!("parse groups claim {claim:?}: it is neither text nor a list of texts"))?;
+            let found = Claims::strings(value).ok_or_else(|| {
+                format!("parse groups claim {claim:?}: it is neither text nor a list of texts")
+            })?;
             let prefix = prefix.as_deref().unwrap_or_default();
             return Ok(found.iter().map(|group| format!("{prefix}{group}")).collect());
         }

@@ -125,7 +125,8 @@ impl AuthenticationConfiguration {
         let known = ["v1", "v1beta1", "v1alpha1"].map(|v| format!("apiserver.config.k8s.io/{v}"));
         if read.kind != "AuthenticationConfiguration" || !known.contains(&read.api_version) {
             return Err(
-                "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthenticationConfiguration".into()
+                "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthenticationConfiguration"
+                    .into(),
             );
         }
         let errors = validate::configuration(&read, disallowed);

@@ -69,9 +69,8 @@ impl Expression {
         let subject = corten_cel::typed(subject, declared).map_err(|e| e.to_string())?;
         let bindings = Bindings::new().with(name, subject);
         let value = self.program.evaluate(&bindings, &mut Budget::new(RUNTIME_BUDGET));
-        let failed = |e: corten_cel::EvalError| {
-            format!("expression '{}' resulted in error: {e}", self.source())
-        };
+        let failed =
+            |e: corten_cel::EvalError| format!("expression '{}' resulted in error: {e}", self.source());
         read(value.map_err(failed)?)
     }
 

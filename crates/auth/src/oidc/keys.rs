@@ -21,7 +21,8 @@ impl KeySet {
         struct Raw {
             keys: Vec<Value>,
         }
-        let raw: Raw = serde_json::from_slice(json).map_err(|e| format!("oidc: failed to decode keys: {e}"))?;
+        let raw: Raw =
+            serde_json::from_slice(json).map_err(|e| format!("oidc: failed to decode keys: {e}"))?;
         let readable = raw.keys.into_iter().take(MOST).filter_map(|key| serde_json::from_value(key).ok());
         let set = JwkSet { keys: readable.collect() };
         let signs = |key: &Jwk| !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption));
@@ -43,8 +44,7 @@ impl KeySet {
     /// # Errors
     /// In go-oidc's words.
     pub(super) fn verify(&self, token: &str, algorithms: &[Algorithm]) -> Result<Map<String, Value>, String> {
-        let header =
-            jsonwebtoken::decode_header(token).map_err(|e| format!("oidc: malformed jwt: {e}"))?;
+        let header = jsonwebtoken::decode_header(token).map_err(|e| format!("oidc: malformed jwt: {e}"))?;
         if !algorithms.contains(&header.alg) {
             return Err(format!(
                 "oidc: id token signed with unsupported algorithm, expected {algorithms:?} got {:?}",

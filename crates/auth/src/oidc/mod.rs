@@ -9,8 +9,8 @@ mod keys;
 mod validate;
 
 pub use config::{
-    AuthenticationConfiguration, ClaimMappings, ClaimOrExpression, ClaimValidationRule, ExtraMapping,
-    Issuer, JwtAuthenticator, PrefixedClaimOrExpression, UserValidationRule,
+    AuthenticationConfiguration, ClaimMappings, ClaimOrExpression, ClaimValidationRule, ExtraMapping, Issuer,
+    JwtAuthenticator, PrefixedClaimOrExpression, UserValidationRule,
 };
 pub use keys::KeySet;
 
@@ -23,8 +23,7 @@ use jsonwebtoken::Algorithm;
 use std::collections::BTreeSet;
 
 /// The algorithms that providers of a configuration file may sign with; `ES512` is not among ours.
-pub const ALGORITHMS: [&str; 8] =
-    ["ES256", "ES384", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
+pub const ALGORITHMS: [&str; 8] = ["ES256", "ES384", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
 
 /// Seconds by which clocks may differ at a token's begin, as go-oidc's.
 const LEEWAY: i64 = 300;
@@ -90,10 +89,7 @@ impl Provider {
         }
         let have = claims.texts("aud")?;
         if !have.iter().any(|audience| self.issuer.audiences.contains(audience)) {
-            return Err(format!(
-                "oidc: expected audience in {:?} got {have:?}",
-                self.issuer.audiences
-            ));
+            return Err(format!("oidc: expected audience in {:?} got {have:?}", self.issuer.audiences));
         }
         let now = now.as_second();
         let expires = claims.seconds("exp")?.unwrap_or(0);

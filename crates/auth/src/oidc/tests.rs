@@ -51,10 +51,7 @@ fn claims() -> Value {
 }
 
 /// The user that these claims are, by this configuration.
-fn user(
-    configure: impl FnOnce(&mut Value),
-    claim: impl FnOnce(&mut Value),
-) -> Result<UserInfo, String> {
+fn user(configure: impl FnOnce(&mut Value), claim: impl FnOnce(&mut Value)) -> Result<UserInfo, String> {
     let read = configuration(configure).expect("valid");
     let provider = Provider::new(&read.jwt[0], &["ES256".to_string()]).expect("a provider");
     let (signing, shown) = key("k");
@@ -90,15 +87,47 @@ fn claims_become_a_user() {
 fn what_is_not_good_is_refused() {
     type Change = fn(&mut Value);
     let cases: [(Change, Change, &str); 9] = [
-        (|_| (), |c| c["iss"] = json!("https://else"), "oidc: verify token: oidc: id token issued by a different provider, expected \"https://ex.io\" got \"https://else\""),
-        (|_| (), |c| c["aud"] = json!(["you"]), "oidc: verify token: oidc: expected audience in [\"me\"] got [\"you\"]"),
+        (
+            |_| (),
+            |c| c["iss"] = json!("https://else"),
+            "oidc: verify token: oidc: id token issued by a different provider, expected \"https://ex.io\" got \"https://else\"",
+        ),
+        (
+            |_| (),
+            |c| c["aud"] = json!(["you"]),
+            "oidc: verify token: oidc: expected audience in [\"me\"] got [\"you\"]",
+        ),
         (|_| (), |c| c["exp"] = json!(7), "oidc: verify token: oidc: token is expired (Token Expiry: 7)"),
-        (|_| (), |c| c["hd"] = json!("other"), "oidc: error evaluating claim validation expression: validation expression 'claims.hd == 'ex.io'' failed: not of ours"),
-        (|_| (), |c| drop(c.as_object_mut().expect("claims").remove("sub")), "oidc: parse username claims \"sub\": claim not present"),
-        (|c| c["jwt"][0]["claimMappings"]["username"]["prefix"] = json!("system:"), |_| (), "oidc: error evaluating user info validation rule: validation expression '!user.username.startsWith('system:')' failed: reserved"),
-        (|c| c["jwt"][0]["claimValidationRules"] = json!([{"claim": "hd", "requiredValue": "x"}]), |_| (), "oidc: required claim hd value does not match. Got = ex.io, want = x"),
-        (|c| c["jwt"][0]["claimMappings"]["username"]["claim"] = json!("email"), |c| (c["email"], c["email_verified"]) = (json!("j@ex.io"), json!(false)), "oidc: email not verified"),
-        (|c| c["jwt"][0]["claimMappings"]["username"] = json!({"expression": "claims.id == '77'"}), |_| (), "oidc: error evaluating username claim expression: username claim expression must return a string"),
+        (
+            |_| (),
+            |c| c["hd"] = json!("other"),
+            "oidc: error evaluating claim validation expression: validation expression 'claims.hd == 'ex.io'' failed: not of ours",
+        ),
+        (
+            |_| (),
+            |c| drop(c.as_object_mut().expect("claims").remove("sub")),
+            "oidc: parse username claims \"sub\": claim not present",
+        ),
+        (
+            |c| c["jwt"][0]["claimMappings"]["username"]["prefix"] = json!("system:"),
+            |_| (),
+            "oidc: error evaluating user info validation rule: validation expression '!user.username.startsWith('system:')' failed: reserved",
+        ),
+        (
+            |c| c["jwt"][0]["claimValidationRules"] = json!([{"claim": "hd", "requiredValue": "x"}]),
+            |_| (),
+            "oidc: required claim hd value does not match. Got = ex.io, want = x",
+        ),
+        (
+            |c| c["jwt"][0]["claimMappings"]["username"]["claim"] = json!("email"),
+            |c| (c["email"], c["email_verified"]) = (json!("j@ex.io"), json!(false)),
+            "oidc: email not verified",
+        ),
+        (
+            |c| c["jwt"][0]["claimMappings"]["username"] = json!({"expression": "claims.id == '77'"}),
+            |_| (),
+            "oidc: error evaluating username claim expression: username claim expression must return a string",
+        ),
     ];
     for (configure, claim, want) in cases {
         assert_eq!(user(configure, claim).err().as_deref(), Some(want));
@@ -116,7 +145,10 @@ fn only_the_providers_keys_sign() {
     assert!(keys.may_know(&good) && !keys.may_know(&sign(&own, "new", &claims())));
     for forged in [sign(&other, "k", &claims()), sign(&own, "new", &claims())] {
         let refused = provider.authenticate(&forged, &keys, now()).expect_err("refused").to_string();
-        assert_eq!(refused, "oidc: verify token: failed to verify signature: failed to verify id token signature");
+        assert_eq!(
+            refused,
+            "oidc: verify token: failed to verify signature: failed to verify id token signature"
+        );
     }
     let rsa_only = Provider::new(&read.jwt[0], &["RS256".to_string()]).expect("a provider");
     assert!(rsa_only.authenticate(&good, &keys, now()).is_err());
@@ -130,16 +162,46 @@ fn only_the_providers_keys_sign() {
 fn configurations_are_checked() {
     type Change = fn(&mut Value);
     let cases: [(Change, &str); 10] = [
-        (|c| c["kind"] = json!("Pod"), "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthenticationConfiguration"),
-        (|c| c["jwt"][0]["issuer"]["url"] = json!("http://ex.io"), "jwt[0].issuer.url: Invalid value: \"http://ex.io\": URL scheme must be https"),
-        (|c| c["jwt"][0]["issuer"]["url"] = json!("https://own"), "jwt[0].issuer.url: Invalid value: \"https://own\": URL must not overlap with disallowed issuers: {\"https://own\"}"),
-        (|c| c["jwt"][0]["issuer"]["audiences"] = json!(["a", "b"]), "jwt[0].issuer.audienceMatchPolicy: Invalid value: \"\": audienceMatchPolicy must be MatchAny for multiple audiences"),
-        (|c| c["jwt"][0]["claimMappings"]["username"] = json!({"claim": "sub"}), "jwt[0].claimMappings.username.prefix: Required value: prefix is required when claim is set. It can be set to an empty string to disable prefixing"),
-        (|c| c["jwt"][0]["claimMappings"]["extra"][0]["key"] = json!("k8s.io/x"), "jwt[0].claimMappings.extra[0].key: Invalid value: \"k8s.io/x\": k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use"),
-        (|c| c["jwt"][0]["claimValidationRules"][0]["expression"] = json!("claims.hd.size()"), "jwt[0].claimValidationRules[0].expression: Invalid value: \"claims.hd.size()\": must evaluate to bool"),
-        (|c| c["jwt"][0]["userValidationRules"][0]["expression"] = json!(""), "jwt[0].userValidationRules[0].expression: Required value"),
-        (|c| c["jwt"][0]["issuer"]["certificateAuthority"] = json!("none"), "jwt[0].issuer.certificateAuthority: Invalid value: \"<omitted>\": data does not contain any valid RSA or ECDSA certificates"),
-        (|c| c["anonymous"] = json!({"enabled": false, "conditions": [{"path": "/x"}]}), "anonymous.conditions: Invalid value: [\"/x\"]: enabled should be set to true when conditions are defined"),
+        (
+            |c| c["kind"] = json!("Pod"),
+            "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthenticationConfiguration",
+        ),
+        (
+            |c| c["jwt"][0]["issuer"]["url"] = json!("http://ex.io"),
+            "jwt[0].issuer.url: Invalid value: \"http://ex.io\": URL scheme must be https",
+        ),
+        (
+            |c| c["jwt"][0]["issuer"]["url"] = json!("https://own"),
+            "jwt[0].issuer.url: Invalid value: \"https://own\": URL must not overlap with disallowed issuers: {\"https://own\"}",
+        ),
+        (
+            |c| c["jwt"][0]["issuer"]["audiences"] = json!(["a", "b"]),
+            "jwt[0].issuer.audienceMatchPolicy: Invalid value: \"\": audienceMatchPolicy must be MatchAny for multiple audiences",
+        ),
+        (
+            |c| c["jwt"][0]["claimMappings"]["username"] = json!({"claim": "sub"}),
+            "jwt[0].claimMappings.username.prefix: Required value: prefix is required when claim is set. It can be set to an empty string to disable prefixing",
+        ),
+        (
+            |c| c["jwt"][0]["claimMappings"]["extra"][0]["key"] = json!("k8s.io/x"),
+            "jwt[0].claimMappings.extra[0].key: Invalid value: \"k8s.io/x\": k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use",
+        ),
+        (
+            |c| c["jwt"][0]["claimValidationRules"][0]["expression"] = json!("claims.hd.size()"),
+            "jwt[0].claimValidationRules[0].expression: Invalid value: \"claims.hd.size()\": must evaluate to bool",
+        ),
+        (
+            |c| c["jwt"][0]["userValidationRules"][0]["expression"] = json!(""),
+            "jwt[0].userValidationRules[0].expression: Required value",
+        ),
+        (
+            |c| c["jwt"][0]["issuer"]["certificateAuthority"] = json!("none"),
+            "jwt[0].issuer.certificateAuthority: Invalid value: \"<omitted>\": data does not contain any valid RSA or ECDSA certificates",
+        ),
+        (
+            |c| c["anonymous"] = json!({"enabled": false, "conditions": [{"path": "/x"}]}),
+            "anonymous.conditions: Invalid value: [\"/x\"]: enabled should be set to true when conditions are defined",
+        ),
     ];
     for (change, want) in cases {
         assert_eq!(configuration(change).err().as_deref(), Some(want));
@@ -148,8 +210,11 @@ fn configurations_are_checked() {
         c["jwt"][0]["claimMappings"]["username"] = json!({"expression": "claims.email"});
     });
     assert!(email.expect_err("refused").contains("claims.email_verified must be used"));
-    assert!(configuration(|c| {
-        c["jwt"][0]["claimMappings"]["username"] = json!({"expression": "claims.email_verified ? claims.email : ''"});
-    })
-    .is_ok());
+    assert!(
+        configuration(|c| {
+            c["jwt"][0]["claimMappings"]["username"] =
+                json!({"expression": "claims.email_verified ? claims.email : ''"});
+        })
+        .is_ok()
+    );
 }

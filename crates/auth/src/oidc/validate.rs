@@ -160,7 +160,11 @@ fn claim_rules(rules: &[ClaimValidationRule], path: &str, mapper: &mut Mapper, e
             ("", expression) => {
                 if !rule.required_value.is_empty() {
                     let why = "may not be specified when expression is set";
-                    errors.push(FieldError::invalid(format!("{path}.requiredValue"), &rule.required_value, why));
+                    errors.push(FieldError::invalid(
+                        format!("{path}.requiredValue"),
+                        &rule.required_value,
+                        why,
+                    ));
                 }
                 let path = format!("{path}.expression");
                 if !expressions.insert(expression) {

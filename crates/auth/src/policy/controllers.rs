@@ -367,6 +367,14 @@ fn cluster() -> Vec<Controller> {
             "resourcequota-controller",
             vec![rule("list watch", "*", "*"), rule("update", "core", "resourcequotas/status"), events()],
         ),
+        // Ours: the Service of the cluster's DNS and its endpoints, which upstream's clusters install.
+        (
+            "cluster-dns-controller",
+            vec![
+                rule("get create update", "core", "services"),
+                rule("get create update delete", "discovery.k8s.io", "endpointslices"),
+            ],
+        ),
         ("service-account-controller", vec![rule("create", "core", "serviceaccounts"), events()]),
         ("root-ca-cert-publisher", vec![rule("create update", "core", "configmaps"), events()]),
         (

@@ -106,7 +106,9 @@ impl GarbageCollector {
             KINDS.iter().find(|k| k.kind == reference.kind && k.api_version() == reference.api_version);
         // A kind that this server does not know cannot be judged, so its dependents stay.
         let custom = || self.context.custom.find(&reference.api_version, &reference.kind);
-        let Some(kind) = found.copied().filter(|k| !k.plural.is_empty()).or_else(custom) else { return Ok(true) };
+        let Some(kind) = found.copied().filter(|k| !k.plural.is_empty()).or_else(custom) else {
+            return Ok(true);
+        };
         match self.client().call(target(kind, namespace, &reference.name), Call::Get).await {
             Ok(Answer::Object(owner)) => Ok(owner.meta().uid == reference.uid),
             Ok(_) => Ok(false),

@@ -113,11 +113,17 @@ impl ControlPlane {
     /// Starts the controllers and the scheduler.
     pub fn run(&self, flags: &Flags, tasks: &Tasks) {
         let clock = Clock::system();
-        let client = self.client(identity::CONTROLLER_MANAGER, &[identity::MASTERS]);
+        let client = self.client(identity::CONTROLLER_MANAGER, &[]);
+        let registry = self.registry.clone();
+        let accounts: corten_controllers::Accounts = Arc::new(move |name: &str| {
+            let user = identity::service_account("kube-system", name);
+            Client::new(Arc::new(LocalTransport::new(registry.clone(), user)))
+        });
         let informers = Informers::new(client.clone(), tasks.clone());
         let context = corten_controllers::Context {
             custom: corten_controllers::CustomKinds::start(&client, tasks),
             client,
+            accounts: Some(accounts),
             informers: informers.clone(),
             clock,
             settings: corten_controllers::Settings {
@@ -125,6 +131,7 @@ impl ControlPlane {
                 node_monitor_grace: Duration::from_secs(flags.node_monitor_grace),
                 cluster_cidr: flags.cluster_cidr.clone(),
                 cluster_dns: cluster_dns(&flags.service_cidr),
+                token_issuer: Some(Arc::new(signer::SecretTokens(self.pki.tokens.clone()))),
                 signer: Some(Arc::new(signer::ClusterSigner {
                     pki: self.pki.clone(),
                     registry: self.registry.clone(),

@@ -1,6 +1,7 @@
 //! What others may read of the cluster: nodes its ranges, aggregated API servers whom to trust.
 
 use super::cluster_dns;
+use super::identification::ProxyFlags;
 use crate::config::Server;
 use anyhow::Result;
 use corten_api::Kind;
@@ -54,20 +55,22 @@ pub async fn ranges(client: &Client, flags: &Server) -> Result<()> {
 }
 
 /// Writes by what an aggregated API server knows users, and this server when it speaks for them.
-pub async fn trust(client: &Client, pki: &Pki) -> Result<()> {
+pub async fn trust(client: &Client, pki: &Pki, proxy: &ProxyFlags) -> Result<()> {
+    let settings = proxy.settings();
+    let list = |names: &[String]| serde_json::json!(names).to_string();
     let mut map = ConfigMap::default();
     map.metadata.namespace = "kube-system".into();
     map.metadata.name = "extension-apiserver-authentication".into();
     for (key, value) in [
-        ("client-ca-file", pki.ca.pem()),
-        ("requestheader-allowed-names", r#"["front-proxy-client"]"#),
-        ("requestheader-client-ca-file", pki.front_proxy_ca.pem()),
-        ("requestheader-extra-headers-prefix", r#"["X-Remote-Extra-"]"#),
-        ("requestheader-group-headers", r#"["X-Remote-Group"]"#),
-        ("requestheader-uid-headers", r#"["X-Remote-Uid"]"#),
-        ("requestheader-username-headers", r#"["X-Remote-User"]"#),
+        ("client-ca-file", pki.ca.pem().to_string()),
+        ("requestheader-allowed-names", list(&settings.allowed_names)),
+        ("requestheader-client-ca-file", proxy.authority(pki)?),
+        ("requestheader-extra-headers-prefix", list(&settings.extra_headers_prefix)),
+        ("requestheader-group-headers", list(&settings.group_headers)),
+        ("requestheader-uid-headers", list(&settings.uid_headers)),
+        ("requestheader-username-headers", list(&settings.username_headers)),
     ] {
-        map.data.insert(key.into(), value.into());
+        map.data.insert(key.into(), value);
     }
     put(client, map, |old, new| old.data == new.data).await
 }

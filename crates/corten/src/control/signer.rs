@@ -6,7 +6,8 @@ use corten_apiserver::Registry;
 use corten_auth::Attributes;
 use corten_auth::csr;
 use corten_auth::pki::Pki;
-use corten_controllers::Signer;
+use corten_auth::token::{Reference, TokenSigner};
+use corten_controllers::{Signer, TokenIssuer};
 use std::sync::Arc;
 
 /// Judges and signs the requests of nodes.
@@ -36,5 +37,15 @@ impl Signer for ClusterSigner {
 
     fn sign(&self, request: &CertificateSigningRequest) -> Option<Result<String, String>> {
         csr::certificate(request, &self.pki.ca, self.registry.clock().now())
+    }
+}
+
+/// Signs the tokens that Secrets hold.
+pub struct SecretTokens(pub Arc<TokenSigner>);
+
+impl TokenIssuer for SecretTokens {
+    fn issue(&self, namespace: &str, account: (&str, &str), secret: &str) -> Result<String, String> {
+        let account = Reference { name: account.0.into(), uid: account.1.into() };
+        self.0.issue_legacy(namespace, &account, secret).map_err(|e| e.to_string())
     }
 }

@@ -19,14 +19,15 @@ pub(super) enum Shortage {
 }
 
 /// Gives the Service its cluster IP and ports. `had` is what it had before; what it gets beyond goes to
-/// `taken`.
+/// `taken`. Addresses that are `foreign` belong to others than Services.
 pub(super) fn assign(
     pools: &mut Pools,
     spec: &mut ServiceSpec,
     had: &Holdings,
     taken: &mut Holdings,
+    foreign: &dyn Fn(u32) -> bool,
 ) -> Result<(), Shortage> {
-    address(&mut pools.addresses, spec, had, taken)?;
+    address(&mut pools.addresses, spec, had, taken, foreign)?;
     node_ports(&mut pools.ports, spec, had, taken)?;
     health_check(&mut pools.ports, spec, had, taken)
 }
@@ -36,6 +37,7 @@ fn address(
     spec: &mut ServiceSpec,
     had: &Holdings,
     taken: &mut Holdings,
+    foreign: &dyn Fn(u32) -> bool,
 ) -> Result<(), Shortage> {
     if spec.type_ == "ExternalName" {
         return Ok(());
@@ -51,9 +53,10 @@ fn address(
         spec.cluster_ip = spec.cluster_ips.first().cloned().unwrap_or_default();
     }
     let given = match spec.cluster_ip.as_str() {
-        "" => pool.any(),
+        "" => any_but(pool, foreign),
         text => match text.parse::<Ipv4Addr>().map(u32::from) {
             Ok(number) if had.addresses.contains(&number) => return Ok(()),
+            Ok(number) if foreign(number) => Err(Refused::Taken),
             Ok(number) => pool.take(number),
             Err(_) => Err(Refused::OutOfRange),
         },
@@ -63,6 +66,19 @@ fn address(
     spec.cluster_ip = Ipv4Addr::from(number).to_string();
     spec.cluster_ips = vec![spec.cluster_ip.clone()];
     Ok(())
+}
+
+/// Any number that is free and not `foreign`.
+fn any_but(pool: &mut Pool, foreign: &dyn Fn(u32) -> bool) -> Result<u32, Refused> {
+    let mut skipped = Vec::new();
+    let found = loop {
+        match pool.any() {
+            Ok(number) if foreign(number) => skipped.push(number),
+            other => break other,
+        }
+    };
+    skipped.into_iter().for_each(|number| pool.free(number));
+    found
 }
 
 fn address_refused(ip: &str, why: Refused) -> Shortage {

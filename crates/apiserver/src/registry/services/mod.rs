@@ -1,5 +1,6 @@
 //! What Services are given: cluster IPs and node ports, each to one Service at a time.
 
+mod addresses;
 mod assign;
 mod pool;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use corten_api::Object;
 use corten_api::core::v1::Service;
+use corten_api::networking::v1::{IPAddress, ServiceCIDR};
 use corten_rt::Instant;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use parking_lot::Mutex;
@@ -144,8 +146,14 @@ impl Allocator {
         settled.iter().for_each(|held| self.give_back(&held.without(&used)));
     }
 
-    /// Gives a Service what it lacks, or refuses what it asks for. Other kinds pass.
-    pub fn reserve(&self, new: &mut dyn Object, old: Option<&dyn Object>) -> ApiResult<Reservation<'_>> {
+    /// Gives a Service what it lacks, or refuses what it asks for, by the ranges and addresses among `objects`.
+    /// Other kinds pass.
+    pub fn reserve(
+        &self,
+        objects: &dyn Lookup,
+        new: &mut dyn Object,
+        old: Option<&dyn Object>,
+    ) -> ApiResult<Reservation<'_>> {
         let mut reservation = Reservation {
             allocator: self,
             taken: Holdings::default(),
@@ -154,7 +162,16 @@ impl Allocator {
         };
         let Some(service) = new.downcast_mut::<Service>() else { return Ok(reservation) };
         let had = old.and_then(|o| o.downcast_ref()).map(Holdings::of).unwrap_or_default();
-        let assigned = assign(&mut self.pools.lock(), &mut service.spec, &had, &mut reservation.taken);
+        let name = format!("{}/{}", service.metadata.namespace, service.metadata.name);
+        let foreign = |number: u32| {
+            let address = objects.get::<IPAddress>("", &Ipv4Addr::from(number).to_string());
+            address.is_some_and(|address| addresses::parent(&address).as_ref() != Some(&name))
+        };
+        let assigned = {
+            let mut pools = self.pools.lock();
+            pools.addresses.widen(ranges(objects));
+            assign(&mut pools, &mut service.spec, &had, &mut reservation.taken, &foreign)
+        };
         reservation.freed = had.without(&Holdings::of(service));
         match assigned {
             Ok(()) => Ok(reservation),
@@ -181,6 +198,17 @@ impl Allocator {
     }
 }
 
+/// The ranges of ServiceCIDRs that addresses may be taken from.
+fn ranges(objects: &dyn Lookup) -> Vec<(u32, u32)> {
+    let is_ready = |cidr: &ServiceCIDR| {
+        let refused = cidr.status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "False");
+        cidr.metadata.deletion_timestamp.is_none() && !refused
+    };
+    let all = objects.list::<ServiceCIDR>("");
+    let ready = all.iter().filter(|cidr| is_ready(cidr));
+    ready.flat_map(|cidr| cidr.spec.cidrs.iter().filter_map(|range| range_of(range))).collect()
+}
+
 /// First and last address that a Service may get: neither the network's own nor the broadcast address.
 pub(crate) fn range_of(cidr: &str) -> Option<(u32, u32)> {
     let (address, bits) = cidr.split_once('/')?;
@@ -199,6 +227,8 @@ pub(crate) fn first_address(cidr: &str) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
     use corten_api::core::v1::ServicePort;
+
+    const NOTHING: Vec<std::sync::Arc<dyn Object>> = Vec::new();
 
     fn service(kind: &str, ip: &str, ports: &[(&str, i32, i32)]) -> Service {
         let mut s = Service::default();
@@ -220,7 +250,7 @@ mod tests {
     fn services_get_what_they_ask_for_or_are_told_why_not() {
         let allocator = Allocator::new("10.96.0.0/28", (30000, 30001)).expect("valid");
         let mut first = service("NodePort", "10.96.0.5", &[("TCP", 53, 30000), ("UDP", 53, 0)]);
-        allocator.reserve(&mut first, None).expect("free").keep();
+        allocator.reserve(&NOTHING, &mut first, None).expect("free").keep();
         assert_eq!(first.spec.ports[1].node_port, 30000, "protocols share a port");
         assert_eq!(first.spec.cluster_ips, ["10.96.0.5"]);
         for (mut s, want) in [
@@ -241,33 +271,58 @@ mod tests {
                 "Service \"s\" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-30001",
             ),
         ] {
-            let error = allocator.reserve(&mut s, None).err().expect("refused");
+            let error = allocator.reserve(&NOTHING, &mut s, None).err().expect("refused");
             assert_eq!((error.code(), error.to_string().as_str()), (422, want));
         }
         let mut all: Vec<Service> = (0..13).map(|_| service("ClusterIP", "", &[])).collect();
         for s in &mut all {
-            allocator.reserve(s, None).expect("refusals gave back what they took").keep();
+            allocator.reserve(&NOTHING, s, None).expect("refusals gave back what they took").keep();
         }
-        let error = allocator.reserve(&mut service("ClusterIP", "", &[]), None).err().expect("full");
+        let error = allocator.reserve(&NOTHING, &mut service("ClusterIP", "", &[]), None).err().expect("full");
         let full = "Internal error occurred: failed to allocate a serviceIP: range is full";
         assert_eq!((error.code(), error.to_string().as_str()), (500, full));
         allocator.release(&all[0]);
-        drop(allocator.reserve(&mut service("ClusterIP", "", &[]), None).expect("one is free"));
+        drop(allocator.reserve(&NOTHING, &mut service("ClusterIP", "", &[]), None).expect("one is free"));
         allocator
-            .reserve(&mut service("ClusterIP", "", &[]), None)
+            .reserve(&NOTHING, &mut service("ClusterIP", "", &[]), None)
             .expect("a dropped one is free again")
             .keep();
+    }
+
+    #[test]
+    fn further_ranges_and_others_addresses_count() {
+        let allocator = Allocator::new("10.96.0.0/29", (30000, 30000)).expect("valid");
+        let mut cidr = ServiceCIDR::default();
+        cidr.spec.cidrs = vec!["10.97.0.0/29".into()];
+        let mut address = IPAddress::default();
+        address.metadata.name = "10.97.0.2".into();
+        let mut objects: Vec<std::sync::Arc<dyn Object>> = vec![std::sync::Arc::new(address)];
+        let free = |objects: &Vec<std::sync::Arc<dyn Object>>, ip: &str| {
+            allocator.reserve(objects, &mut service("ClusterIP", ip, &[]), None).is_ok()
+        };
+        assert!(!free(&objects, "10.97.0.1"), "no range yet");
+        objects.push(std::sync::Arc::new(cidr.clone()));
+        assert!(free(&objects, "10.97.0.1") && !free(&objects, "10.97.0.2"), "the second is somebody's");
+        for _ in 0..11 {
+            let mut made = service("ClusterIP", "", &[]);
+            allocator.reserve(&objects, &mut made, None).expect("six and six less one").keep();
+            assert_ne!(made.spec.cluster_ip, "10.97.0.2");
+        }
+        assert!(!free(&objects, ""));
+        cidr.metadata.deletion_timestamp = Some(corten_api::Time::default());
+        objects[1] = std::sync::Arc::new(cidr);
+        assert!(!free(&objects, "10.97.0.1"), "its range goes");
     }
 
     #[test]
     fn an_update_gives_back_what_it_no_longer_needs() {
         let allocator = Allocator::new("10.96.0.0/24", (30000, 30000)).expect("valid");
         let mut old = service("NodePort", "", &[("TCP", 80, 0)]);
-        allocator.reserve(&mut old, None).expect("free").keep();
+        allocator.reserve(&NOTHING, &mut old, None).expect("free").keep();
         let mut new = service("ExternalName", "", &[]);
-        allocator.reserve(&mut new, Some(&old)).expect("fine").keep();
+        allocator.reserve(&NOTHING, &mut new, Some(&old)).expect("fine").keep();
         allocator
-            .reserve(&mut service("NodePort", &old.spec.cluster_ip, &[("TCP", 1, 30000)]), None)
+            .reserve(&NOTHING, &mut service("NodePort", &old.spec.cluster_ip, &[("TCP", 1, 30000)]), None)
             .expect("freed")
             .keep();
     }
@@ -278,11 +333,11 @@ mod tests {
         let (mut lost, mut made) =
             (service("ClusterIP", "10.96.0.2", &[]), service("ClusterIP", "10.96.0.3", &[]));
         for s in [&mut lost, &mut made] {
-            let mut reservation = allocator.reserve(s, None).expect("free");
+            let mut reservation = allocator.reserve(&NOTHING, s, None).expect("free");
             reservation.start();
         }
         let objects: Vec<std::sync::Arc<dyn Object>> = vec![std::sync::Arc::new(made)];
-        let free = |ip: &str| allocator.reserve(&mut service("ClusterIP", ip, &[]), None).is_ok();
+        let free = |ip: &str| allocator.reserve(&NOTHING, &mut service("ClusterIP", ip, &[]), None).is_ok();
         allocator.settle(&objects);
         assert_eq!((free("10.96.0.2"), free("10.96.0.3")), (false, false));
         corten_rt::sleep(SETTLED).await;

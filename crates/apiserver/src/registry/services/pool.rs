@@ -12,27 +12,33 @@ pub(super) enum Refused {
     Exhausted,
 }
 
-/// The numbers from `first` to `last`. Those chosen here come from the upper part first, so that the lower
+/// The numbers of ranges, from the first to the last of each. Those chosen here come from the upper part first, so that the lower
 /// part stays free for those who name theirs (upstream's KEP-3070 and KEP-3668).
 pub(super) struct Pool {
-    first: u32,
-    last: u32,
+    /// At least one; each may overlap others.
+    ranges: Vec<(u32, u32)>,
     taken: BTreeSet<u32>,
 }
 
 impl Pool {
     pub fn new(first: u32, last: u32) -> Self {
-        Pool { first, last, taken: BTreeSet::new() }
+        Pool { ranges: vec![(first, last)], taken: BTreeSet::new() }
     }
 
-    /// First and last number.
+    /// First and last number of the first range.
     pub fn range(&self) -> (u32, u32) {
-        (self.first, self.last)
+        self.ranges.first().copied().unwrap_or_default()
+    }
+
+    /// Gives numbers of these ranges beside the first from now on; what is taken stays so.
+    pub fn widen(&mut self, more: impl IntoIterator<Item = (u32, u32)>) {
+        self.ranges.truncate(1);
+        self.ranges.extend(more);
     }
 
     /// Takes this very number.
     pub fn take(&mut self, number: u32) -> Result<u32, Refused> {
-        if !(self.first..=self.last).contains(&number) {
+        if !self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&number)) {
             return Err(Refused::OutOfRange);
         }
         if self.taken.insert(number) { Ok(number) } else { Err(Refused::Taken) }
@@ -40,13 +46,17 @@ impl Pool {
 
     /// Takes any free number.
     pub fn any(&mut self) -> Result<u32, Refused> {
-        let size = self.last - self.first + 1;
-        let lower = if size <= 16 { 0 } else { (size / 16).clamp(16, 256).min(size - 1) };
-        let start = self.first + lower + random::below((size - lower) as usize) as u32;
-        let found = self.free_in(start, self.last).or_else(|| self.free_in(self.first + lower, self.last));
-        let number = found.or_else(|| self.free_in(self.first, self.last)).ok_or(Refused::Exhausted)?;
+        let number = self.ranges.iter().find_map(|range| self.any_in(*range)).ok_or(Refused::Exhausted)?;
         self.taken.insert(number);
         Ok(number)
+    }
+
+    fn any_in(&self, (first, last): (u32, u32)) -> Option<u32> {
+        let size = last - first + 1;
+        let lower = if size <= 16 { 0 } else { (size / 16).clamp(16, 256).min(size - 1) };
+        let start = first + lower + random::below((size - lower) as usize) as u32;
+        let found = self.free_in(start, last).or_else(|| self.free_in(first + lower, last));
+        found.or_else(|| self.free_in(first, last))
     }
 
     /// Gives a number back.
@@ -83,5 +93,10 @@ mod tests {
         assert_eq!(pool.take(151), Err(Refused::Taken));
         assert_eq!(pool.take(200), Err(Refused::OutOfRange));
         assert_eq!(pool.any(), Ok(150));
+        pool.widen([(300, 300)]);
+        assert_eq!((pool.any(), pool.any()), (Ok(300), Err(Refused::Exhausted)));
+        pool.widen([]);
+        pool.free(300);
+        assert_eq!(pool.take(300), Err(Refused::OutOfRange));
     }
 }
