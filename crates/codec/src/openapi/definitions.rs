@@ -31,6 +31,7 @@ pub struct Definitions {
 
 const METADATA: &str = "Standard metadata: name, namespace, labels and so on.";
 const LIST_METADATA: &str = "Standard metadata of lists.";
+const ITEMS: &str = "The objects of the list.";
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const INT_OR_STRING: &str = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 const RAW_EXTENSION: &str = "io.k8s.apimachinery.pkg.runtime.RawExtension";
@@ -193,8 +194,8 @@ impl Definitions {
                 "properties": {
                     "apiVersion": described(json!({"type": "string"}), descriptions::API_VERSION),
                     "kind": described(json!({"type": "string"}), descriptions::KIND),
-                    "metadata": self.of_struct(corten_api::meta::v1::ListMeta::schema()),
-                    "items": {"type": "array", "items": self.of_struct(schema)},
+                    "metadata": self.described_struct(corten_api::meta::v1::ListMeta::schema(), LIST_METADATA),
+                    "items": {"type": "array", "description": ITEMS, "items": self.of_struct(schema)},
                 },
                 GVK: [gvk_value((kind.group, kind.version, &format!("{}List", kind.kind)))],
             });
@@ -413,7 +414,10 @@ fn version_info() -> Value {
         "platform",
     ];
     let others = ["emulationMajor", "emulationMinor", "minCompatibilityMajor", "minCompatibilityMinor"];
-    let properties: Map<String, Value> =
-        required.iter().chain(&others).map(|name| (name.to_string(), json!({"type": "string"}))).collect();
+    let property = |name: &&str| {
+        let text = descriptions::by_name("Info", name).unwrap_or_default();
+        (name.to_string(), json!({"type": "string", "description": text}))
+    };
+    let properties: Map<String, Value> = required.iter().chain(&others).map(property).collect();
     json!({"type": "object", "properties": properties, "required": required})
 }

@@ -1,6 +1,8 @@
 //! What the most used kinds and fields are, for people who ask `kubectl explain`.
 
 use corten_api::{Field, Schema};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 pub const API_VERSION: &str =
     "APIVersion defines in which version of its schema this object is written, such as v1 or apps/v1.";
@@ -27,8 +29,17 @@ pub fn of_field(schema: &Schema, field: &Field) -> Option<&'static str> {
         "status" if schema.kind.is_some() => Some("What was last seen of the object; the system fills it."),
         "conditions" => Some("The latest observations of the object's state."),
         "observedGeneration" => Some("The generation of the object that the status is about."),
-        _ => None,
+        name => by_name(schema.name, name),
     }
+}
+
+/// What a field of this name is, in this struct or in any.
+pub fn by_name(of: &str, name: &str) -> Option<&'static str> {
+    static TEXTS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+        let lines = include_str!("fields.txt").lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.split_once(": ")).collect()
+    });
+    TEXTS.get(format!("{of}.{name}").as_str()).or_else(|| TEXTS.get(name)).copied()
 }
 
 fn row(schema: &Schema) -> Option<&'static Row> {

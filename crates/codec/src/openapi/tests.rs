@@ -133,6 +133,20 @@ fn the_document_is_upstreams() {
     assert!(operations > 700, "{operations} operations");
 }
 
+#[test]
+fn every_field_is_described() {
+    let document = ours();
+    let mut without = Vec::new();
+    for (name, definition) in document["definitions"].as_object().expect("definitions") {
+        for (field, property) in definition["properties"].as_object().into_iter().flatten() {
+            if property["description"].as_str().is_none_or(str::is_empty) {
+                without.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    assert!(without.is_empty(), "{} fields without a description: {without:#?}", without.len());
+}
+
 /// Every reference in a document leads somewhere.
 fn references(document: &Value, value: &Value, count: &mut usize) {
     match value {
