@@ -1,5 +1,7 @@
-"""The Python client (PyPI `kubernetes`) against the API server of KUBECONFIG: create, watch, patch, delete."""
+"""The Python client (PyPI `kubernetes`) against the API server of KUBECONFIG: create, watch, patch, apply, lead."""
 
+import logging
+import queue
 import sys
 import threading
 import time
@@ -9,7 +11,10 @@ import unittest
 from kubernetes import client, config, utils, watch
 from kubernetes.client.rest import ApiException
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import BadRequestError
+from kubernetes.dynamic.exceptions import BadRequestError, ConflictError
+from kubernetes.informer import SharedInformer
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
 NAMESPACE = "clients-python"
 
@@ -259,6 +264,59 @@ class Suite(unittest.TestCase):
         maps.create(body=body, namespace=NAMESPACE)
         self.assertEqual(maps.get(name="dynamic", namespace=NAMESPACE).data.a, "1")
         self.assertEqual(resources.get(api_version="apps/v1", kind="Deployment").name, "deployments")
+
+    def test_server_side_apply(self):
+        maps = DynamicClient(client.ApiClient()).resources.get(api_version="v1", kind="ConfigMap")
+
+        def apply(data, manager, **options):
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}, "data": data}
+            return maps.server_side_apply(body=body, namespace=NAMESPACE, field_manager=manager, **options)
+
+        made = apply({"a": "1", "b": "1"}, "first")
+        self.assertEqual([m.manager for m in made.metadata.managedFields], ["first"])
+        with self.assertRaises(ConflictError) as caught:
+            apply({"b": "2"}, "second")
+        self.assertIn('conflict with \\"first\\": .data.b', caught.exception.body)
+        apply({"b": "2"}, "second", force_conflicts=True)
+        self.assertEqual(apply({}, "first").data.to_dict(), {"b": "2"})
+
+    def test_leader_election(self):
+        leads = queue.Queue()
+
+        def run(identity):
+            settings = electionconfig.Config(
+                LeaseLock("election", NAMESPACE, identity), lease_duration=3, renew_deadline=2, retry_period=1,
+                onstarted_leading=lambda: leads.put(identity), onstopped_leading=lambda: leads.put(""))
+            leaderelection.LeaderElection(settings).run()
+
+        threading.Thread(target=run, args=("one",), daemon=True).start()
+        self.assertEqual(leads.get(timeout=30), "one")
+        # Somebody else takes the lease: whoever led notices.
+        coordination = client.CoordinationV1Api()
+        lease = coordination.patch_namespaced_lease("election", NAMESPACE, {"spec": {"holderIdentity": "two"}})
+        self.assertIsNotNone(lease.spec.renew_time.tzinfo)
+        self.assertEqual(leads.get(timeout=60), "")
+
+    def test_informer(self):
+        self.core.create_namespaced_config_map(NAMESPACE, config_map("early", labels={"suite": "informer"}))
+        informer = SharedInformer(self.core.list_namespaced_config_map, NAMESPACE, label_selector="suite=informer")
+        seen = queue.Queue()
+        for kind in ("ADDED", "MODIFIED", "DELETED"):
+            informer.add_event_handler(kind, lambda found, kind=kind: seen.put((kind, found.metadata.name)))
+        informer.start()
+        try:
+            self.assertEqual(seen.get(timeout=30), ("ADDED", "early"))
+            self.core.create_namespaced_config_map(NAMESPACE, config_map("late", labels={"suite": "informer"}))
+            self.assertEqual(seen.get(timeout=30), ("ADDED", "late"))
+            self.core.patch_namespaced_config_map("late", NAMESPACE, {"data": {"a": "2"}})
+            self.assertEqual(seen.get(timeout=30), ("MODIFIED", "late"))
+            self.assertEqual(informer.cache.get_by_key(f"{NAMESPACE}/late").data, {"a": "2"})
+            self.core.delete_namespaced_config_map("early", NAMESPACE)
+            self.assertEqual(seen.get(timeout=30), ("DELETED", "early"))
+        finally:
+            # It complains of the connection that it cuts itself.
+            logging.getLogger("kubernetes.informer").setLevel(logging.CRITICAL)
+            informer.stop()
 
     def test_create_from_dict(self):
         manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "from-dict"}, "data": {"a": "1"}}

@@ -34,6 +34,7 @@ async fn main() -> Result<()> {
     check!("ConfigMap life", objects::life(&client));
     check!("error types", objects::errors(&client));
     check!("patches", objects::patches(&client));
+    check!("server-side apply", objects::apply(&client));
     check!("pages", objects::pages(&client));
     check!("metadata only", objects::metadata_only(&client));
     check!("dynamic objects", objects::dynamic(&client));

@@ -122,6 +122,27 @@ pub async fn patches(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// Two managers own fields of one object: what is shared is refused, taken by force, and let go.
+pub async fn apply(client: &Client) -> Result<()> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
+    let wanted = |data: Value| {
+        Patch::Apply(
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}, "data": data}),
+        )
+    };
+    let (first, second) = (PatchParams::apply("first"), PatchParams::apply("second"));
+    let made = maps.patch("applied", &first, &wanted(json!({"a": "1", "b": "1"}))).await?;
+    let managers: Vec<_> = made.managed_fields().iter().map(|m| m.manager.clone()).collect();
+    ensure!(managers == [Some("first".to_string())], "{managers:?}");
+    let contested = refused(maps.patch("applied", &second, &wanted(json!({"b": "2"}))).await)?;
+    let said = r#"conflict with "first": .data.b"#;
+    ensure!(contested.is_conflict() && contested.message.contains(said), "{contested:?}");
+    maps.patch("applied", &second.force(), &wanted(json!({"b": "2"}))).await?;
+    let left = maps.patch("applied", &first, &wanted(json!({}))).await?.data.unwrap_or_default();
+    ensure!(left.into_iter().collect::<Vec<_>>() == [("b".into(), "2".into())]);
+    Ok(())
+}
+
 pub async fn pages(client: &Client) -> Result<()> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
     for i in 0..25 {
