@@ -227,8 +227,9 @@ async fn pods_are_reached_through_the_proxy() {
         assert_eq!(status.code, 200, "{}", status.text());
         let answer = world.admin("DELETE", &proxied(pod.port()), "").await;
         assert_eq!((answer.code, answer.text()), (200, "DELETE /x\n".into()));
-        let closed = world.admin("GET", &proxied(1), "").await;
-        assert_eq!(closed.code, 500, "{}", closed.text());
+        let closed = world.admin("GET", &proxied(1), "").await.refusal();
+        let why = format!("error trying to reach service: dial tcp {ip}:1: connect: connection refused");
+        assert_eq!(closed, (503, "ServiceUnavailable".into(), why));
     }
     // A node's proxy leads to its kubelet.
     let node = world.admin("GET", "/api/v1/nodes/n/proxy/healthz?a=b", "").await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use corten_rt::Clock;
 use corten_semantics::{ApiError, ApiResult};
 use corten_streaming::{Exchange as Outcome, copy_both, exchange as send_upgrade};
 use http::header::{
@@ -25,6 +26,7 @@ use super::trust;
 use crate::http::Api;
 use crate::http::chain::Exchange;
 use crate::http::response::{BodyError, Response, full};
+use crate::outbound::Failure;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -77,37 +79,50 @@ pub async fn kubelet(api: &Api, address: Address) -> ApiResult<Backend> {
 }
 
 /// Connects to a pod, with TLS if asked for.
-pub async fn pod(api: &Api, address: Address, tls: bool) -> ApiResult<Backend> {
+///
+/// # Errors
+/// In Go's words.
+pub async fn pod(api: &Api, address: Address, tls: bool) -> Result<Backend, Failure> {
     if tls {
-        return encrypted(&address, Arc::clone(&api.kubelets.pods)).await;
+        return over_tls(&address, Arc::clone(&api.kubelets.pods)).await;
     }
     let io = dial(&address).await?;
     Ok(Backend { io: Box::new(io), authority: address.authority() })
 }
 
 pub(super) async fn encrypted(address: &Address, config: Arc<ClientConfig>) -> ApiResult<Backend> {
-    let name = ServerName::try_from(address.host.clone()).map_err(|e| unreachable(address, e))?;
+    over_tls(address, config).await.map_err(undialed)
+}
+
+/// 500: there is nobody to join the client with.
+pub fn undialed(failure: Failure) -> ApiError {
+    ApiError::internal(format!("error dialing backend: {failure}"))
+}
+
+/// 503: nobody takes the request.
+pub fn unreached(failure: impl std::fmt::Display) -> ApiError {
+    ApiError::unavailable(format!("error trying to reach service: {failure}"))
+}
+
+async fn over_tls(address: &Address, config: Arc<ClientConfig>) -> Result<Backend, Failure> {
+    let name = ServerName::try_from(address.host.clone()).map_err(|e| Failure(e.to_string()))?;
     let tcp = dial(address).await?;
     let handshake = TlsConnector::from(config).connect(name, tcp);
     let io = corten_rt::timeout(CONNECT_TIME, handshake)
         .await
-        .ok_or_else(|| unreachable(address, "TLS handshake timeout"))?
-        .map_err(|e| unreachable(address, e))?;
+        .ok_or_else(|| Failure("net/http: TLS handshake timeout".into()))?
+        .map_err(|e| Failure::handshake(&e, &address.host, Clock::system().now()))?;
     Ok(Backend { io: Box::new(io), authority: address.authority() })
 }
 
-async fn dial(address: &Address) -> ApiResult<TcpStream> {
+async fn dial(address: &Address) -> Result<TcpStream, Failure> {
     let connecting = TcpStream::connect((address.host.as_str(), address.port));
     let io = corten_rt::timeout(CONNECT_TIME, connecting)
         .await
-        .ok_or_else(|| unreachable(address, "i/o timeout"))?
-        .map_err(|e| unreachable(address, e))?;
+        .ok_or_else(|| Failure(format!("dial tcp {}: i/o timeout", address.authority())))?
+        .map_err(|e| Failure::dial(&address.authority(), &e))?;
     let _ = io.set_nodelay(true);
     Ok(io)
-}
-
-fn unreachable(address: &Address, why: impl std::fmt::Display) -> ApiError {
-    ApiError::internal(format!("error dialing backend: dial tcp {}: {why}", address.authority()))
 }
 
 /// Headers that go on to a backend: none that prove who the caller is or that concern this connection alone.
@@ -185,7 +200,7 @@ pub async fn forward(
     *request.method_mut() = exchange.request.method().clone();
     *request.uri_mut() = uri(path)?;
     *request.headers_mut() = onward(exchange.headers(), &backend.authority, false);
-    let failed = |e: hyper::Error| ApiError::unavailable(format!("error trying to reach service: {e}"));
+    let failed = |e: hyper::Error| unreached(Failure::http(&e));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(backend.io)).await.map_err(failed)?;
     exchange.api.tasks.spawn_until_stopped("proxied connection", async move {

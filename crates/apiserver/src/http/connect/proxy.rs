@@ -18,6 +18,7 @@ use super::object;
 use crate::http::chain::Exchange;
 use crate::http::query::{decode, escape};
 use crate::http::response::{Response, full, with_body};
+use crate::outbound::Failure;
 use crate::registry::ListOptions;
 
 /// `[scheme:]name[:port]`, as a proxied name is written.
@@ -54,7 +55,10 @@ pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Respons
     if asked.is_empty() && !whole.ends_with('/') && !upgrading {
         return Ok(with_slash(&exchange, &whole));
     }
-    let backend = connect(&exchange, &target).await?;
+    let backend = connect(&exchange, &target, upgrading).await?;
+    if let Ok(value) = HeaderValue::from_str(&whole) {
+        exchange.request.headers_mut().insert("x-forwarded-uri", value);
+    }
     let tail = if whole.ends_with('/') && !asked.is_empty() { "/" } else { "" };
     let path = format!("/{}{tail}", escape(&asked, "/!$&'()*+,;=:@"));
     let with_query = match exchange.request.uri().query() {
@@ -92,10 +96,17 @@ fn rewritten(location: &str, authority: &str, whole: &str, path: &str) -> Option
         Some(rest) => rest.strip_prefix(authority).filter(|r| r.is_empty() || r.starts_with(['/', '?']))?,
         None => location.strip_prefix('/').filter(|r| !r.starts_with('/')).map(|_| location)?,
     };
-    Some(format!("{}{place}", whole.strip_suffix(path).unwrap_or(whole)))
+    let through = whole.strip_suffix(path).unwrap_or(whole);
+    // Who knows that it is behind the proxy names the whole path.
+    let is_whole =
+        place.strip_prefix(through).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    Some(if is_whole { place.to_string() } else { format!("{through}{place}") })
 }
 
-async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
+async fn connect(exchange: &Exchange, target: &Target, upgrading: bool) -> ApiResult<Backend> {
+    let failed = |failure: Failure| {
+        if upgrading { backend::undialed(failure) } else { backend::unreached(failure) }
+    };
     let kind = target.kind.singular();
     let invalid = || ApiError::bad_request(format!("invalid {kind} request {:?}", target.name));
     let asked = ProxyName::parse(&target.name).ok_or_else(invalid)?;
@@ -103,7 +114,7 @@ async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
     match target.kind.plural {
         "pods" => {
             let pod = object::<Pod>(exchange, namespace, &asked.name).await?;
-            backend::pod(&exchange.api, pod_address(&pod, &asked)?, asked.tls).await
+            backend::pod(&exchange.api, pod_address(&pod, &asked)?, asked.tls).await.map_err(failed)
         }
         "services" => {
             let service = object::<Service>(exchange, namespace, &asked.name).await?;
@@ -111,7 +122,7 @@ async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
             let objects = exchange.api.registry.lookup();
             let is_pods = |endpoint: &Endpoint| is_of_pod(objects.as_ref(), namespace, endpoint);
             let address = service_address(&service, &slices, &asked, is_pods)?;
-            backend::pod(&exchange.api, address, asked.tls).await
+            backend::pod(&exchange.api, address, asked.tls).await.map_err(failed)
         }
         _ => {
             let node = object::<Node>(exchange, "", &asked.name).await?;
@@ -119,7 +130,7 @@ async fn connect(exchange: &Exchange, target: &Target) -> ApiResult<Backend> {
             match asked.port.parse::<u16>() {
                 Ok(port) if port != kubelet.port => {
                     let address = Address { port, ..kubelet };
-                    backend::pod(&exchange.api, address, asked.tls).await
+                    backend::pod(&exchange.api, address, asked.tls).await.map_err(failed)
                 }
                 _ => backend::kubelet(&exchange.api, kubelet).await,
             }
@@ -274,6 +285,7 @@ mod tests {
         for (location, want) in [
             ("/b?c", Some("/p/proxy/b?c")),
             ("http://10.0.0.1:80/b", Some("/p/proxy/b")),
+            ("/p/proxy/b", Some("/p/proxy/b")),
             ("https://10.0.0.1:80", Some("/p/proxy")),
             ("http://10.0.0.1:8080/b", None),
             ("http://elsewhere/b", None),
