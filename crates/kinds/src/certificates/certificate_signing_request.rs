@@ -1,5 +1,6 @@
 //! CertificateSigningRequests. Who asks (`spec.username` and so on) is filled in by the server.
 
+use super::validate::{self, Update};
 use crate::columns::{self, AGE, Column, NAME, or_none, row};
 use crate::names;
 use crate::rules::Rules;
@@ -35,19 +36,17 @@ impl KindStrategy for CertificateSigningRequestStrategy {
         new.status = old.status.clone();
     }
 
-    /// The certificate and failures are the signer's; verdicts stay.
+    /// The certificate and failures are the signer's; verdicts stay as they are.
     fn prepare_status_update(&self, new: &mut CertificateSigningRequest, old: &CertificateSigningRequest) {
         new.spec = old.spec.clone();
-        let verdict = |type_: &str| type_ == "Approved" || type_ == "Denied";
-        let told = std::mem::take(&mut new.status.conditions);
-        let mut kept = old.status.conditions.iter().filter(|c| verdict(&c.type_)).cloned();
-        for condition in told {
-            match verdict(&condition.type_) {
-                true => new.status.conditions.extend(kept.next()),
-                false => new.status.conditions.push(condition),
+        for type_ in ["Approved", "Denied"] {
+            let had: Vec<_> = old.status.conditions.iter().filter(|c| c.type_ == type_).collect();
+            let has: Vec<_> = new.status.conditions.iter_mut().filter(|c| c.type_ == type_).collect();
+            // Where some were added or removed, validation says so.
+            if has.len() == had.len() {
+                has.into_iter().zip(had).for_each(|(has, had)| has.clone_from(had));
             }
         }
-        new.status.conditions.extend(kept);
     }
 
     fn prepare_subresource_update(
@@ -63,32 +62,32 @@ impl KindStrategy for CertificateSigningRequestStrategy {
     }
 
     fn validate(&self, csr: &CertificateSigningRequest) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        if csr.spec.request.is_empty() {
-            errors.push(FieldError::required("spec.request", ""));
-        }
-        if csr.spec.usages.is_empty() {
-            errors.push(FieldError::required("spec.usages", ""));
-        }
-        if csr.spec.signer_name.is_empty() {
-            errors.push(FieldError::required("spec.signerName", ""));
-        } else if !csr.spec.signer_name.contains('/') {
-            let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
-            errors.push(FieldError::invalid("spec.signerName", &csr.spec.signer_name, detail));
-        }
-        if let Some(seconds) = csr.spec.expiration_seconds.filter(|s| *s < 600) {
-            let detail = "may not specify a duration less than 600 seconds (10 minutes)";
-            errors.push(FieldError::invalid("spec.expirationSeconds", seconds, detail));
-        }
-        errors
+        validate::request(csr, None)
     }
 
     fn validate_update(
         &self,
-        _: &CertificateSigningRequest,
-        _: &CertificateSigningRequest,
+        new: &CertificateSigningRequest,
+        old: &CertificateSigningRequest,
     ) -> Vec<FieldError> {
-        Vec::new()
+        validate::update(new, old, Update::Plain)
+    }
+
+    fn validate_status_update(
+        &self,
+        new: &CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) -> Vec<FieldError> {
+        validate::update(new, old, Update::Status)
+    }
+
+    fn validate_subresource_update(
+        &self,
+        _subresource: &str,
+        new: &CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) -> Vec<FieldError> {
+        validate::update(new, old, Update::Approval)
     }
 
     fn row(&self, csr: &CertificateSigningRequest, now: Timestamp) -> Vec<Value> {

@@ -1,5 +1,6 @@
 //! The group `certificates.k8s.io`.
 
 mod certificate_signing_request;
+mod validate;
 
 pub use certificate_signing_request::CertificateSigningRequestStrategy;
