@@ -105,6 +105,7 @@ impl Transport for LocalTransport {
             resource_version_match: if initial { "NotOlderThan".into() } else { String::new() },
             send_initial_events: initial.then_some(true),
             allow_bookmarks: true,
+            paced: false,
             timeout: None,
         };
         let watch = self.registry.watch(&self.context(), &target, &options).await?;

@@ -23,11 +23,7 @@ where
 {
     let items = items.into_iter();
     let size = items.clone().map(|item| item.as_ref().len() + 1).sum::<usize>();
-    let mut prefix = b"{".to_vec();
-    if let Some(info) = item {
-        json::write_type_meta(&mut prefix, info);
-        prefix.push(b',');
-    }
+    let prefix = item.map_or_else(|| b"{".to_vec(), json_prefix);
     let mut out = Vec::with_capacity(size + 256);
     open_json(&mut out, list, meta);
     for (at, item) in items.enumerate() {
@@ -44,6 +40,14 @@ where
     }
     out.extend_from_slice(JSON_END);
     out
+}
+
+/// What every JSON object of a built-in kind begins with; the items of its lists begin with `{` alone.
+pub fn json_prefix(info: &KindInfo) -> Vec<u8> {
+    let mut prefix = b"{".to_vec();
+    json::write_type_meta(&mut prefix, info);
+    prefix.push(b',');
+    prefix
 }
 
 /// What comes before the first item of a JSON list, for those who write it piece by piece.

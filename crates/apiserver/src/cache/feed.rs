@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use corten_api::Object;
-use imbl::OrdMap;
-use corten_rt::{Backoff, sleep};
+use corten_rt::{Backoff, Instant, sleep, sleep_until};
 use corten_store::{Batch, Error, Event, ListOptions, Record, Revision, Store, Watch};
+use imbl::OrdMap;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
@@ -92,9 +92,14 @@ pub(crate) fn load(resources: &Resources, revision: Revision, records: Vec<Recor
 /// Follows the store from `watch` on until it is closed, and lets resources come and go in between.
 pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch, mut orders: Receiver<Order>) {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+    let mut untold = Untold::default();
     loop {
         let next = tokio::select! {
             next = watch.next() => next,
+            () = untold.due() => {
+                untold.tell();
+                continue;
+            }
             Some(order) = orders.recv() => {
                 orders::carry_out(&cache, order).await;
                 continue;
@@ -107,7 +112,7 @@ pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch, mut orders:
         };
         match next {
             Ok(batch) => {
-                apply(&cache, batch);
+                apply(&cache, batch, &mut untold);
                 advance(&cache.applied, watch.progress());
                 backoff.reset();
             }
@@ -127,9 +132,34 @@ pub(crate) async fn follow(cache: Arc<WatchCache>, mut watch: Watch, mut orders:
     }
 }
 
+/// Resources some of whose watchers are still to be told of changes, and when.
+#[derive(Default)]
+struct Untold(Vec<(Instant, Arc<Resource>)>);
+
+impl Untold {
+    /// Waits until somebody is to be told.
+    async fn due(&self) {
+        match self.0.iter().map(|(due, _)| *due).min() {
+            Some(due) => sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn tell(&mut self) {
+        let now = Instant::now();
+        self.0.retain(|(due, resource)| {
+            let waits = *due > now;
+            if !waits {
+                resource.tell_late();
+            }
+            waits
+        });
+    }
+}
+
 type Changes = Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>;
 
-fn apply(cache: &WatchCache, batch: Batch) {
+fn apply(cache: &WatchCache, batch: Batch, untold: &mut Untold) {
     let resources = cache.resources.load();
     let mut changes: BTreeMap<&str, (&Arc<Resource>, Changes)> = BTreeMap::new();
     for Event { revision, key, current, .. } in batch.events {
@@ -146,7 +176,9 @@ fn apply(cache: &WatchCache, batch: Batch) {
         of.1.push((revision, key, entry));
     }
     for (resource, changes) in changes.into_values() {
-        resource.apply(changes);
+        if let Some(due) = resource.apply(changes) {
+            untold.0.push((due, Arc::clone(resource)));
+        }
     }
     advance(&cache.applied, batch.revision);
 }
@@ -178,7 +210,9 @@ async fn reload(cache: &WatchCache) -> Result<Watch, Error> {
             fresh.keys().filter(|k| k.starts_with(&resource.prefix)).cloned().collect();
         changes.extend(created.iter().filter_map(|k| fresh.remove(k)).map(|r| changed(resource, r)));
         changes.sort_by_key(|(revision, ..)| *revision);
-        resource.apply(changes);
+        if resource.apply(changes).is_some() {
+            resource.tell_late();
+        }
     }
     advance(&cache.applied, revision);
     Ok(watch)

@@ -2,6 +2,7 @@
 //! the store ([`feed`]); each [`Resource`](resource::Resource) keeps its objects in a persistent map, so
 //! that a snapshot costs nothing, and its latest changes in a ring, over which watches are cursors.
 
+mod bell;
 pub(crate) mod convert;
 mod entry;
 mod feed;

@@ -13,8 +13,9 @@ use imbl::{OrdMap, OrdSet};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use super::bell::Bell;
 use super::ring::{Change, Limits, Ring};
-use super::{Entry, Observer, Selection};
+use super::{Entry, Observer, Selection, form};
 
 /// The state of one resource as of a revision. Cheap to clone; clones do not change.
 #[derive(Clone, Debug, Default)]
@@ -121,8 +122,13 @@ pub(crate) struct Resource {
     state: RwLock<State>,
     held: Mutex<VecDeque<Held>>,
     /// Tells all watchers of the resource that the ring has grown.
-    grown: watch::Sender<u64>,
+    bell: Bell,
     observer: Option<Arc<dyn Observer>>,
+}
+
+/// How many changes are kept.
+fn limits(kind: &KindInfo) -> Limits {
+    if form::is_large(kind) { Limits::of_large() } else { Limits::default() }
 }
 
 #[derive(Debug)]
@@ -133,7 +139,7 @@ struct State {
 
 impl Resource {
     pub fn new(kind: &'static KindInfo, prefix: String, observer: Option<Arc<dyn Observer>>) -> Self {
-        let state = State { snapshot: Snapshot::default(), ring: Ring::new(0, Limits::default()) };
+        let state = State { snapshot: Snapshot::default(), ring: Ring::new(0, limits(kind)) };
         Resource {
             kind,
             prefix,
@@ -141,7 +147,7 @@ impl Resource {
             closed: AtomicBool::new(false),
             state: RwLock::new(state),
             held: Mutex::default(),
-            grown: watch::Sender::new(0),
+            bell: Bell::new(),
             observer,
         }
     }
@@ -153,11 +159,12 @@ impl Resource {
             self.tell(entry.key(), Some(&entry));
             snapshot.put(&entry.key().clone(), Some(entry));
         }
-        *self.state.write() = State { snapshot, ring: Ring::new(revision, Limits::default()) };
+        *self.state.write() = State { snapshot, ring: Ring::new(revision, limits(self.kind)) };
     }
 
-    /// Takes changes in order of revision, all at once for readers.
-    pub fn apply(&self, changes: Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>) {
+    /// Takes changes in order of revision, all at once for readers. When not all watchers were told, the time
+    /// at which [`Resource::tell_late`] has to be called.
+    pub fn apply(&self, changes: Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>) -> Option<Instant> {
         let now = Instant::now();
         for (_, key, current) in &changes {
             self.tell(key, current.as_ref());
@@ -174,7 +181,13 @@ impl Resource {
             state.ring.end()
         };
         self.held.lock().retain(|h| h.until > now);
-        self.grown.send_replace(end);
+        self.bell.ring(end, now)
+    }
+
+    /// Tells the watchers who were not told of the latest changes yet.
+    pub fn tell_late(&self) {
+        let end = self.state.read().ring.end();
+        self.bell.ring_late(end, Instant::now());
     }
 
     /// Tells the observer what `key` holds from now on.
@@ -244,7 +257,7 @@ impl Resource {
     /// Ends the watches: another cache has taken over, or the kind is gone.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.grown.send_modify(|_| {});
+        self.bell.wake_all();
     }
 
     /// Whether the watches are to end.
@@ -254,6 +267,11 @@ impl Resource {
 
     /// Wakes when the ring grows.
     pub fn grown(&self) -> watch::Receiver<u64> {
-        self.grown.subscribe()
+        self.bell.prompt()
+    }
+
+    /// Wakes soon after the ring has grown; for watchers of whom there may be many.
+    pub fn grown_lately(&self) -> watch::Receiver<u64> {
+        self.bell.paced()
     }
 }

@@ -91,6 +91,8 @@ pub(crate) struct WatchPlan {
     /// Close the initial additions with a bookmark.
     pub mark_initial_end: bool,
     pub bookmarks: bool,
+    /// Whether many may watch so, and changes may reach them together, a little later.
+    pub paced: bool,
     /// When the watch ends by itself.
     pub timeout: Duration,
 }
@@ -130,7 +132,7 @@ impl WatchCache {
             Start::Present(revision) => self.wait_for(revision).await?,
             Start::Now | Start::After(_) => {}
         }
-        let grown = resource.grown();
+        let grown = if plan.paced { resource.grown_lately() } else { resource.grown() };
         let mut ready = VecDeque::new();
         let (mut next, mut after, mut ended) = (0, 0, false);
         match plan.start {

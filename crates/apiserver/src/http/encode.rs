@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::formats;
 use super::negotiate::{Accepted, Form, Format};
+use super::pieces::Pieces;
 use super::query::Query;
 use crate::cache::{Entry, WatchEvent};
 use crate::registry::List;
@@ -104,6 +105,13 @@ impl Encoder {
                 entry.kind().kind
             ))),
         }
+    }
+
+    /// A list that is to be sent piece by piece: a large one in plain JSON.
+    pub fn pieces(&self, list: &List) -> Option<Pieces> {
+        let Accepted { form, format, pretty, .. } = self.accepted;
+        let plain = matches!(form, Form::Plain | Form::Discovery(_)) && format == Format::Json && !pretty;
+        if plain { Pieces::of(list) } else { None }
     }
 
     /// A list.

@@ -17,6 +17,7 @@ mod openapi;
 mod options;
 mod passage;
 pub(crate) mod path;
+mod pieces;
 mod pretty;
 pub(crate) mod query;
 pub(crate) mod response;
@@ -26,6 +27,7 @@ mod server;
 mod verbs;
 mod version;
 mod watch;
+mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

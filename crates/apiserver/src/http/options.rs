@@ -145,6 +145,7 @@ pub fn watch(query: &Query) -> ApiResult<WatchOptions> {
         resource_version_match: query.text("resourceVersionMatch"),
         send_initial_events: query.flag_if_set("sendInitialEvents"),
         allow_bookmarks: query.flag("allowWatchBookmarks"),
+        paced: true,
         timeout: u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs),
     };
     let mut errors = Vec::new();

@@ -18,6 +18,7 @@ use hyper::body::Frame;
 
 use super::formats;
 use super::negotiate::{Accepted, Format};
+use super::pieces::Pieces;
 
 /// What goes wrong while a body is sent.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -128,31 +129,55 @@ pub fn object_answer(
     content_type: &'static str,
     bytes: Bytes,
 ) -> Response {
-    let takes_gzip = request
+    if bytes.len() <= COMPRESS_ABOVE || !takes_gzip(request) {
+        return answer(code, content_type, bytes);
+    }
+    let mut rest = bytes;
+    let steps = std::iter::from_fn(move || {
+        let step = rest.split_to(rest.len().min(COMPRESS_STEP));
+        (!step.is_empty()).then_some(step)
+    });
+    compressed(code, content_type, steps)
+}
+
+/// Sends a large list while it is written, compressed for a client that takes gzip.
+pub fn list_answer(request: &HeaderMap, content_type: &'static str, pieces: Pieces) -> Response {
+    if takes_gzip(request) {
+        return compressed(StatusCode::OK, content_type, pieces);
+    }
+    let body = pieces.map_err(|never| match never {}).boxed_unsync();
+    with_body(StatusCode::OK, content_type, body)
+}
+
+fn takes_gzip(request: &HeaderMap) -> bool {
+    request
         .get_all(ACCEPT_ENCODING)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(','))
-        .any(|word| word.split(';').next().is_some_and(|w| w.trim() == "gzip"));
-    if !takes_gzip || bytes.len() <= COMPRESS_ABOVE {
-        return answer(code, content_type, bytes);
-    }
-    let mut response = with_body(code, content_type, streamed(gzip(bytes)));
+        .any(|word| word.split(';').next().is_some_and(|w| w.trim() == "gzip"))
+}
+
+fn compressed(
+    code: StatusCode,
+    content_type: &'static str,
+    steps: impl Iterator<Item = Bytes> + Send + 'static,
+) -> Response {
+    let mut response = with_body(code, content_type, streamed(gzip(steps)));
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
     response
 }
 
-fn gzip(bytes: Bytes) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
-    let start = (bytes, Some(GzEncoder::new(Vec::new(), Compression::fast())));
+fn gzip(steps: impl Iterator<Item = Bytes> + Send) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+    let start = (steps, Some(GzEncoder::new(Vec::new(), Compression::fast())));
     futures::stream::try_unfold(start, |(mut rest, encoder)| async move {
         let Some(mut encoder) = encoder else { return Ok(None) };
         loop {
-            if rest.is_empty() {
+            let Some(step) = rest.next() else {
                 let last = encoder.finish()?;
                 return Ok(Some((Bytes::from(last), (rest, None))));
-            }
-            let step = rest.split_to(rest.len().min(COMPRESS_STEP));
+            };
             encoder.write_all(&step)?;
             tokio::task::yield_now().await;
             if !encoder.get_ref().is_empty() {

@@ -58,6 +58,11 @@ impl Default for Limits {
     }
 }
 
+/// Bytes that wait, encrypted, for a client that does not read.
+const TLS_BUFFER: usize = 32 * 1024;
+/// The same, not yet encrypted, for each stream of HTTP/2.
+const STREAM_BUFFER: usize = 64 * 1024;
+
 /// A server that runs in tasks of its own.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -132,7 +137,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
     let _ = stream.set_nodelay(true);
     let from = stream.peer_addr().ok().map(|address| address.ip());
     let handshake = corten_rt::timeout(api.limits.header_time, tls.accept(stream));
-    let stream = match api.tasks.stop().run(handshake).await {
+    let mut stream = match api.tasks.stop().run(handshake).await {
         Some(Some(Ok(stream))) => stream,
         Some(Some(Err(error))) => {
             api.metrics.handshake_errors.fetch_add(1, Ordering::Relaxed);
@@ -141,6 +146,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
         }
         _ => return,
     };
+    stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let mut peer = api.certificates.peer(chain, api.clock.now());
     if let Some(proxy) = &api.authenticator.ways.load().front_proxy {
@@ -186,7 +192,8 @@ async fn connection(
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .keep_alive_interval(Some(Duration::from_secs(30)))
-        .keep_alive_timeout(Duration::from_secs(30));
+        .keep_alive_timeout(Duration::from_secs(30))
+        .max_send_buf_size(STREAM_BUFFER);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let outcome = tokio::select! {

@@ -94,8 +94,11 @@ async fn list(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let options = options::list(&exchange.query)?;
     let mut encoder = encoder(&exchange, &target)?;
     let list = exchange.api.registry.list(&exchange.context, &target, &options).await?;
-    let bytes = encoder.list(&list)?;
     record(&exchange, &encoder, |json| json.list(&list));
+    if let Some(pieces) = encoder.pieces(&list) {
+        return Ok(response::list_answer(exchange.headers(), encoder.media_type(), pieces));
+    }
+    let bytes = encoder.list(&list)?;
     Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
 }
 

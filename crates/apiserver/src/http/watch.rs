@@ -21,12 +21,13 @@ use super::metrics::Lasting;
 use super::negotiate::{self, Format};
 use super::path::RequestInfo;
 use super::response::{self, BodyError, Response};
+use super::window::Window;
 use super::{options, verbs};
 use crate::cache::Watch;
 use crate::flow::Open;
 
 /// Events that are ready are sent together up to this size, in bytes.
-const TOGETHER: usize = 64 * 1024;
+const TOGETHER: usize = 16 * 1024;
 
 /// Opens a watch and answers with its events.
 pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
@@ -40,8 +41,8 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let encoder = Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())?;
     let watch = exchange.api.registry.watch(&exchange.context, &target, &options).await?;
     let counted = Counted::new(&exchange.api, &exchange.info);
-    let events =
-        Events { stop: exchange.api.tasks.stop().clone(), counted, kind: target.kind, encoder, watch };
+    let stop = exchange.api.tasks.stop().clone();
+    let events = Events { stop, counted, kind: target.kind, encoder, watch, window: Window::new() };
     if wants_websocket(exchange.headers()) {
         let framing = if accepted.format == Format::Protobuf { Framing::Binary } else { Framing::Text };
         return over_websocket(exchange, events, framing);
@@ -78,16 +79,21 @@ struct Events {
     kind: &'static KindInfo,
     encoder: Encoder,
     watch: Watch,
+    window: Window,
 }
 
 impl Events {
     /// The next event, with those that are ready too if they may be sent together; `None` at the end.
     async fn next(&mut self, together: bool) -> Option<Bytes> {
-        let first = self.stop.run(self.watch.next()).await??;
-        let first = self.encode(&first)?;
         if !together {
-            return Some(first);
+            let event = self.stop.run(self.watch.next()).await??;
+            return self.encode(&event);
         }
+        let window = &self.window;
+        let watch = &mut self.watch;
+        let next = async { Some((window.room().await?, watch.next().await?)) };
+        let (room, first) = self.stop.run(next).await??;
+        let first = self.encode(&first)?;
         let mut all: Option<BytesMut> = None;
         let mut size = first.len();
         while size < TOGETHER {
@@ -96,7 +102,7 @@ impl Events {
             size += bytes.len();
             all.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&bytes);
         }
-        Some(all.map_or(first, BytesMut::freeze))
+        Some(room.filled(all.map_or(first, BytesMut::freeze)))
     }
 
     /// An event that cannot be encoded ends the watch; the client lists again.

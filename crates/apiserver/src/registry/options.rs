@@ -88,6 +88,8 @@ pub struct WatchOptions {
     pub resource_version_match: String,
     pub send_initial_events: Option<bool>,
     pub allow_bookmarks: bool,
+    /// Whether many may watch so, and changes may reach them together, a little later.
+    pub paced: bool,
     /// When the watch ends by itself; `None` for the server's own choice.
     pub timeout: Option<Duration>,
 }

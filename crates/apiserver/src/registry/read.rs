@@ -71,6 +71,7 @@ impl Registry {
             start,
             mark_initial_end: initial && o.allow_bookmarks,
             bookmarks: o.allow_bookmarks,
+            paced: o.paced,
             timeout,
         };
         let watch = self.cache.watch(&place.resource, plan).await?;

@@ -51,6 +51,43 @@ async fn the_end_of_the_server_ends_watches_cleanly() {
     world.end().await;
 }
 
+/// Watchers that never read hold nobody up: writers are answered, and who reads hears everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watchers_that_never_read_disturb_nobody() {
+    let world = World::new().await;
+    let admin = Some(&world.pki.admin);
+    assert_eq!(world.admin("POST", "/api/v1/namespaces", r#"{"metadata":{"name":"a"}}"#).await.code, 201);
+    let path = "/api/v1/namespaces/a/configmaps";
+    let mut deaf = Vec::new();
+    for _ in 0..16 {
+        let mut io = world.connect(admin).await;
+        let request = format!("GET {path}?watch=1&resourceVersion=0 HTTP/1.1\r\nhost: x\r\n\r\n");
+        io.write_all(request.as_bytes()).await.expect("sent");
+        io.flush().await.expect("sent");
+        deaf.push(io);
+    }
+    let (query, writes) = (format!("{path}?watch=1&resourceVersion=0"), 300);
+    let call = Call { method: "GET", path: &query, headers: &[], body: b"" };
+    let mut heard = world.open(admin, &call).await.into_body();
+    // More than sockets hold: 300 times 32 KiB to each.
+    let text = "x".repeat(32 * 1024);
+    for number in 0..writes {
+        let map = format!(r#"{{"metadata":{{"name":"m-{number}"}},"data":{{"text":"{text}"}}}}"#);
+        assert_eq!(world.admin("POST", path, &map).await.code, 201);
+    }
+    let (mut all, mut lines) = (Vec::new(), 0);
+    while lines < writes {
+        let frame = corten_rt::timeout(Duration::from_secs(120), heard.frame()).await.expect("in time");
+        let data = frame.expect("more").expect("no error").into_data().expect("data");
+        lines += data.iter().filter(|byte| **byte == b'\n').count();
+        all.extend_from_slice(&data);
+    }
+    let last = format!(r#""name":"m-{}""#, writes - 1);
+    assert!(all.windows(last.len()).any(|part| part == last.as_bytes()));
+    drop((heard, deaf));
+    world.end().await;
+}
+
 #[tokio::test]
 async fn garbage_is_survived() {
     let world = World::new().await;
