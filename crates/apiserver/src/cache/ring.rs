@@ -48,6 +48,13 @@ pub(crate) struct Limits {
     pub few: usize,
 }
 
+impl Limits {
+    /// For resources whose objects are large and seldom change.
+    pub fn of_large() -> Self {
+        Limits { bytes: 512 << 10, ..Limits::default() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits { changes: 16_384, bytes: 8 << 20, age: Duration::from_secs(300), few: 256 }
