@@ -121,8 +121,8 @@ fn fits(verb: char, of: &Type) -> Result<(), String> {
     let (kind, fits) = match verb {
         _ if of.is_dyn() => return Ok(()),
         'd' => ("decimal clause can only be used on integers", matches!(of, Type::Int | Type::Uint)),
-        'f' => ("fixed-point clause can only be used on doubles", matches!(of, Type::Double)),
-        'e' => ("scientific clause can only be used on doubles", matches!(of, Type::Double)),
+        'f' => ("fixed-point clause can only be used on doubles", matches!(of, Type::Double | Type::String)),
+        'e' => ("scientific clause can only be used on doubles", matches!(of, Type::Double | Type::String)),
         'b' => (
             "only integers and bools can be formatted as binary",
             matches!(of, Type::Int | Type::Uint | Type::Bool),

@@ -1,12 +1,12 @@
 //! `"%s".format([...])`.
 
-use super::convert::{double, duration, shown};
+use super::convert::{duration, shown};
 use super::strings::quote;
 use crate::error::EvalError;
 use crate::value::{List, Map, Value};
 
 /// The most digits after a decimal point.
-const MOST_DIGITS: usize = 100;
+const MOST_DIGITS: usize = 1000;
 
 /// A clause of a format.
 pub struct Verb<'f> {
@@ -35,7 +35,11 @@ fn clauses(text: &str) -> Result<(Vec<Verb<'_>>, &str), EvalError> {
             let digits = &after[..digits];
             let wanted: Option<usize> = digits.parse().ok().filter(|wanted| *wanted <= MOST_DIGITS);
             precision = wanted.ok_or_else(|| {
-                EvalError::new(format!("error while parsing precision: precision of {digits} is too large"))
+                let why = if digits.is_empty() { "invalid syntax" } else { "value out of range" };
+                EvalError::new(format!(
+                    "could not parse formatting clause: error while parsing precision: error while converting \
+                     precision to integer: strconv.Atoi: parsing \"{digits}\": {why}"
+                ))
             })?;
         }
         let letter = rest.chars().next().ok_or_else(|| EvalError::new("unexpected end of string"))?;
@@ -81,14 +85,14 @@ fn clause(verb: char, precision: usize, value: &Value<'_>) -> Result<String, Str
         ('s', value) => text(value)?,
         ('d', Value::Int(value)) => value.to_string(),
         ('d', Value::Uint(value)) => value.to_string(),
-        ('d', Value::Double(value)) if !value.is_finite() => {
-            double(*value).replace("+Inf", "Infinity").replace("-Inf", "-Infinity")
-        }
         ('d', _) => return Err(format!("decimal clause can only be used on integers, was given {given}")),
-        ('f' | 'e', Value::Double(value)) if !value.is_finite() => {
-            double(*value).replace("+Inf", "Infinity").replace("-Inf", "-Infinity")
+        ('f', Value::Double(value)) => fixed(*value, precision),
+        ('f', Value::String(text)) if unusual(text).is_some() => {
+            fixed(unusual(text).unwrap_or_default(), precision)
         }
-        ('f', Value::Double(value)) => format!("{value:.precision$}"),
+        ('e', Value::String(text)) if unusual(text).is_some() => {
+            scientific(unusual(text).unwrap_or_default(), precision)
+        }
         ('f', _) => return Err(format!("fixed-point clause can only be used on doubles, was given {given}")),
         ('e', Value::Double(value)) => scientific(*value, precision),
         ('e', _) => return Err(format!("scientific clause can only be used on doubles, was given {given}")),
@@ -123,9 +127,53 @@ fn signed(value: i64, digits: impl Fn(u64) -> String) -> String {
     format!("{sign}{}", digits(value.unsigned_abs()))
 }
 
-/// `1.500000×10⁰³`.
-fn scientific(value: f64, precision: usize) -> String {
-    let plain = format!("{value:.precision$e}");
+/// A number that is written as text.
+fn unusual(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
+fn infinite(value: f64) -> Option<&'static str> {
+    match value {
+        value if value.is_nan() => Some("NaN"),
+        f64::INFINITY => Some("∞"),
+        f64::NEG_INFINITY => Some("-∞"),
+        _ => None,
+    }
+}
+
+/// `1,234.500000`.
+fn fixed(value: f64, precision: usize) -> String {
+    if let Some(text) = infinite(value) {
+        return text.to_owned();
+    }
+    let plain = format!("{:.precision$}", if value == 0.0 { 0.0 } else { value });
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut out = String::from(sign);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// `1.500000×10⁰³`. What is asked for as precision is the width.
+fn scientific(value: f64, width: usize) -> String {
+    if let Some(text) = infinite(value) {
+        return format!("{text:>width$}");
+    }
+    let plain = format!("{:.6e}", if value == 0.0 { 0.0 } else { value });
     let (mantissa, exponent) = plain.split_once('e').unwrap_or((&plain, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     let raised: String = format!("{:02}", exponent.abs())
@@ -156,6 +204,7 @@ fn nested(value: &Value<'_>) -> Result<String, String> {
     Ok(match value {
         Value::String(text) => quote(text),
         Value::Double(value) if value.is_finite() => format!("{value:.6}"),
+        Value::Double(_) => quote(&shown(value)),
         Value::Timestamp(_) => format!("timestamp(\"{}\")", shown(value)),
         Value::Duration(span) => format!("duration(\"{}\")", duration(*span)),
         Value::List(list) => {

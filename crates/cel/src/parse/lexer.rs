@@ -96,6 +96,10 @@ impl Lexer<'_> {
                 TokenKind::Ident
             } else if let Some(sign) = self.sign() {
                 TokenKind::Sign(sign)
+            } else if self.escaped() {
+                // The language has names in backticks, Kubernetes does not allow them.
+                self.issues.push(self.source.issue(start as u32, "unsupported syntax: '`'"));
+                TokenKind::Ident
             } else {
                 self.at = (self.at.max(start) + usize::from(self.at == start)).min(self.characters.len());
                 let text = self.text(start);
@@ -117,6 +121,19 @@ impl Lexer<'_> {
             .find(|sign| sign.chars().enumerate().all(|(number, c)| self.peek(number) == Some(c)))?;
         self.at += sign.len();
         Some(sign)
+    }
+
+    /// Whether a name in backticks is next; it is passed over.
+    fn escaped(&mut self) -> bool {
+        let mut end = 1;
+        while self.peek(end).is_some_and(|c| c.is_ascii_alphanumeric() || "_.-/ ".contains(c)) {
+            end += 1;
+        }
+        let found = self.peek(0) == Some('`') && self.peek(end) == Some('`') && end > 1;
+        if found {
+            self.at += end + 1;
+        }
+        found
     }
 
     fn number(&mut self) -> TokenKind {
