@@ -117,7 +117,7 @@ fn node(reader: &mut Reader<'_>, depth: usize) -> Result<(Set, bool), DecodeErro
 /// has not.
 pub(super) fn meets(bytes: &[u8], set: &Set) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return read(bytes).is_ok_and(|s| s.meets(set)) };
-    set.nodes().first().is_some() && node_meets(&mut Reader::new(text), (set, false), 0).unwrap_or(false)
+    !set.nodes().is_empty() && node_meets(&mut Reader::new(text), (set, false), 0).unwrap_or(false)
 }
 
 fn node_meets(
