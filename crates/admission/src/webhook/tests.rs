@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+type Answer = fn(&Value) -> Result<Value, String>;
 type Answers = BTreeMap<String, Box<dyn Fn(&Value) -> Result<Value, String> + Send + Sync>>;
 
 /// Answers by the hook's URL, and keeps what it was asked.
@@ -281,7 +282,7 @@ async fn refusals_are_worded_as_upstreams() {
 #[tokio::test]
 async fn answers_that_are_none_fail_the_write() {
     let prefix = "Internal error occurred: failed calling webhook \"h.ex.io\": ";
-    let cases: Vec<(fn(&Value) -> Result<Value, String>, &str)> = vec![
+    let cases: Vec<(Answer, &str)> = vec![
         (|_| Err("Post \"x\": EOF".into()), "failed to call webhook: Post \"x\": EOF"),
         (|_| Ok(json!({})), "received invalid webhook response: webhook response was absent"),
         (

@@ -29,7 +29,8 @@ pub enum Verb {
 /// Answers a request that may be made.
 pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
     if let Some(remote) = exchange.api.aggregation.for_path(&exchange.info.path) {
-        return proxy::answer(exchange, remote).await;
+        // Every request would have to have room for it.
+        return Box::pin(proxy::answer(exchange, remote)).await;
     }
     if !exchange.info.is_resource {
         return path(&exchange).await;

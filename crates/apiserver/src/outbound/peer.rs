@@ -120,7 +120,8 @@ impl Peer {
     pub async fn dial(&self) -> Result<Stream, Failure> {
         let address = self.destination.resolve(&*self.lookup).map_err(Failure)?;
         let name = self.destination.server_name();
-        dial::dial(address, &name, Arc::clone(&self.config), self.clock).await
+        // What a handshake needs is large, and needed seldom.
+        Box::pin(dial::dial(address, &name, Arc::clone(&self.config), self.clock)).await
     }
 
     /// Sends a request over a connection that is idle, or a new one, and gives the answer's head.
@@ -139,7 +140,7 @@ impl Peer {
                 Err(Unsent { failure, .. }) => return Err(failure),
             }
         }
-        let mut sender = self.connect().await?;
+        let mut sender = Box::pin(self.connect()).await?;
         let response = sender.send(request).await.map_err(|unsent| unsent.failure)?;
         self.keep(sender);
         Ok(response)
