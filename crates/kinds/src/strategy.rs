@@ -217,7 +217,7 @@ pub trait KindStrategy: Send + Sync {
     }
     fn set_replicas(&self, _obj: &mut Self::Kind, _replicas: i32) {}
     /// An object of the kind in whose version this one is stored, for validation.
-    fn from_stored(&self, _obj: &dyn Object) -> Option<Self::Kind> {
+    fn of_stored(&self, _obj: &dyn Object) -> Option<Self::Kind> {
         None
     }
 }
@@ -260,14 +260,14 @@ impl<S: KindStrategy> Strategy for S {
     fn validate(&self, obj: &dyn Object) -> Vec<FieldError> {
         match obj.downcast_ref() {
             Some(obj) => KindStrategy::validate(self, obj),
-            None => self.from_stored(obj).map_or(Vec::new(), |obj| KindStrategy::validate(self, &obj)),
+            None => self.of_stored(obj).map_or(Vec::new(), |obj| KindStrategy::validate(self, &obj)),
         }
     }
 
     fn validate_update(&self, new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
         match (new.downcast_ref(), old.downcast_ref()) {
             (Some(new), Some(old)) => KindStrategy::validate_update(self, new, old),
-            _ => match (self.from_stored(new), self.from_stored(old)) {
+            _ => match (self.of_stored(new), self.of_stored(old)) {
                 (Some(new), Some(old)) => KindStrategy::validate_update(self, &new, &old),
                 _ => Vec::new(),
             },

@@ -202,27 +202,29 @@ mod tests {
 
     #[test]
     fn quotas_count_known_resources() {
-        let scopes = "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: ";
-        let apples = "spec.hard[apples]: Invalid value: \"apples\": ";
-        let rows: &[(&[&str], &[&str], &[(&str, &str)])] = &[
+        const SCOPES: &str = "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: ";
+        const APPLES: &str = "spec.hard[apples]: Invalid value: \"apples\": ";
+        type Row =
+            (&'static [&'static str], &'static [&'static str], &'static [(&'static str, &'static str)]);
+        let rows: &[Row] = &[
             (&["pods", "requests.nvidia.com/gpu", "requests.hugepages-2Mi", "count/pods"], &[], &[]),
             (
                 &["apples"],
                 &[],
                 &[
-                    (apples, "must be a standard resource type or fully qualified"),
-                    (apples, "must be a standard resource for quota"),
+                    (APPLES, "must be a standard resource type or fully qualified"),
+                    (APPLES, "must be a standard resource for quota"),
                 ],
             ),
-            (&["pods", "count/pods"], &["BestEffort", "NotBestEffort"], &[(scopes, "conflicting scopes")]),
+            (&["pods", "count/pods"], &["BestEffort", "NotBestEffort"], &[(SCOPES, "conflicting scopes")]),
             (
                 &["cpu", "hugepages-2Mi", "requests.nvidia.com/gpu"],
                 &["BestEffort", "NotBestEffort"],
                 &[
-                    (scopes, "unsupported scope applied to resource"),
-                    (scopes, "unsupported scope applied to resource"),
-                    (scopes, "unsupported scope applied to resource"),
-                    (scopes, "conflicting scopes"),
+                    (SCOPES, "unsupported scope applied to resource"),
+                    (SCOPES, "unsupported scope applied to resource"),
+                    (SCOPES, "unsupported scope applied to resource"),
+                    (SCOPES, "conflicting scopes"),
                 ],
             ),
         ];

@@ -74,7 +74,7 @@ impl KindStrategy for EventStrategy {
         errors.into_vec()
     }
 
-    fn from_stored(&self, obj: &dyn Object) -> Option<Event> {
+    fn of_stored(&self, obj: &dyn Object) -> Option<Event> {
         obj.downcast_ref().map(from_core)
     }
 
