@@ -1,8 +1,9 @@
 //! Who is it, and may they. [`pki`] makes the cluster's certificates at first start and [`tls`] serves and
 //! presents them; [`authenticate`] turns a client certificate or bearer token into a user, [`token`] and
-//! [`csr`] give such proofs out; [`authorize`] asks the Node authorizer and RBAC, whose default roles are in
-//! [`policy`]. Other objects are read through [`corten_semantics::Lookup`], so nothing here knows the API
-//! server or waits for anything.
+//! [`csr`] give such proofs out; [`oidc`] judges tokens of providers elsewhere; [`authorize`] asks the Node
+//! authorizer and RBAC, whose default roles are in [`policy`], or in the order that an operator sets. Other
+//! objects are read through [`corten_semantics::Lookup`], and whoever must be asked over a network is behind a
+//! trait, so nothing here knows the API server.
 
 pub mod authenticate;
 pub mod authorize;

@@ -70,11 +70,11 @@ fn contains(range: &str, address: IpAddr, length: u32) -> bool {
     width == other && length >= common && (shift >= 128 || network >> shift == address >> shift)
 }
 
-fn holding<'a>(
-    all: &'a [Arc<ServiceCIDR>],
+fn holding(
+    all: &[Arc<ServiceCIDR>],
     address: IpAddr,
     length: u32,
-) -> impl Iterator<Item = &'a Arc<ServiceCIDR>> {
+) -> impl Iterator<Item = &Arc<ServiceCIDR>> {
     all.iter().filter(move |cidr| cidr.spec.cidrs.iter().any(|range| contains(range, address, length)))
 }
 

@@ -19,11 +19,11 @@ pub struct Flags {
 #[derive(Subcommand)]
 pub enum Command {
     /// Start a cluster of one node: control plane and node in this process.
-    Up(Up),
+    Up(Box<Up>),
     /// Start a control plane without a node.
-    Server(Server),
+    Server(Box<Server>),
     /// Start a node of another machine's cluster.
-    Node(Node),
+    Node(Box<Node>),
     /// Stop what `up -d`, `server` or `node` started; pods go on running.
     Down(At),
     /// Remove everything: pods, mounts, interfaces, packet rules, cgroups, and the data directory.

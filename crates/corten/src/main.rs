@@ -41,9 +41,9 @@ fn main() -> ExitCode {
 async fn run(flags: Flags) -> Result<()> {
     match flags.command {
         Command::Up(up) if up.detach => process::detach(&up),
-        Command::Up(up) => Box::pin(up::run(up)).await,
-        Command::Server(server) => Box::pin(up::run_server(server)).await,
-        Command::Node(node) => Box::pin(join::run(node)).await,
+        Command::Up(up) => Box::pin(up::run(*up)).await,
+        Command::Server(server) => Box::pin(up::run_server(*server)).await,
+        Command::Node(node) => Box::pin(join::run(*node)).await,
         Command::Down(at) => process::down(&at.data_dir).await,
         Command::Reset(at) => reset::run(&at.data_dir).await,
         Command::Token { command: TokenCommand::Create(token) } => control::token::create(token).await,

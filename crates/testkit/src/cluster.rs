@@ -50,7 +50,11 @@ impl TestCluster {
             accounts: Some(accounts),
             informers: informers.clone(),
             clock,
-            settings: corten_controllers::Settings { root_ca: "a certificate".into(), ..Default::default() },
+            settings: corten_controllers::Settings {
+                root_ca: "a certificate".into(),
+                token_issuer: Some(Arc::new(TestTokens)),
+                ..Default::default()
+            },
         };
         corten_controllers::start(&context, &tasks);
         let scheduler = client_as(&registry, identity::SCHEDULER, &[]);
@@ -166,6 +170,15 @@ impl TestCluster {
             sleep(LOOK_EVERY).await;
         }
         Ok(())
+    }
+}
+
+/// Gives out tokens that nobody accepts.
+struct TestTokens;
+
+impl corten_controllers::TokenIssuer for TestTokens {
+    fn issue(&self, namespace: &str, account: (&str, &str), secret: &str) -> Result<String, String> {
+        Ok(format!("{namespace}/{}/{secret}", account.0))
     }
 }
 

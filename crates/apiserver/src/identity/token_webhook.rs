@@ -27,8 +27,11 @@ pub struct TokenWebhook {
     /// The names of the API server.
     audiences: Vec<String>,
     ttl: Duration,
-    known: Mutex<HashMap<[u8; 32], (Instant, Option<TokenAccepted>)>>,
+    known: Mutex<HashMap<[u8; 32], Known>>,
 }
+
+/// An answer, and until when it holds.
+type Known = (Instant, Option<TokenAccepted>);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -7,6 +7,7 @@ mod namespaces;
 mod nodes;
 mod objects;
 mod quotas;
+mod service_cidrs;
 mod services;
 mod watchers;
 mod workloads;
