@@ -78,7 +78,7 @@ fn tls_words(error: &TlsError, host: &str, now: Timestamp) -> String {
 fn certificate(error: &CertificateError, host: &str, now: Timestamp) -> String {
     let shown = |seconds: u64| {
         let at = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
-        at.map(|t| second(t)).unwrap_or_default()
+        at.map(second).unwrap_or_default()
     };
     let expired = "certificate has expired or is not yet valid:";
     match error {

@@ -132,7 +132,7 @@ fn keep_readable(owners: Vec<meta::ManagedFieldsEntry>, object: &mut dyn Object,
     }
     if let Some(why) = corten_codec::apply::check(&meta.managed_fields) {
         meta.managed_fields = owners;
-        notes.warn(&format!(
+        notes.warn(format!(
             ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {why}"
         ));
     }

@@ -236,7 +236,8 @@ async fn status_and_scale_have_owners_of_their_own() {
         r#"hpa Update apps/v1 scale: {"f:spec":{"f:replicas":{}}}"#.to_string(),
     ];
     let mut have = owners(&object);
-    (want.sort(), have.sort());
+    want.sort();
+    have.sort();
     assert_eq!(have, want);
     let refused = apply(&w, &at("?fieldManager=one"), DEPLOYMENT).await;
     assert_eq!(

@@ -61,7 +61,7 @@ async fn close(c: Cluster) {
 
 fn secret(name: &str, word: &str) -> Secret {
     let mut secret = Secret { metadata: meta("ns", name), ..Secret::default() };
-    secret.data.insert("word".into(), word.as_bytes().to_vec().into());
+    secret.data.insert("word".into(), word.as_bytes().to_vec());
     secret
 }
 
