@@ -3,8 +3,8 @@
 //! declaration and strategy, with admission and one transaction per write; [`LocalTransport`] lets the
 //! components of this process call the registry without a network; [`http`] lets everybody else.
 
-pub mod audit;
 pub mod aggregation;
+pub mod audit;
 mod bootstrap;
 pub mod cache;
 pub mod custom;

@@ -222,7 +222,8 @@ async fn identify(
     request: &Request<Incoming>,
     info: &RequestInfo,
 ) -> ApiResult<Arc<UserInfo>> {
-    let texts = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let texts =
+        request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     if let Some(user) = api.authenticator.proxied(peer, texts) {
         return Ok(user);
     }

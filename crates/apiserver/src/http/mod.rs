@@ -32,7 +32,6 @@ mod window;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-
 use arc_swap::ArcSwap;
 use corten_auth::authenticate::{ClientCertificates, ServiceAccountTokens};
 use corten_auth::pki::{Pki, PkiError};
@@ -46,8 +45,8 @@ use crate::audit::Audit;
 use crate::custom::documents::AllDocuments;
 use crate::flow::FlowControl;
 use crate::metrics::Usage;
-pub use connect::KubeletTls;
 pub(crate) use chain::Exchange;
+pub use connect::KubeletTls;
 pub(crate) use connect::{any_server, forwarding};
 pub use health::{Check, Health};
 pub(crate) use histogram::Histogram;

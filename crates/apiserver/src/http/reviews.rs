@@ -136,11 +136,8 @@ fn check_local(review: &LocalSubjectAccessReview, namespace: &str) -> ApiResult<
         errors.push(FieldError::invalid(path, asked, "must match metadata.namespace"));
     }
     if let Some(asked) = &review.spec.non_resource_attributes {
-        let mut error = FieldError::invalid(
-            "spec.nonResourceAttributes",
-            "",
-            "disallowed on this kind of request",
-        );
+        let mut error =
+            FieldError::invalid("spec.nonResourceAttributes", "", "disallowed on this kind of request");
         error.value = format!("{{\"Path\":{:?},\"Verb\":{:?}}}", asked.path, asked.verb);
         errors.push(error);
     }

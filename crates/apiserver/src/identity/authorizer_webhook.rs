@@ -54,9 +54,9 @@ impl AuthorizerWebhook {
     /// # Errors
     /// What is wrong with its conditions.
     pub fn new(remote: Remote, configuration: &WebhookConfiguration) -> Result<Self, String> {
-        let conditions = configuration.conditions("").map_err(|errors| {
-            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        })?;
+        let conditions = configuration
+            .conditions("")
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         Ok(AuthorizerWebhook {
             remote,
             version: configuration.subject_access_review_version.clone(),

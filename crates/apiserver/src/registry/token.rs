@@ -82,11 +82,7 @@ fn issue(
 }
 
 /// The life that is asked for in seconds, or what is left of it.
-fn lifetime(
-    request: &mut TokenRequest,
-    longest: Option<i64>,
-    warnings: &mut Vec<String>,
-) -> ApiResult<i64> {
+fn lifetime(request: &mut TokenRequest, longest: Option<i64>, warnings: &mut Vec<String>) -> ApiResult<i64> {
     let asked = request.spec.expiration_seconds.get_or_insert(USUAL);
     check(*asked)?;
     if let Some(longest) = longest.filter(|longest| *asked > *longest) {

@@ -110,7 +110,8 @@ async fn a_providers_tokens_are_users_and_its_keys_may_change() {
         ways(api, vec![oidc]);
     })
     .await;
-    let claims = json!({"iss": url, "aud": "corten", "sub": "jane", "exp": 4_000_000_000_u64, "roles": "dev"});
+    let claims =
+        json!({"iss": url, "aud": "corten", "sub": "jane", "exp": 4_000_000_000_u64, "roles": "dev"});
     let jane = who(&world, &first.sign(&claims)).await;
     assert_eq!(jane.code, 201, "{}", jane.text());
     let user = &jane.json()["status"]["userInfo"];
@@ -164,7 +165,8 @@ async fn a_webhook_knows_tokens() {
         assert_eq!(who(&world, "unknown").await.code, 401);
     }
     assert_eq!(server.asked().len(), 2, "answers are remembered");
-    let review = json!({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": {"token": "bad"}});
+    let review =
+        json!({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": {"token": "bad"}});
     let path = "/apis/authentication.k8s.io/v1/tokenreviews";
     let answer = world.admin("POST", path, &review.to_string()).await.json();
     assert_eq!(answer["status"]["error"], "[invalid bearer token, it is bad]");
@@ -181,7 +183,9 @@ async fn a_webhook_authorizes() {
             Some("eve") => return Act::Answer(400, "text/plain", b"who?".to_vec()),
             _ => json!({"allowed": false}),
         };
-        Act::Json(json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "status": status}))
+        Act::Json(
+            json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "status": status}),
+        )
     })
     .await;
     let configuration = json!({

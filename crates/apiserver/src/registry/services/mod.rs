@@ -278,7 +278,8 @@ mod tests {
         for s in &mut all {
             allocator.reserve(&NOTHING, s, None).expect("refusals gave back what they took").keep();
         }
-        let error = allocator.reserve(&NOTHING, &mut service("ClusterIP", "", &[]), None).err().expect("full");
+        let error =
+            allocator.reserve(&NOTHING, &mut service("ClusterIP", "", &[]), None).err().expect("full");
         let full = "Internal error occurred: failed to allocate a serviceIP: range is full";
         assert_eq!((error.code(), error.to_string().as_str()), (500, full));
         allocator.release(&all[0]);
