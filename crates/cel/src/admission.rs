@@ -208,7 +208,8 @@ mod tests {
         let all = Visible { params: true, authorizer: true, patches: false };
         let bool_only = [Type::Bool];
         let texts = [Type::String, Type::Null];
-        let cases: [(&str, &[Type], Visible, Result<(), &str>); 12] = [
+        type Case<'a> = (&'a str, &'a [Type], Visible, Result<(), &'a str>);
+        let cases: [Case<'_>; 12] = [
             ("object.spec.replicas <= 5", &bool_only, all, Ok(())),
             ("has(request.userInfo.groups) && 'a' in request.userInfo.groups", &bool_only, all, Ok(())),
             ("namespaceObject.metadata.labels['a'] == 'b'", &bool_only, all, Ok(())),

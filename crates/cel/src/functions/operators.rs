@@ -240,7 +240,7 @@ fn size<'a>(value: &Value<'a>) -> Called<'a> {
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
-        Value::Optional(_) => return Err(no_overload("size", &[value.clone()])),
+        Value::Optional(_) => return Err(no_overload("size", std::slice::from_ref(value))),
         _ => return Err(EvalError::new("no such overload: size")),
     };
     Ok(Value::Int(size as i64))

@@ -194,8 +194,7 @@ impl Lexer<'_> {
         let width = if triple { 3 } else { 1 };
         self.at += prefix + width;
         let from = self.at;
-        loop {
-            let Some(c) = self.peek(0) else { break };
+        while let Some(c) = self.peek(0) {
             let ends = c == quote && (!triple || (1..3).all(|ahead| self.peek(ahead) == Some(quote)));
             if ends {
                 let text = self.text(from);

@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn escapes_are_cels() {
-        let cases: [(&str, bool, Result<&[u8], ()>); 8] = [
+        type Case<'a> = (&'a str, bool, Result<&'a [u8], ()>);
+        let cases: [Case<'_>; 8] = [
             (r"a\nb", false, Ok(b"a\nb")),
             (r"\x41\101", false, Ok(b"AA")),
             (r"\u00e4", false, Ok("ä".as_bytes())),
