@@ -70,8 +70,13 @@ pub struct OidcFlags {
     #[arg(long, env = "CORTEN_OIDC_USERNAME_CLAIM", default_value = "sub", value_name = "CLAIM")]
     pub oidc_username_claim: String,
     /// What is put before names; the issuer and # when absent, nothing for `-`.
-    #[arg(long, env = "CORTEN_OIDC_USERNAME_PREFIX", default_value = "", value_name = "PREFIX",
-          allow_hyphen_values = true)]
+    #[arg(
+        long,
+        env = "CORTEN_OIDC_USERNAME_PREFIX",
+        default_value = "",
+        value_name = "PREFIX",
+        allow_hyphen_values = true
+    )]
     pub oidc_username_prefix: String,
     /// The claim that names the groups.
     #[arg(long, env = "CORTEN_OIDC_GROUPS_CLAIM", default_value = "", value_name = "CLAIM")]
@@ -80,8 +85,13 @@ pub struct OidcFlags {
     #[arg(long, env = "CORTEN_OIDC_GROUPS_PREFIX", default_value = "", value_name = "PREFIX")]
     pub oidc_groups_prefix: String,
     /// The algorithms that its tokens may be signed with.
-    #[arg(long, env = "CORTEN_OIDC_SIGNING_ALGS", value_delimiter = ',', default_value = "RS256",
-          value_name = "NAMES")]
+    #[arg(
+        long,
+        env = "CORTEN_OIDC_SIGNING_ALGS",
+        value_delimiter = ',',
+        default_value = "RS256",
+        value_name = "NAMES"
+    )]
     pub oidc_signing_algs: Vec<String>,
     /// Claims that tokens must have, CLAIM=VALUE,...
     #[arg(long, env = "CORTEN_OIDC_REQUIRED_CLAIM", value_delimiter = ',', value_name = "CLAIMS")]
@@ -98,20 +108,40 @@ pub struct ProxyFlags {
     #[arg(long, env = "CORTEN_REQUESTHEADER_ALLOWED_NAMES", value_delimiter = ',', value_name = "NAMES")]
     pub requestheader_allowed_names: Vec<String>,
     /// The headers that name the user.
-    #[arg(long, env = "CORTEN_REQUESTHEADER_USERNAME_HEADERS", value_delimiter = ',',
-          default_value = "X-Remote-User", value_name = "NAMES")]
+    #[arg(
+        long,
+        env = "CORTEN_REQUESTHEADER_USERNAME_HEADERS",
+        value_delimiter = ',',
+        default_value = "X-Remote-User",
+        value_name = "NAMES"
+    )]
     pub requestheader_username_headers: Vec<String>,
     /// The headers that hold the user's UID.
-    #[arg(long, env = "CORTEN_REQUESTHEADER_UID_HEADERS", value_delimiter = ',',
-          default_value = "X-Remote-Uid", value_name = "NAMES")]
+    #[arg(
+        long,
+        env = "CORTEN_REQUESTHEADER_UID_HEADERS",
+        value_delimiter = ',',
+        default_value = "X-Remote-Uid",
+        value_name = "NAMES"
+    )]
     pub requestheader_uid_headers: Vec<String>,
     /// The headers that name groups.
-    #[arg(long, env = "CORTEN_REQUESTHEADER_GROUP_HEADERS", value_delimiter = ',',
-          default_value = "X-Remote-Group", value_name = "NAMES")]
+    #[arg(
+        long,
+        env = "CORTEN_REQUESTHEADER_GROUP_HEADERS",
+        value_delimiter = ',',
+        default_value = "X-Remote-Group",
+        value_name = "NAMES"
+    )]
     pub requestheader_group_headers: Vec<String>,
     /// What headers with extras begin with.
-    #[arg(long, env = "CORTEN_REQUESTHEADER_EXTRA_HEADERS_PREFIX", value_delimiter = ',',
-          default_value = "X-Remote-Extra-", value_name = "PREFIXES")]
+    #[arg(
+        long,
+        env = "CORTEN_REQUESTHEADER_EXTRA_HEADERS_PREFIX",
+        value_delimiter = ',',
+        default_value = "X-Remote-Extra-",
+        value_name = "PREFIXES"
+    )]
     pub requestheader_extra_headers_prefix: Vec<String>,
 }
 
@@ -125,12 +155,21 @@ pub struct WebhookFlags {
     #[arg(long, env = "CORTEN_AUTHENTICATION_TOKEN_WEBHOOK_VERSION", default_value = "v1")]
     pub authentication_token_webhook_version: String,
     /// How long its answers are remembered.
-    #[arg(long, env = "CORTEN_AUTHENTICATION_TOKEN_WEBHOOK_CACHE_TTL", default_value = "2m",
-          value_name = "DURATION")]
+    #[arg(
+        long,
+        env = "CORTEN_AUTHENTICATION_TOKEN_WEBHOOK_CACHE_TTL",
+        default_value = "2m",
+        value_name = "DURATION"
+    )]
     pub authentication_token_webhook_cache_ttl: String,
     /// Who says what users may do, in order: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny.
-    #[arg(long, env = "CORTEN_AUTHORIZATION_MODE", value_delimiter = ',', default_value = "Node,RBAC",
-          value_name = "MODES")]
+    #[arg(
+        long,
+        env = "CORTEN_AUTHORIZATION_MODE",
+        value_delimiter = ',',
+        default_value = "Node,RBAC",
+        value_name = "MODES"
+    )]
     pub authorization_mode: Vec<String>,
     /// A kubeconfig of the webhook that authorizes.
     #[arg(long, env = "CORTEN_AUTHORIZATION_WEBHOOK_CONFIG_FILE", value_name = "FILE")]
@@ -139,12 +178,20 @@ pub struct WebhookFlags {
     #[arg(long, env = "CORTEN_AUTHORIZATION_WEBHOOK_VERSION", default_value = "v1")]
     pub authorization_webhook_version: String,
     /// How long its permissions are remembered.
-    #[arg(long, env = "CORTEN_AUTHORIZATION_WEBHOOK_CACHE_AUTHORIZED_TTL", default_value = "5m",
-          value_name = "DURATION")]
+    #[arg(
+        long,
+        env = "CORTEN_AUTHORIZATION_WEBHOOK_CACHE_AUTHORIZED_TTL",
+        default_value = "5m",
+        value_name = "DURATION"
+    )]
     pub authorization_webhook_cache_authorized_ttl: String,
     /// How long its refusals are remembered.
-    #[arg(long, env = "CORTEN_AUTHORIZATION_WEBHOOK_CACHE_UNAUTHORIZED_TTL", default_value = "30s",
-          value_name = "DURATION")]
+    #[arg(
+        long,
+        env = "CORTEN_AUTHORIZATION_WEBHOOK_CACHE_UNAUTHORIZED_TTL",
+        default_value = "30s",
+        value_name = "DURATION"
+    )]
     pub authorization_webhook_cache_unauthorized_ttl: String,
     /// A file of kind AuthorizationConfiguration: who says what users may do, in order.
     #[arg(long, env = "CORTEN_AUTHORIZATION_CONFIG", value_name = "FILE")]
@@ -296,9 +343,7 @@ impl ProxyFlags {
     pub fn authority(&self, pki: &Pki) -> Result<String> {
         match &self.requestheader_client_ca_file {
             None => Ok(pki.front_proxy_ca.pem().to_string()),
-            Some(file) => {
-                std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))
-            }
+            Some(file) => std::fs::read_to_string(file).with_context(|| format!("read {}", file.display())),
         }
     }
 
@@ -315,8 +360,7 @@ impl WebhookFlags {
     fn tokens(&self, api: &Api, pki: &Pki) -> Result<Option<Arc<dyn TokenAuthenticator>>> {
         let Some(file) = &self.authentication_token_webhook_config_file else { return Ok(None) };
         let ttl = duration(&self.authentication_token_webhook_cache_ttl).map_err(anyhow::Error::msg)?;
-        let (version, names) =
-            (&self.authentication_token_webhook_version, pki.tokens.audiences().to_vec());
+        let (version, names) = (&self.authentication_token_webhook_version, pki.tokens.audiences().to_vec());
         let webhook = TokenWebhook::new(remote(api, file)?, version, names, ttl);
         Ok(Some(Arc::new(webhook.map_err(anyhow::Error::msg)?)))
     }
@@ -338,7 +382,8 @@ impl WebhookFlags {
         }
         let webhook = || {
             let file = self.authorization_webhook_config_file.as_ref();
-            let file = file.context("authorization-mode Webhook needs --authorization-webhook-config-file")?;
+            let file =
+                file.context("authorization-mode Webhook needs --authorization-webhook-config-file")?;
             hook(
                 api,
                 &WebhookConfiguration::of_flags(
@@ -366,7 +411,9 @@ fn plain(name: &str) -> Result<Mode> {
 
 fn hook(api: &Api, webhook: &WebhookConfiguration) -> Result<Mode> {
     let Some(file) = webhook.connection_info.kube_config_file.as_deref() else {
-        bail!("connectionInfo of type InClusterConfig is for servers inside of a cluster: name a KubeConfigFile");
+        bail!(
+            "connectionInfo of type InClusterConfig is for servers inside of a cluster: name a KubeConfigFile"
+        );
     };
     let made = AuthorizerWebhook::new(remote(api, Path::new(file))?, webhook);
     Ok(Mode::Webhook(Arc::new(made.map_err(anyhow::Error::msg)?)))
