@@ -2,16 +2,16 @@
 
 mod admission;
 mod audit;
-mod identification;
 mod encryption;
+mod identification;
 mod publish;
 mod signer;
 pub mod token;
 
 pub use admission::AdmissionFlags;
 pub use audit::AuditFlags;
-pub use identification::IdentityFlags;
 pub use encryption::EncryptionFlags;
+pub use identification::IdentityFlags;
 
 use crate::config::Server as Flags;
 use anyhow::{Context, Result};
