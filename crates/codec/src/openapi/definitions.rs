@@ -29,7 +29,7 @@ pub struct Definitions {
     all: BTreeMap<String, Value>,
 }
 
-const METADATA: &str = "Standard metadata: name, namespace, labels and so on.";
+const METADATA: &str = "Standard object's metadata: name, namespace, labels and so on.";
 const LIST_METADATA: &str = "Standard metadata of lists.";
 const ITEMS: &str = "The objects of the list.";
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";

@@ -39,7 +39,8 @@ pub async fn open(
         source.skip_to_tail(lines).await?;
     }
     let follow = options.follow.then(|| Follow { running, over: false, asked: None });
-    let reader = Reader { path, source, formatter: Formatter::new(&options), follow };
+    let left = options.tail_lines.filter(|_| !options.follow);
+    let reader = Reader { path, source, formatter: Formatter::new(&options), follow, left, over: false };
     let stream = unfold(Some(reader), |reader| async {
         let mut reader = reader?;
         match reader.next().await {
@@ -111,12 +112,15 @@ struct Reader {
     source: Source,
     formatter: Formatter,
     follow: Option<Follow>,
+    /// How many whole lines may still be shown: what is written while the last ones are read is too late.
+    left: Option<u64>,
+    over: bool,
 }
 
 impl Reader {
     /// The next bytes to show; `None` at the end.
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        while !self.formatter.is_full() {
+        while !self.over && !self.formatter.is_full() {
             let (lines, last) = if self.source.fill().await? {
                 (self.source.lines(), false)
             } else if self.more().await? {
@@ -127,6 +131,13 @@ impl Reader {
             };
             let mut out = Vec::new();
             for line in lines.split_inclusive(|b| *b == b'\n') {
+                if let Some(left) = self.left.as_mut().filter(|_| line.ends_with(b"\n")) {
+                    self.over = *left == 0;
+                    if self.over {
+                        break;
+                    }
+                    *left -= 1;
+                }
                 self.formatter.write(line, &mut out);
             }
             if !out.is_empty() {
@@ -204,6 +215,12 @@ mod tests {
         assert_eq!((text.lines().count(), text.lines().last()), (20_001, Some("cut")));
         let tail = LogOptions { tail_lines: Some(2), ..LogOptions::default() };
         assert_eq!(all(&path, tail).await, "19998\n19999\ncut\n");
+        let tail = LogOptions { tail_lines: Some(1), ..LogOptions::default() };
+        let running: Running = Box::new(|| Box::pin(async { false }));
+        let opened = open(path.clone(), tail, running).await.expect("opened");
+        append(&path, &format!("\n{}", line("late")));
+        let chunks: Vec<Bytes> = opened.map(|c| c.expect("read")).collect().await;
+        assert_eq!(chunks.concat(), b"19999\n");
         let few = LogOptions { limit_bytes: Some(3), follow: true, ..LogOptions::default() };
         assert_eq!(all(&path, few).await, "0\n1");
     }
