@@ -242,8 +242,28 @@ fn taken(before: &DynamicObject, after: &Value, to: &'static KindInfo) -> Result
 /// Brings entries of older times to what the resource's stored version says now.
 pub(super) struct Settled(pub Arc<corten_custom::Resource>);
 
+impl Settled {
+    /// The version that an entry was written in, when only the webhook can bring it to the stored one.
+    fn left_behind(&self, entry: &Entry) -> Option<&'static KindInfo> {
+        self.0.webhook.as_ref()?;
+        let json = entry.json();
+        let stored = self.0.stored();
+        self.0.versions.iter().map(|version| version.info).filter(|info| !same_version(info, stored)).find(
+            |info| {
+                let begins =
+                    format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\"", info.kind, info.api_version());
+                json.starts_with(begins.as_bytes())
+            },
+        )
+    }
+}
+
 impl Reader for Settled {
     fn read(&self, entry: Arc<Entry>) -> Arc<Entry> {
+        // It stays what it is, and is converted for those who read it.
+        if let Some(kind) = self.left_behind(&entry) {
+            return entry.as_kind(kind);
+        }
         let stored = self.0.stored();
         let strategy = corten_custom::CustomStrategy::new(self.0.clone(), self.0.storage);
         let mut object = entry.object().clone_object();

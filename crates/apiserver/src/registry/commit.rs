@@ -138,8 +138,12 @@ impl Registry {
     }
 
     /// Whether the place's object is stored otherwise than it would be now, though it is the same: it is to be
-    /// encrypted by another key.
+    /// encrypted by another key, or of an older version.
     pub(crate) async fn is_stored_stale(&self, place: &Place) -> ApiResult<bool> {
+        let of_another = |entry: Arc<Entry>| entry.kind().version != place.resource.kind.version;
+        if place.kind.custom && place.resource.get(&place.key()).is_some_and(of_another) {
+            return Ok(true);
+        }
         match &self.config.encryption {
             None => Ok(false),
             Some(store) => store.is_stale(&place.key()).await.map_err(store_failed),
