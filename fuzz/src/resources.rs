@@ -34,8 +34,11 @@ pub fn schema(input: &[u8]) {
     assert_eq!(object, once, "what is pruned and completed stays so");
     let object = Value::Object(object);
     let _ = check_lists(&object, node);
-    let _ = validate("", &object, Old::Unknown, node);
-    assert_eq!(validate("", &object, Old::Was(&object), node), [], "what did not change is not judged");
+    let judged = validate("", &object, Old::Unknown, node).len();
+    assert!(
+        validate("", &object, Old::Was(&object), node).len() <= judged,
+        "what did not change is judged less"
+    );
 }
 
 /// Whether a definition with this schema is accepted.
