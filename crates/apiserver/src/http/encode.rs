@@ -124,7 +124,9 @@ impl Encoder {
             }
             Form::Plain | Form::Discovery(_) => {
                 let items: Vec<Bytes> = entries.iter().map(|entry| entry.json()).collect();
-                lists::encode_json(&lists::type_meta(list.kind), &head, Some(list.kind), items)
+                // As upstream does, each custom object says what it is, though the list does.
+                let repeated = Some(list.kind).filter(|kind| !kind.custom);
+                lists::encode_json(&lists::type_meta(list.kind), &head, repeated, items)
             }
             Form::MetadataList(version) if self.accepted.format == Format::Protobuf => {
                 return Ok(formats::metadata_list_protobuf(list, version));

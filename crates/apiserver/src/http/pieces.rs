@@ -36,7 +36,7 @@ impl Pieces {
         if items.iter().map(Bytes::len).sum::<usize>() < WHOLE {
             return None;
         }
-        let prefix = lists::json_prefix(list.kind);
+        let prefix = if list.kind.custom { Vec::new() } else { lists::json_prefix(list.kind) };
         let mut head = Vec::new();
         lists::open_json(&mut head, &lists::type_meta(list.kind), &formats::list_meta(list));
         let written: usize = items.iter().map(|item| item.len() - repeated(item, &prefix)).sum();
@@ -46,9 +46,9 @@ impl Pieces {
     }
 }
 
-/// Bytes of an item that its list does not repeat.
+/// Bytes of an item that its list does not repeat; none where there is no such prefix.
 fn repeated(item: &[u8], prefix: &[u8]) -> usize {
-    if item.starts_with(prefix) { prefix.len() - 1 } else { 0 }
+    if !prefix.is_empty() && item.starts_with(prefix) { prefix.len() - 1 } else { 0 }
 }
 
 impl Iterator for Pieces {
