@@ -69,7 +69,6 @@ async fn crdconversion_convert_v1_v2() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "lists do not convert after a switch of the stored version"]
 async fn crdconversion_list_non_homogeneous_stored_versions() -> Result<()> {
     converted(false, async |_, definition| {
         let (first, second) = (definition.objects("v1"), definition.objects("v2"));

@@ -211,7 +211,6 @@ async fn explained(cluster: &Cluster, what: &str, parts: &[&str]) -> Result<()> 
 }
 
 #[tokio::test]
-#[ignore = "descriptions of apiVersion and kind are not in what is published"]
 async fn crdpublishopenapi_with_schema_kubectl_create_apply_explain() -> Result<()> {
     spec(async |cluster| {
         published(cluster, Wanted::of(foo()), Some(&foo()), async |definition, _| {
