@@ -12,11 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The rungs: what they are called, and the files that list their specs.
-const RUNGS: [(&str, &str); 3] = [
-    ("rung 1", "conformance/rung1.tsv"),
-    ("node", "conformance/rung2.tsv"),
-    ("API", "conformance/api.tsv"),
-];
+const RUNGS: [(&str, &str); 3] =
+    [("rung 1", "conformance/rung1.tsv"), ("node", "conformance/rung2.tsv"), ("API", "conformance/api.tsv")];
 
 /// A line of a list.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use crate::discovery::has;
 use anyhow::{Context, Result, ensure};
-use corten_conformance::rest::{Resource, is_refused};
 use corten_conformance::Cluster;
+use corten_conformance::rest::{Resource, is_refused};
 use corten_rt::random;
 use serde_json::{Value, json};
 

@@ -2,9 +2,7 @@
 //! shape somebody else knows (a definition's schema).
 
 use crate::meta::v1::ObjectMeta;
-use crate::{
-    Edit, Field, Form, KindInfo, ListKind, Object, Raw, Reflect, Schema, Struct, Type, Typed, View,
-};
+use crate::{Edit, Field, Form, KindInfo, ListKind, Object, Raw, Reflect, Schema, Struct, Type, Typed, View};
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

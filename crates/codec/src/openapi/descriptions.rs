@@ -24,7 +24,9 @@ pub fn of_field(schema: &Schema, field: &Field) -> Option<&'static str> {
         return Some(text);
     }
     match field.name {
-        "metadata" if schema.kind.is_some() => Some("Standard object's metadata: name, namespace, labels and so on."),
+        "metadata" if schema.kind.is_some() => {
+            Some("Standard object's metadata: name, namespace, labels and so on.")
+        }
         "spec" if schema.kind.is_some() => Some("What is wanted of the object."),
         "status" if schema.kind.is_some() => Some("What was last seen of the object; the system fills it."),
         "conditions" => Some("The latest observations of the object's state."),
@@ -61,7 +63,10 @@ static ROWS: &[Row] = &[
             ("uid", "Unique in time and space; the server gives it at creation."),
             ("resourceVersion", "An opaque text that changes whenever the object changes."),
             ("generation", "A number that grows when what is wanted of the object changes."),
-            ("creationTimestamp", "CreationTimestamp is a timestamp of when the object was created; the server sets it."),
+            (
+                "creationTimestamp",
+                "CreationTimestamp is a timestamp of when the object was created; the server sets it.",
+            ),
             (
                 "deletionTimestamp",
                 "When the object will be gone; set by the server after a delete was asked for.",
