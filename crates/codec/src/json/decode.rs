@@ -174,7 +174,8 @@ impl<'a, 'p> Decoder<'a, 'p> {
         let (name, fields) = (schema.name, schema.fields);
         let root = to.kind().is_some();
         // Where fields go that the table does not know.
-        let rest = fields.last().filter(|f| f.inline && matches!(f.ty, Type::Map(_))).map(|_| fields.len() - 1);
+        let rest =
+            fields.last().filter(|f| f.inline && matches!(f.ty, Type::Map(_))).map(|_| fields.len() - 1);
         let mut seen = 0u128;
         let mut next = 0;
         let mut first = true;

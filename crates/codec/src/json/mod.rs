@@ -15,8 +15,8 @@ mod type_meta;
 
 pub use decode::{decode, decode_struct};
 pub use duplicates::find_duplicates;
-pub(crate) use encode::{left_out, write_type_meta};
 pub use encode::{encode, encode_into, encode_struct, encode_value};
+pub(crate) use encode::{left_out, write_type_meta};
 pub(crate) use leaf::compact;
 pub(crate) use list::decode_list;
 pub use stored::{encode_stored, splice_resource_version};
