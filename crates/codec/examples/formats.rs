@@ -1,4 +1,4 @@
-//! How long a large Pod takes: `cargo run --release -p corten-codec --example bench`.
+//! How long a large Pod takes: `cargo run --release -p corten-codec --example formats`.
 
 // The clock of the program is of no use here.
 #![allow(clippy::disallowed_methods)]
