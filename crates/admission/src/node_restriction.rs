@@ -3,13 +3,13 @@
 
 mod mirror_pod;
 mod node;
+mod token;
 
 use crate::certificate_subject_restriction::RequestSubject;
 use crate::check::{Check, Context, Operation};
 use async_trait::async_trait;
 use corten_api::Kind;
 use corten_api::Object;
-use corten_api::authentication::v1::TokenRequest;
 use corten_api::certificates::v1::CertificateSigningRequest;
 use corten_api::coordination::v1::Lease;
 use corten_api::core::v1::{Node, PersistentVolumeClaim, PersistentVolumeClaimStatus, Pod, ServiceAccount};
@@ -87,7 +87,7 @@ fn by_resource(context: &Context<'_>, node: &str, object: Option<&dyn Object>) -
         return claim_status(context, node, object);
     }
     if context.is_for::<ServiceAccount>() {
-        return token(context, node, object);
+        return token::token(context, node, object);
     }
     if context.is_for::<Lease>() {
         refuse_if(context.namespace != LEASES, || {
@@ -195,47 +195,6 @@ fn claim_status(context: &Context<'_>, node: &str, object: Option<&dyn Object>) 
             "node {node:?} is not allowed to update fields other than status.quantity and status.conditions"
         )
     })
-}
-
-/// A token for a pod's service account, bound to a pod on the node, for an audience that the pod mounts.
-fn token(context: &Context<'_>, node: &str, object: Option<&dyn Object>) -> Judged {
-    if context.operation != Operation::Create || context.subresource != "token" {
-        return Ok(());
-    }
-    let Some(request) = typed::<TokenRequest>(object) else { return unexpected_type() };
-    let bound = request.spec.bound_object_ref.as_ref();
-    let Some(bound) = bound.filter(|b| b.api_version == "v1" && b.kind == "Pod" && !b.name.is_empty()) else {
-        return Err("node requested token not bound to a pod".to_string().into());
-    };
-    refuse_if(bound.uid.is_empty(), || "node requested token with a pod binding without a uid".into())?;
-    let pod = existing::<Pod>(context, &bound.name)?;
-    refuse_if(bound.uid != pod.metadata.uid, || {
-        format!(
-            "the UID in the bound object reference ({}) does not match the UID in record. \
-             The object might have been deleted and then recreated",
-            bound.uid
-        )
-    })?;
-    refuse_if(pod.spec.node_name != node, || {
-        "node requested token bound to a pod scheduled on a different node".into()
-    })?;
-    let audience = match request.spec.audiences.as_slice() {
-        [] => "",
-        [one] => one.as_str(),
-        _ => return Err("node may only request 0 or 1 audiences".to_string().into()),
-    };
-    let user = &context.user.username;
-    refuse_if(!mounts_audience(&pod, audience), || {
-        format!(
-            "audience {audience:?} not found in pod spec volume, {user} is not authorized to request tokens for this audience"
-        )
-    })
-}
-
-fn mounts_audience(pod: &Pod, audience: &str) -> bool {
-    let projected = pod.spec.volumes.iter().filter_map(|v| v.volume_source.projected.as_ref());
-    let mut tokens = projected.flat_map(|p| &p.sources).filter_map(|s| s.service_account_token.as_ref());
-    tokens.any(|t| t.audience == audience)
 }
 
 fn slice(context: &Context<'_>, node: &str, object: Option<&dyn Object>) -> Judged {

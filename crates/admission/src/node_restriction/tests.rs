@@ -1,10 +1,14 @@
 use super::*;
 use crate::sample::{self, Request, meta};
 use corten_api::authentication::v1::BoundObjectReference;
+use corten_api::authentication::v1::TokenRequest;
 use corten_api::core::v1::{
-    ProjectedVolumeSource, ServiceAccountTokenProjection, Taint, Volume, VolumeProjection, VolumeSource,
+    CSIPersistentVolumeSource, CSIVolumeSource, EphemeralVolumeSource, PersistentVolume,
+    PersistentVolumeClaimVolumeSource, ProjectedVolumeSource, ServiceAccountTokenProjection, Taint, Volume,
+    VolumeProjection, VolumeSource,
 };
 use corten_api::meta::v1::OwnerReference;
+use corten_api::storage::v1::{CSIDriver, TokenRequest as DriverTokens};
 use corten_semantics::pod_references::MIRROR_ANNOTATION;
 
 fn node(name: &str) -> Node {
@@ -228,6 +232,93 @@ async fn a_node_asks_tokens_for_its_pods_only() {
         let mut asked = TokenRequest::default();
         (asked.spec.bound_object_ref, asked.spec.audiences) = (reference, audiences);
         assert_eq!(told(request.admit(&NodeRestriction, &mut asked).await).as_deref(), why);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_for_an_audience_of_the_pods_volumes() {
+    let volume = |source| Volume { name: "v".into(), volume_source: source };
+    let projected = volume(VolumeSource {
+        projected: Some(Box::new(ProjectedVolumeSource {
+            sources: vec![VolumeProjection {
+                service_account_token: Some(Box::new(ServiceAccountTokenProjection {
+                    audience: "projected".into(),
+                    ..Default::default()
+                })),
+                ..Default::default()
+            }],
+            ..Default::default()
+        })),
+        ..Default::default()
+    });
+    let claimed = |name: &str| {
+        volume(VolumeSource {
+            persistent_volume_claim: Some(Box::new(PersistentVolumeClaimVolumeSource {
+                claim_name: name.into(),
+                ..Default::default()
+            })),
+            ..Default::default()
+        })
+    };
+    let inline = |driver: &str| {
+        volume(VolumeSource {
+            csi: Some(Box::new(CSIVolumeSource { driver: driver.into(), ..Default::default() })),
+            ..Default::default()
+        })
+    };
+    let ephemeral = volume(VolumeSource {
+        ephemeral: Some(Box::new(EphemeralVolumeSource { volume_claim_template: Some(Default::default()) })),
+        ..Default::default()
+    });
+    let not_found = |what: &str| {
+        Some(format!("serviceaccounts \"sa\" is forbidden: error validating audience \"vault\": {what}"))
+    };
+    let no_right = |audience: &str| {
+        Some(format!(
+            "serviceaccounts \"sa\" is forbidden: audience {audience:?} not found in pod spec volume, system:node:n1 is not authorized to request tokens for this audience"
+        ))
+    };
+    for (volumes, audience, why) in [
+        (vec![projected.clone()], "projected", None),
+        (vec![projected.clone()], "vault", no_right("vault")),
+        (vec![claimed("bound")], "vault", None),
+        (vec![claimed("bound")], "other", no_right("other")),
+        (vec![inline("loop.test")], "vault", None),
+        (vec![ephemeral], "vault", None),
+        (vec![claimed("none")], "vault", not_found("persistentvolumeclaim \"none\" not found")),
+        (vec![claimed("none"), claimed("bound")], "vault", None),
+        (
+            vec![claimed("none"), inline("no.such")],
+            "vault",
+            not_found(
+                "[persistentvolumeclaim \"none\" not found, csidriver.storage.k8s.io \"no.such\" not found]",
+            ),
+        ),
+    ] {
+        let mut request =
+            Request::of::<ServiceAccount>(Operation::Create, "ns", "sa").by_node("n1").on("token");
+        let mut pod = pod_on("mine", "n1");
+        pod.spec.volumes = volumes;
+        let mut driver = CSIDriver { metadata: meta("", "loop.test"), ..Default::default() };
+        driver.spec.token_requests = vec![DriverTokens { audience: "vault".into(), ..Default::default() }];
+        let mut disk = PersistentVolume { metadata: meta("", "disk"), ..Default::default() };
+        disk.spec.persistent_volume_source.csi =
+            Some(Box::new(CSIPersistentVolumeSource { driver: "loop.test".into(), ..Default::default() }));
+        for name in ["bound", "mine-v"] {
+            let mut claim = PersistentVolumeClaim { metadata: meta("ns", name), ..Default::default() };
+            claim.spec.volume_name = "disk".into();
+            request.has(claim);
+        }
+        request.has(pod).has(driver).has(disk);
+        let mut asked = TokenRequest::default();
+        asked.spec.audiences = vec![audience.into()];
+        asked.spec.bound_object_ref = Some(Box::new(BoundObjectReference {
+            kind: "Pod".into(),
+            api_version: "v1".into(),
+            name: "mine".into(),
+            uid: "8".into(),
+        }));
+        assert_eq!(told(request.admit(&NodeRestriction, &mut asked).await), why);
     }
 }
 
