@@ -45,7 +45,7 @@ pub fn run(repository: &Path) -> Result<()> {
 
 fn rust_files(repository: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut folders = ["crates", "conformance", "xtask"].map(|name| repository.join(name)).to_vec();
+    let mut folders = ["crates", "conformance", "fuzz", "xtask"].map(|name| repository.join(name)).to_vec();
     folders.retain(|folder| folder.is_dir());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
