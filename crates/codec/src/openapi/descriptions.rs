@@ -14,7 +14,19 @@ type Row = (&'static str, &'static str, &'static str, &'static [(&'static str, &
 
 /// What a struct is.
 pub fn of_struct(schema: &Schema) -> Option<&'static str> {
-    row(schema).map(|(_, _, text, _)| *text)
+    static TEXTS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| texts(include_str!("structs.txt")));
+    let own = row(schema).map(|(_, _, text, _)| *text);
+    own.or_else(|| find(&TEXTS, schema.package, schema.name))
+}
+
+/// The lines `name: text` of a file.
+fn texts(lines: &'static str) -> BTreeMap<&'static str, &'static str> {
+    lines.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(": ")).collect()
+}
+
+/// What is said of `of.name`, or of `name` wherever it is.
+fn find(texts: &BTreeMap<&str, &'static str>, of: &str, name: &str) -> Option<&'static str> {
+    texts.get(format!("{of}.{name}").as_str()).or_else(|| texts.get(name)).copied()
 }
 
 /// What a field is. Metadata, spec and status of a kind are described alike.
@@ -37,11 +49,8 @@ pub fn of_field(schema: &Schema, field: &Field) -> Option<&'static str> {
 
 /// What a field of this name is, in this struct or in any.
 pub fn by_name(of: &str, name: &str) -> Option<&'static str> {
-    static TEXTS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
-        let lines = include_str!("fields.txt").lines().filter(|line| !line.starts_with('#'));
-        lines.filter_map(|line| line.split_once(": ")).collect()
-    });
-    TEXTS.get(format!("{of}.{name}").as_str()).or_else(|| TEXTS.get(name)).copied()
+    static TEXTS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| texts(include_str!("fields.txt")));
+    find(&TEXTS, of, name)
 }
 
 fn row(schema: &Schema) -> Option<&'static Row> {
