@@ -3,6 +3,7 @@
 //! called ([`identity`]), and how a rule reads other objects ([`Lookup`]). No input or output, no state.
 
 pub mod field;
+pub mod gates;
 pub mod hash;
 pub mod identity;
 mod lookup;
