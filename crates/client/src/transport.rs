@@ -140,6 +140,8 @@ pub struct WatchOptions {
     pub resource_version: String,
     /// Report all present objects first, then a bookmark with `initial_end`.
     pub initial_events: bool,
+    /// Nothing but metadata (without managed fields) is looked at. A server in this process then makes no more.
+    pub metadata_only: bool,
 }
 
 /// Events until the watch ends; an error ends it.

@@ -70,26 +70,44 @@ where
     I: IntoIterator<Item: AsRef<[u8]>, IntoIter: Clone>,
 {
     let items = items.into_iter();
-    let meta = protobuf::encode_message(meta);
     // The whole message's length is known before, so nothing has to move.
-    let mut head = Vec::with_capacity(meta.len() + 8);
-    put_bytes(&mut head, 1, &meta);
-    let mut length = head.len();
-    for item in items.clone() {
-        let mut prefix = Vec::with_capacity(8);
-        put_varint(&mut prefix, item.as_ref().len() as u64);
-        length += 1 + prefix.len() + item.as_ref().len();
+    let length = items.clone().map(|item| protobuf_item_len(item.as_ref())).sum();
+    let mut out = open_protobuf(list, meta, length);
+    out.reserve(length + 8);
+    for item in items {
+        put_protobuf_item(&mut out, item.as_ref());
     }
-    let mut out = Vec::with_capacity(length + list.api_version.len() + list.kind.len() + 32);
+    close_protobuf(&mut out);
+    out
+}
+
+/// What comes before the first item of an enveloped protobuf list, for those who write it piece by piece. All
+/// its items take `length` bytes.
+pub fn open_protobuf(list: &TypeMeta<'_>, meta: &ListMeta, length: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(64);
+    put_bytes(&mut head, 1, &protobuf::encode_message(meta));
+    let mut out = Vec::with_capacity(head.len() + list.api_version.len() + list.kind.len() + 32);
     protobuf::open_envelope(&mut out, &list.api_version, &list.kind);
     put_tag(&mut out, 2, protobuf::wire::BYTES);
-    put_varint(&mut out, length as u64);
+    put_varint(&mut out, (head.len() + length) as u64);
     out.extend_from_slice(&head);
-    for item in items {
-        put_bytes(&mut out, 2, item.as_ref());
-    }
-    protobuf::close_envelope(&mut out);
     out
+}
+
+/// Appends an item, a message without an envelope.
+pub fn put_protobuf_item(out: &mut Vec<u8>, message: &[u8]) {
+    put_bytes(out, 2, message);
+}
+
+/// The bytes that [`put_protobuf_item`] appends.
+pub fn protobuf_item_len(message: &[u8]) -> usize {
+    let bits = usize::BITS - (message.len() | 1).leading_zeros();
+    1 + bits.div_ceil(7) as usize + message.len()
+}
+
+/// What comes behind the last item.
+pub fn close_protobuf(out: &mut Vec<u8>) {
+    protobuf::close_envelope(out);
 }
 
 /// A list taken apart.

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::shell::{Controller, wake_by};
 use async_trait::async_trait;
 use corten_api::core::v1::{ConfigMap, Namespace};
-use corten_client::{Client, Informer, Key, WorkQueue};
+use corten_client::{Client, Informer, Key, WatchOptions, WorkQueue};
 use corten_semantics::ApiResult;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,11 +26,14 @@ pub struct RootCa {
 
 impl RootCa {
     pub fn new(context: &Context) -> Self {
+        let (informers, maps) = (&context.informers, context.informers.client().all::<ConfigMap>());
+        let ours =
+            WatchOptions { field_selector: format!("metadata.name={NAME}"), ..WatchOptions::default() };
         RootCa {
             client: context.client.clone(),
             certificate: context.settings.root_ca.clone(),
-            namespaces: context.informers.of(),
-            maps: context.informers.of(),
+            namespaces: informers.of(),
+            maps: Informer::start(maps, ours, informers.tasks()),
         }
     }
 }
@@ -43,10 +46,7 @@ impl Controller for RootCa {
 
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_by(&self.namespaces, queue, |n| vec![Key::new("", &n.metadata.name)]);
-        wake_by(&self.maps, queue, |m| match m.metadata.name.as_str() {
-            NAME => vec![Key::new("", &m.metadata.namespace)],
-            _ => vec![],
-        });
+        wake_by(&self.maps, queue, |m| vec![Key::new("", &m.metadata.namespace)]);
     }
 
     async fn synced(&self) {

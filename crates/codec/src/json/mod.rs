@@ -19,7 +19,9 @@ pub use encode::{encode, encode_into, encode_struct, encode_value};
 pub(crate) use encode::{left_out, write_type_meta};
 pub(crate) use leaf::compact;
 pub(crate) use list::decode_list;
-pub use stored::{encode_stored, splice_resource_version};
+pub use stored::{
+    decode_labels, decode_metadata, encode_stored, replace_resource_version, splice_resource_version,
+};
 pub use type_meta::{TypeMeta, type_meta};
 
 #[cfg(test)]

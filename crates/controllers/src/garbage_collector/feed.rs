@@ -160,9 +160,10 @@ impl Feed {
 
     async fn follow_once(&self, first: &mut bool, backoff: &mut Backoff) -> ApiResult<()> {
         let target = Target { kind: self.kind, namespace: None, name: String::new(), subresource: "" };
-        let options = WatchOptions { initial_events: true, ..WatchOptions::default() };
+        let options = WatchOptions { initial_events: true, metadata_only: true, ..WatchOptions::default() };
         let mut events = self.client.transport().watch(target, options).await?;
-        let mut present = Some(BTreeSet::new());
+        // Who knows nothing yet misses nothing.
+        let mut present = (!*first).then(BTreeSet::new);
         while let Some(event) = events.next().await {
             match event? {
                 Event::Added(o) | Event::Modified(o) => {

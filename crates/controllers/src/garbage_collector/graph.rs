@@ -4,6 +4,7 @@ use corten_api::meta::v1::OwnerReference;
 use corten_api::{KindInfo, Object};
 use corten_client::Key;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -41,11 +42,47 @@ impl Item {
     }
 }
 
+/// What is kept of an object that has no owners and is not being deleted, as are nearly all: enough to know it
+/// as an owner.
+#[derive(Clone, Copy, Debug)]
+struct Free {
+    kind: &'static KindInfo,
+    /// Of its name.
+    hash: u64,
+}
+
 /// All objects by UID, and the dependents of each owner.
 #[derive(Default)]
 pub struct Graph {
     items: HashMap<String, Item>,
+    free: HashMap<u128, Free>,
+    hasher: RandomState,
     dependents: HashMap<String, BTreeSet<String>>,
+}
+
+/// A UID as the server writes them, as a number.
+fn number(uid: &str) -> Option<u128> {
+    let bytes = uid.as_bytes();
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut number = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let digit = match byte {
+            b'-' if matches!(at, 8 | 13 | 18 | 23) => continue,
+            b'0'..=b'9' if !matches!(at, 8 | 13 | 18 | 23) => byte - b'0',
+            b'a'..=b'f' if !matches!(at, 8 | 13 | 18 | 23) => byte - b'a' + 10,
+            _ => return None,
+        };
+        number = number << 4 | u128::from(digit);
+    }
+    Some(number)
+}
+
+/// The UID of that number.
+fn uid_of(number: u128) -> String {
+    let hex = format!("{number:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 impl Graph {
@@ -56,6 +93,14 @@ impl Graph {
         let mut wake = Vec::new();
         if let Some(old) = self.items.remove(&uid) {
             self.unlink(&uid, &old);
+        }
+        if let Some(number) = number(&uid) {
+            if item.owners.is_empty() && !item.deleting {
+                let hash = self.hasher.hash_one(&item.key.name);
+                self.free.insert(number, Free { kind: item.kind, hash });
+                return wake;
+            }
+            self.free.remove(&number);
         }
         for owner in &item.owners {
             self.dependents.entry(owner.uid.clone()).or_default().insert(uid.clone());
@@ -77,6 +122,9 @@ impl Graph {
     /// An object is gone; names the UIDs to look at.
     pub fn remove(&mut self, uid: &str) -> Vec<String> {
         let mut wake = self.dependents_of(uid);
+        if let Some(number) = number(uid) {
+            self.free.remove(&number);
+        }
         if let Some(old) = self.items.remove(uid) {
             self.unlink(uid, &old);
             wake.extend(old.owners.iter().map(|o| o.uid.clone()).filter(|o| self.items.contains_key(o)));
@@ -95,7 +143,7 @@ impl Graph {
         }
     }
 
-    /// The object of this UID.
+    /// The object of this UID, if it has owners or is being deleted.
     pub fn get(&self, uid: &str) -> Option<&Item> {
         self.items.get(uid)
     }
@@ -107,11 +155,9 @@ impl Graph {
 
     /// The objects of one kind that are not among `present`.
     pub fn missing(&self, kind: &'static KindInfo, present: &BTreeSet<String>) -> Vec<String> {
-        self.items
-            .iter()
-            .filter(|(uid, i)| i.kind == kind && !present.contains(*uid))
-            .map(|(uid, _)| uid.clone())
-            .collect()
+        let items = self.items.iter().filter(|(_, item)| item.kind == kind).map(|(uid, _)| uid.clone());
+        let free = self.free.iter().filter(|(_, free)| free.kind == kind).map(|(uid, _)| uid_of(*uid));
+        items.chain(free).filter(|uid| !present.contains(uid)).collect()
     }
 }
 
@@ -138,10 +184,16 @@ impl Graph {
             {
                 Some(owner) if owner.is_waiting() => owners.waiting.push(reference.clone()),
                 Some(_) => owners.solid.push(reference.clone()),
+                None if self.is_free(reference) => owners.solid.push(reference.clone()),
                 None => owners.unknown.push(reference.clone()),
             }
         }
         owners
+    }
+
+    fn is_free(&self, reference: &OwnerReference) -> bool {
+        let free = number(&reference.uid).and_then(|number| self.free.get(&number));
+        free.is_some_and(|f| f.kind.kind == reference.kind && f.hash == self.hasher.hash_one(&reference.name))
     }
 
     /// The dependents that hold a waiting owner back, and whether each is being deleted.
@@ -236,5 +288,31 @@ mod tests {
         p.metadata.owner_references[0].name = "other".into();
         g.put(&p);
         assert_eq!(g.owners_of(g.get("p").expect("known")).unknown.len(), 1);
+    }
+
+    #[test]
+    fn objects_without_owners_are_known_by_little() {
+        let uids = ["1b4e28ba-2fa1-11d2-883f-0016d3cca427", "00000000-0000-0000-0000-00000000000a"];
+        for uid in uids {
+            assert_eq!(number(uid).map(uid_of).as_deref(), Some(uid));
+        }
+        for other in ["rs", "1B4e28ba-2fa1-11d2-883f-0016d3cca427", "1b4e28ba02fa1-11d2-883f-0016d3cca4-7"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+        let (mut g, mut rs) = (Graph::default(), set(uids[0]));
+        assert!(g.put(&rs).is_empty() && g.get(uids[0]).is_none());
+        let mut other = pod("q", &rs);
+        other.metadata.owner_references[0].name = "other".into();
+        g.put(&pod("p", &rs));
+        g.put(&other);
+        let owners = |g: &Graph, uid: &str| g.owners_of(g.get(uid).expect("known"));
+        assert_eq!((owners(&g, "p").solid.len(), owners(&g, "q").unknown.len()), (1, 1));
+        assert_eq!(g.missing(rs.info(), &BTreeSet::new()), [uids[0]]);
+        rs.metadata.deletion_timestamp = Some(Default::default());
+        rs.metadata.finalizers = vec![FOREGROUND.into()];
+        assert_eq!(g.put(&rs), [uids[0], "p", "q"]);
+        assert_eq!(owners(&g, "p").waiting.len(), 1);
+        assert_eq!(g.remove(uids[0]), ["p", "q"]);
+        assert!(g.missing(rs.info(), &BTreeSet::new()).is_empty());
     }
 }
