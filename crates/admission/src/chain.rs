@@ -64,10 +64,12 @@ impl Chain {
         self.0.iter().map(|check| check.name()).collect()
     }
 
-    /// Writes what has come of calls to webhooks, as Prometheus reads it.
+    /// Writes what has come of calls to webhooks and of policies, as Prometheus reads it.
     pub fn write_metrics(&self, out: &mut String) {
         let calls: Vec<_> = self.0.iter().filter_map(|check| check.calls()).collect();
         webhook::write_metrics(&calls, out);
+        let checks: Vec<_> = self.0.iter().filter_map(|check| check.checks()).collect();
+        policy::write_metrics(&checks, out);
     }
 
     fn handling<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = &'a dyn Check> {

@@ -1,6 +1,7 @@
 //! What a check is, and what it is told.
 
 use crate::notes::Notes;
+use crate::policy::Checks;
 use crate::reinvocation::Reinvocation;
 use crate::server::{Options, Server};
 use crate::webhook::Calls;
@@ -97,6 +98,11 @@ pub trait Check: Send + Sync {
 
     /// The calls that the check has made to others.
     fn calls(&self) -> Option<&Calls> {
+        None
+    }
+
+    /// What has come of the check's policies.
+    fn checks(&self) -> Option<&Checks> {
         None
     }
 

@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::check::{Check, Context};
 use crate::pod_security::{Level, LevelVersion, PodSecurity, Version};
+use crate::policy::MutatingAdmissionPolicies;
 use crate::{
     always_pull_images, deny_service_external_ips, event_rate_limit, extended_resource_toleration,
     limit_pod_hard_anti_affinity_topology, namespace_exists, pod_node_selector, pod_toleration_restriction,
@@ -57,6 +58,8 @@ pub struct Settings {
     pub disable: Vec<String>,
     /// Configuration by the check's name, from `--admission-control-config-file`.
     pub configuration: BTreeMap<String, Value>,
+    /// Whether MutatingAdmissionPolicies are followed, which is a feature to be turned on.
+    pub mutating_policies: bool,
 }
 
 /// A check that the API server makes itself, since it needs authorization or creates objects. Here it has its
@@ -123,6 +126,9 @@ impl Chain {
                 PodSecurity::configured(configuration).map_err(|why| format!("PodSecurity: {why}"))?;
             checks.retain(|check| check.name() != "PodSecurity");
             checks.push(Box::new(configured));
+        }
+        if settings.mutating_policies {
+            checks.push(Box::new(MutatingAdmissionPolicies::new()));
         }
         let wanted =
             optional(settings)?.into_iter().filter(|c| settings.enable.iter().any(|n| n == c.name()));
@@ -199,6 +205,10 @@ mod tests {
         assert!(at("AlwaysPullImages") < at("PodSecurity") && at("PodSecurity") < at("PodNodeSelector"));
         assert!(at("AlwaysPullImages").is_some() && at("Priority").is_none() && at("LimitRanger").is_none());
         assert_eq!(some.last(), Some(&"ResourceQuota"));
+        let mutating = Settings { mutating_policies: true, ..Settings::default() };
+        let mutating = names(&mutating).expect("known");
+        let at = mutating.iter().position(|name| *name == "MutatingAdmissionPolicy").expect("it is there");
+        assert_eq!(mutating[at + 1], "MutatingAdmissionWebhook");
         for (enable, disable, why) in [
             ("Nothing", "", "enable-admission-plugins plugin \"Nothing\" is unknown"),
             ("", "Nothing", "disable-admission-plugins plugin \"Nothing\" is unknown"),

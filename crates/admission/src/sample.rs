@@ -44,6 +44,11 @@ impl Server for Alone {
         Ok(object)
     }
 
+    fn find_kind(&self, api_version: &str, kind: &str) -> Option<&'static KindInfo> {
+        let is_it = |k: &&&KindInfo| k.api_version() == api_version && k.kind == kind;
+        corten_api::builtin::KINDS.iter().find(is_it).copied()
+    }
+
     fn decode(&self, kind: &'static KindInfo, json: &[u8]) -> ApiResult<Box<dyn Object>> {
         let new = kind.new.ok_or_else(|| ApiError::internal("no such object"))?;
         let mut object = new();

@@ -6,6 +6,7 @@ use corten_api::admissionregistration::v1::WebhookClientConfig;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::{KindInfo, Object};
 use corten_cel as cel;
+use corten_codec::apply::{self, TypeRef};
 use corten_semantics::ApiResult;
 use serde_json::Value;
 use std::time::Duration;
@@ -31,6 +32,17 @@ pub trait Server: Send + Sync {
 
     /// An object from its JSON, with its defaults, and without what its kind does not know.
     fn decode(&self, kind: &'static KindInfo, json: &[u8]) -> ApiResult<Box<dyn Object>>;
+
+    /// The object with the configuration laid over it; `None` when nobody knows the kind's type.
+    fn overlay(
+        &self,
+        kind: &'static KindInfo,
+        object: &Value,
+        configuration: &Value,
+    ) -> Option<Result<Value, String>> {
+        let ty = TypeRef::Struct((kind.schema)());
+        (!kind.custom).then(|| apply::overlay(object, configuration, ty))
+    }
 
     /// The kind that is served under this name; nothing is, where nobody says otherwise.
     fn find_kind(&self, _api_version: &str, _kind: &str) -> Option<&'static KindInfo> {

@@ -78,6 +78,14 @@ pub static KINDS: &[&KindInfo] = &[
     <crate::apidiscovery::v2::APIGroupDiscovery as Kind>::INFO,
 ];
 
+/// Kinds of versions that are served only where an operator turns them on.
+pub static OPTIONAL: &[&KindInfo] = &[
+    <crate::admissionregistration::v1beta1::MutatingAdmissionPolicy as Kind>::INFO,
+    <crate::admissionregistration::v1beta1::MutatingAdmissionPolicyBinding as Kind>::INFO,
+    <crate::admissionregistration::v1alpha1::MutatingAdmissionPolicy as Kind>::INFO,
+    <crate::admissionregistration::v1alpha1::MutatingAdmissionPolicyBinding as Kind>::INFO,
+];
+
 /// Kinds whose objects are stored nowhere, but made when somebody asks.
 pub static COMPUTED: &[&KindInfo] = &[
     <crate::metrics::v1beta1::NodeMetrics as Kind>::INFO,

@@ -25,6 +25,16 @@ pub struct Compiler {
     params: Declared,
 }
 
+/// What expressions of configurations to be applied come to: an object.
+pub fn configuration() -> Type {
+    Type::Object(Arc::new(ObjectType { name: "Object".to_owned(), ..ObjectType::default() }))
+}
+
+/// What expressions of JSON patches come to: a list of operations.
+pub fn operations() -> Type {
+    Type::list(Type::Object(Arc::new(ObjectType { name: "JSONPatch".to_owned(), ..ObjectType::default() })))
+}
+
 /// The types of `request` and `namespaceObject`.
 static TYPES: LazyLock<(Declared, Declared)> = LazyLock::new(|| (request(), namespace()));
 

@@ -1,7 +1,8 @@
 //! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
 
-use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags};
+use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags, VersionFlags};
 use clap::{Args, Parser, Subcommand};
+use corten_semantics::gates::Gates;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -126,12 +127,24 @@ pub struct Server {
     /// Where the administrator's kubeconfig is written; DATA_DIR/kubeconfig when absent.
     #[arg(long, env = "CORTEN_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
+    /// Features to turn on or off, as NAME=true,OTHER=false.
+    #[arg(
+        long,
+        env = "CORTEN_FEATURE_GATES",
+        value_name = "GATES",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = Gates::parse
+    )]
+    pub feature_gates: Gates,
     #[command(flatten)]
     pub audit: AuditFlags,
     #[command(flatten)]
     pub encryption: EncryptionFlags,
     #[command(flatten)]
     pub admission: AdmissionFlags,
+    #[command(flatten)]
+    pub versions: VersionFlags,
     #[command(flatten)]
     pub identity: IdentityFlags,
 }

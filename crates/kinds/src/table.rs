@@ -70,6 +70,18 @@ static ROWS: &[Row] = &[
     row::<api::certificates::v1::CertificateSigningRequest>(&certificates::CertificateSigningRequestStrategy),
     row::<api::metrics::v1beta1::NodeMetrics>(&metrics::NodeMetricsStrategy),
     row::<api::metrics::v1beta1::PodMetrics>(&metrics::PodMetricsStrategy),
+    row::<api::admissionregistration::v1beta1::MutatingAdmissionPolicy>(
+        &admission::MutatingAdmissionPolicyStrategy,
+    ),
+    row::<api::admissionregistration::v1beta1::MutatingAdmissionPolicyBinding>(
+        &admission::MutatingAdmissionPolicyBindingStrategy,
+    ),
+    row::<api::admissionregistration::v1alpha1::MutatingAdmissionPolicy>(
+        &admission::MutatingAdmissionPolicyAlphaStrategy,
+    ),
+    row::<api::admissionregistration::v1alpha1::MutatingAdmissionPolicyBinding>(
+        &admission::MutatingAdmissionPolicyBindingAlphaStrategy,
+    ),
     row::<api::admissionregistration::v1::MutatingWebhookConfiguration>(
         &admission::MutatingWebhookConfigurationStrategy,
     ),

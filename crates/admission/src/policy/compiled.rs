@@ -1,6 +1,7 @@
 //! A policy with its bindings, ready to be asked.
 
 use super::matching::Matching;
+use super::source::Sort;
 use crate::expressions::Expression;
 use crate::match_conditions::MatchConditions;
 use corten_api::admissionregistration::v1::{
@@ -45,8 +46,34 @@ pub(super) struct Validation {
     pub reason: Option<String>,
 }
 
+/// ValidatingAdmissionPolicies.
+pub(super) struct Validating;
+
+impl Sort for Validating {
+    type Policy = ValidatingAdmissionPolicy;
+    type Binding = ValidatingAdmissionPolicyBinding;
+    type Expressions = Expressions;
+    type Made = Policy;
+
+    fn policy_name(binding: &ValidatingAdmissionPolicyBinding) -> &str {
+        &binding.spec.policy_name
+    }
+
+    fn compile(policy: &ValidatingAdmissionPolicy) -> Expressions {
+        Expressions::compile(&policy.spec)
+    }
+
+    fn make(
+        policy: Arc<ValidatingAdmissionPolicy>,
+        expressions: Arc<Expressions>,
+        bindings: Vec<Arc<ValidatingAdmissionPolicyBinding>>,
+    ) -> Policy {
+        Policy::new(policy, expressions, bindings)
+    }
+}
+
 impl Policy {
-    pub fn new(
+    fn new(
         policy: Arc<ValidatingAdmissionPolicy>,
         expressions: Arc<Expressions>,
         bindings: Vec<Arc<ValidatingAdmissionPolicyBinding>>,

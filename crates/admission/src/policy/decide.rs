@@ -8,8 +8,10 @@ use corten_api::meta::v1::ObjectMeta;
 use corten_api::{Kind, View};
 use corten_cel::{Budget, RUNTIME_BUDGET, Value};
 use corten_codec::json::encode_value;
+use corten_rt::Instant;
 use corten_semantics::{ApiError, ApiResult};
 use serde_json::Value as Json;
+use std::time::Duration;
 
 /// The longest message that an expression may make.
 const LONGEST_MESSAGE: usize = 5 * 1024;
@@ -30,6 +32,8 @@ pub(super) struct Denial {
     pub message: String,
     /// Empty: that which is usual.
     pub reason: String,
+    /// How long the rule took.
+    pub took: Duration,
 }
 
 /// What one evaluation comes to.
@@ -40,13 +44,18 @@ pub(super) struct Findings {
     pub annotations: Vec<(String, String)>,
     /// What denies whatever the binding's actions are.
     pub broken: Vec<String>,
+    /// What went wrong and is passed over.
+    pub ignored: Vec<(String, Duration)>,
 }
 
 impl Findings {
     /// Nothing but that it could not be found out.
     fn failed(why: String, ignore: bool) -> Self {
-        let denial = Denial { index: 0, message: why, reason: String::new() };
-        Findings { denials: if ignore { Vec::new() } else { vec![denial] }, ..Findings::default() }
+        if ignore {
+            return Findings { ignored: vec![(why, Duration::ZERO)], ..Findings::default() };
+        }
+        let denial = Denial { index: 0, message: why, reason: String::new(), took: Duration::ZERO };
+        Findings { denials: vec![denial], ..Findings::default() }
     }
 }
 
@@ -62,10 +71,10 @@ impl Judgement<'_> {
             Ok(false) => return Findings::default(),
             Err(why) => return Findings::failed(why, ignore),
         }
-        let mut findings = match self.validations(expressions, params, &asker) {
-            Ok(denials) => Findings { denials, ..Findings::default() },
-            Err(why) => return Findings::failed(why, ignore),
-        };
+        let mut findings = Findings::default();
+        if let Err(why) = self.validations(expressions, params, &asker, &mut findings) {
+            return Findings::failed(why, ignore);
+        }
         match self.annotate(expressions, params, &mut findings) {
             Ok(()) => findings,
             Err(why) => Findings::failed(why, ignore),
@@ -83,38 +92,44 @@ impl Judgement<'_> {
         expressions: &Expressions,
         params: &Json,
         asker: &Asker<'_>,
-    ) -> Result<Vec<Denial>, String> {
+        findings: &mut Findings,
+    ) -> Result<(), String> {
         let ignore = self.policy.ignores();
         let composed = self.composed(params, Some(asker));
         let mut budget = Budget::new(RUNTIME_BUDGET);
         let mut failed = Vec::new();
         for (index, validation) in expressions.validations.iter().enumerate() {
-            match composed.evaluate(&validation.expression, &mut budget) {
+            let begun = Instant::now();
+            let told = composed.evaluate(&validation.expression, &mut budget);
+            let took = begun.elapsed();
+            match told {
                 Ok(Value::Bool(true)) => {}
-                Ok(_) => failed.push((index, None)),
-                Err(Trouble::Failed(_)) if ignore => {}
-                Err(Trouble::Failed(why)) => failed.push((index, Some(why))),
+                Ok(_) => failed.push((index, None, took)),
+                Err(Trouble::Failed(why)) if ignore => findings.ignored.push((why, took)),
+                Err(Trouble::Failed(why)) => failed.push((index, Some(why), took)),
                 Err(Trouble::OutOfBudget) => return Err(OUT_OF_BUDGET.to_owned()),
             }
         }
         if failed.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let quiet = self.composed(params, None);
-        let mut denials = Vec::with_capacity(failed.len());
-        for (index, error) in failed {
+        for (index, error, took) in failed {
             let validation = &expressions.validations[index];
             let (message, reason) = match error {
                 Some(why) => (why, String::new()),
                 None => match message(validation, &quiet, &mut budget) {
                     Ok(message) => (message, validation.reason.clone().unwrap_or_default()),
-                    Err(_) if ignore => continue,
+                    Err(why) if ignore => {
+                        findings.ignored.push((why, took));
+                        continue;
+                    }
                     Err(why) => (why, String::new()),
                 },
             };
-            denials.push(Denial { index, message, reason });
+            findings.denials.push(Denial { index, message, reason, took });
         }
-        Ok(denials)
+        Ok(())
     }
 
     fn annotate(

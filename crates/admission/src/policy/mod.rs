@@ -1,11 +1,13 @@
-//! ValidatingAdmissionPolicy: what a cluster's own rules, written as expressions, say about a write. What applies
+//! Policies: what a cluster's own rules, written as expressions, say about a write. What applies
 //! to a request is [`matching`], the parameters of a binding are [`params`], the expressions are compiled once a
 //! generation ([`compiled`]), [`decide`] evaluates them, and [`verdict`] is what becomes of what they say. Nothing
-//! is done where there are no bindings.
+//! is done where there are no bindings. Those that change objects are [`mutating`].
 
+mod checks;
 mod compiled;
 mod decide;
 mod matching;
+mod mutating;
 mod params;
 mod source;
 mod verdict;
@@ -19,7 +21,7 @@ use crate::webhook::call::Exhibits;
 use crate::webhook::is_exempt;
 use crate::webhook::matching::{Invocation, Subject};
 use async_trait::async_trait;
-use compiled::Policy;
+use compiled::{Policy, Validating};
 use corten_api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use corten_api::{Kind, Object};
 use corten_semantics::ApiResult;
@@ -29,12 +31,19 @@ use source::Source;
 use std::sync::Arc;
 use verdict::Verdicts;
 
-/// The check.
-pub(crate) struct ValidatingAdmissionPolicies(Source);
+pub use checks::Checks;
+pub(crate) use checks::write as write_metrics;
+pub(crate) use mutating::MutatingAdmissionPolicies;
+
+/// ValidatingAdmissionPolicy, the check.
+pub(crate) struct ValidatingAdmissionPolicies {
+    source: Source<Validating>,
+    checks: Checks,
+}
 
 impl ValidatingAdmissionPolicies {
     pub fn new() -> Self {
-        ValidatingAdmissionPolicies(Source::default())
+        ValidatingAdmissionPolicies { source: Source::default(), checks: Checks::new("validating") }
     }
 
     async fn judge(
@@ -43,7 +52,7 @@ impl ValidatingAdmissionPolicies {
         object: Option<&dyn Object>,
         options: Option<&Value>,
     ) -> ApiResult<()> {
-        let policies = self.0.policies(subject.context.objects);
+        let policies = self.source.policies(subject.context.objects);
         let mut hearing = Hearing {
             subject,
             object,
@@ -51,7 +60,7 @@ impl ValidatingAdmissionPolicies {
             exhibits: Exhibits::new(subject),
             scenes: Vec::new(),
             namespace: None,
-            verdicts: Verdicts::new(subject),
+            verdicts: Verdicts::new(subject, &self.checks),
         };
         for policy in policies.iter() {
             hearing.ask(policy).await?;
@@ -84,7 +93,7 @@ impl Hearing<'_> {
                 return Ok(());
             }
         };
-        let kind = match params::kind(policy, subject) {
+        let kind = match params::kind(policy.policy.spec.param_kind.as_deref(), subject) {
             Ok(kind) => kind,
             Err(why) => {
                 self.verdicts.misconfigured(policy, None, &why);
@@ -99,7 +108,7 @@ impl Hearing<'_> {
             };
             let params = match found {
                 Ok(None) => continue,
-                Ok(Some(_)) => params::collect(kind, binding, subject).await,
+                Ok(Some(_)) => params::collect(kind, binding.spec.param_ref.as_deref(), subject).await,
                 Err(why) => Err(why),
             };
             let params = match params {
@@ -165,6 +174,10 @@ const QUESTIONS: [&str; 6] = [
 impl Check for ValidatingAdmissionPolicies {
     fn name(&self) -> &'static str {
         "ValidatingAdmissionPolicy"
+    }
+
+    fn checks(&self) -> Option<&Checks> {
+        Some(&self.checks)
     }
 
     fn handles(&self, context: &Context<'_>) -> bool {

@@ -1,8 +1,7 @@
 //! The parameters that a binding gives its policy: none, one by its name, or several by their labels.
 
-use super::compiled::Policy;
 use crate::webhook::matching::Subject;
-use corten_api::admissionregistration::v1::{ParamRef, ValidatingAdmissionPolicyBinding};
+use corten_api::admissionregistration::v1::{ParamKind, ParamRef};
 use corten_api::selector::Selector;
 use corten_api::{KindInfo, Object};
 use corten_codec::json;
@@ -13,8 +12,11 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// When no such kind is served.
-pub(super) fn kind(policy: &Policy, subject: &Subject<'_>) -> Result<Option<&'static KindInfo>, String> {
-    let Some(kind) = &policy.policy.spec.param_kind else { return Ok(None) };
+pub(super) fn kind(
+    kind: Option<&ParamKind>,
+    subject: &Subject<'_>,
+) -> Result<Option<&'static KindInfo>, String> {
+    let Some(kind) = kind else { return Ok(None) };
     let found = subject.context.server.find_kind(&kind.api_version, &kind.kind);
     found.map(Some).ok_or_else(|| {
         let slash = if kind.api_version.contains('/') { "" } else { "/" };
@@ -31,10 +33,10 @@ pub(super) fn kind(policy: &Policy, subject: &Subject<'_>) -> Result<Option<&'st
 /// Why the binding cannot be followed.
 pub(super) async fn collect(
     kind: Option<&'static KindInfo>,
-    binding: &ValidatingAdmissionPolicyBinding,
+    reference: Option<&ParamRef>,
     subject: &Subject<'_>,
 ) -> Result<Vec<Json>, String> {
-    let (Some(kind), Some(reference)) = (kind, &binding.spec.param_ref) else {
+    let (Some(kind), Some(reference)) = (kind, reference) else {
         return Ok(vec![Json::Null]);
     };
     let objects = find(kind, reference, subject)?;

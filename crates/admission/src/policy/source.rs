@@ -1,36 +1,64 @@
-//! All policies that are bound, made anew when one of them or a binding changes; expressions only when a policy's
-//! generation does.
+//! All policies of one sort that are bound, made anew when one of them or a binding changes; expressions only when
+//! a policy's generation does.
 
-use super::compiled::{Expressions, Policy};
-use corten_api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
+use corten_api::{Kind, Object};
 use corten_semantics::Lookup;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The policies as they were last seen.
-#[derive(Default)]
-pub(super) struct Source(Mutex<Known>);
+/// A sort of policies.
+pub(super) trait Sort {
+    type Policy: Kind;
+    type Binding: Kind;
+    /// The expressions of one generation.
+    type Expressions;
+    /// A policy with its bindings, ready to be asked.
+    type Made;
 
-#[derive(Default)]
-struct Known {
-    policies: Vec<Arc<ValidatingAdmissionPolicy>>,
-    bindings: Vec<Arc<ValidatingAdmissionPolicyBinding>>,
-    made: Arc<Vec<Policy>>,
+    fn policy_name(binding: &Self::Binding) -> &str;
+
+    fn compile(policy: &Self::Policy) -> Self::Expressions;
+
+    fn make(
+        policy: Arc<Self::Policy>,
+        expressions: Arc<Self::Expressions>,
+        bindings: Vec<Arc<Self::Binding>>,
+    ) -> Self::Made;
+}
+
+/// The policies as they were last seen.
+pub(super) struct Source<S: Sort>(Mutex<Known<S>>);
+
+struct Known<S: Sort> {
+    policies: Vec<Arc<S::Policy>>,
+    bindings: Vec<Arc<S::Binding>>,
+    made: Arc<Vec<S::Made>>,
     /// By the policy's uid, with its generation.
-    expressions: HashMap<String, (i64, Arc<Expressions>)>,
+    expressions: HashMap<String, (i64, Arc<S::Expressions>)>,
+}
+
+impl<S: Sort> Default for Source<S> {
+    fn default() -> Self {
+        Source(Mutex::new(Known {
+            policies: Vec::new(),
+            bindings: Vec::new(),
+            made: Arc::default(),
+            expressions: HashMap::new(),
+        }))
+    }
 }
 
 fn same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-impl Source {
+impl<S: Sort> Source<S> {
     /// The policies as of now, in the order of their names.
-    pub fn policies(&self, objects: &dyn Lookup) -> Arc<Vec<Policy>> {
-        let mut policies = objects.list::<ValidatingAdmissionPolicy>("");
-        let mut bindings = objects.list::<ValidatingAdmissionPolicyBinding>("");
-        policies.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        bindings.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    pub fn policies(&self, objects: &dyn Lookup) -> Arc<Vec<S::Made>> {
+        let mut policies = objects.list::<S::Policy>("");
+        let mut bindings = objects.list::<S::Binding>("");
+        policies.sort_by(|a, b| a.meta().name.cmp(&b.meta().name));
+        bindings.sort_by(|a, b| a.meta().name.cmp(&b.meta().name));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !same(&known.policies, &policies) || !same(&known.bindings, &bindings) {
             known.made = Arc::new(known.make(&policies, &bindings));
@@ -41,27 +69,23 @@ impl Source {
     }
 }
 
-impl Known {
-    fn make(
-        &mut self,
-        policies: &[Arc<ValidatingAdmissionPolicy>],
-        bindings: &[Arc<ValidatingAdmissionPolicyBinding>],
-    ) -> Vec<Policy> {
+impl<S: Sort> Known<S> {
+    fn make(&mut self, policies: &[Arc<S::Policy>], bindings: &[Arc<S::Binding>]) -> Vec<S::Made> {
         let before = std::mem::take(&mut self.expressions);
         let mut made = Vec::new();
         for policy in policies {
-            let meta = &policy.metadata;
-            let bound = bindings.iter().filter(|binding| binding.spec.policy_name == meta.name);
+            let meta = policy.meta();
+            let bound = bindings.iter().filter(|binding| S::policy_name(binding) == meta.name);
             let bound: Vec<_> = bound.cloned().collect();
             if bound.is_empty() {
                 continue;
             }
             let expressions = match before.get(&meta.uid) {
                 Some((generation, expressions)) if *generation == meta.generation => Arc::clone(expressions),
-                _ => Arc::new(Expressions::compile(&policy.spec)),
+                _ => Arc::new(S::compile(policy)),
             };
             self.expressions.insert(meta.uid.clone(), (meta.generation, Arc::clone(&expressions)));
-            made.push(Policy::new(Arc::clone(policy), expressions, bound));
+            made.push(S::make(Arc::clone(policy), expressions, bound));
         }
         made
     }

@@ -1,5 +1,6 @@
 //! What becomes of what policies say, by each binding's actions (upstream's `validating/dispatcher`).
 
+use super::checks::Checks;
 use super::compiled::Policy;
 use super::decide::{Denial, Findings};
 use crate::webhook::matching::Subject;
@@ -8,6 +9,7 @@ use corten_api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use corten_api::meta::v1::StatusCause;
 use corten_semantics::ApiResult;
 use serde_json::json;
+use std::time::Duration;
 
 /// The longest value of an audit annotation.
 const LONGEST_ANNOTATION: usize = 10 * 1024;
@@ -17,6 +19,7 @@ const FAILURE: &str = "validation.policy.admission.k8s.io/validation_failure";
 /// What all policies say to one request.
 pub(super) struct Verdicts<'a> {
     subject: &'a Subject<'a>,
+    checks: &'a Checks,
     /// The first refusal, and its reason; the others are not told.
     refusal: Option<(String, String)>,
     /// Of the policy that is being asked: values that differ, by key.
@@ -24,8 +27,8 @@ pub(super) struct Verdicts<'a> {
 }
 
 impl<'a> Verdicts<'a> {
-    pub fn new(subject: &'a Subject<'a>) -> Self {
-        Verdicts { subject, refusal: None, annotations: Vec::new() }
+    pub fn new(subject: &'a Subject<'a>, checks: &'a Checks) -> Self {
+        Verdicts { subject, checks, refusal: None, annotations: Vec::new() }
     }
 
     fn refuse(
@@ -60,6 +63,10 @@ impl<'a> Verdicts<'a> {
 
     /// Takes what the policy found, bound like this.
     pub fn add(&mut self, policy: &Policy, binding: &ValidatingAdmissionPolicyBinding, findings: Findings) {
+        let by = (policy.name.as_str(), binding.metadata.name.as_str());
+        for (why, took) in &findings.ignored {
+            self.checks.ended(by, Some(why), "allow", *took);
+        }
         for denial in &findings.denials {
             for action in &binding.spec.validation_actions {
                 self.act(action, policy, binding, denial);
@@ -74,6 +81,7 @@ impl<'a> Verdicts<'a> {
             }
         }
         for why in &findings.broken {
+            self.checks.ended(by, Some(why), "deny", Duration::ZERO);
             self.refuse(policy, Some(binding), why, "");
         }
     }
@@ -87,6 +95,12 @@ impl<'a> Verdicts<'a> {
     ) {
         let notes = self.subject.context.notes;
         let by = &binding.metadata.name;
+        let done = match action {
+            "Deny" => "deny",
+            "Warn" => "warn",
+            _ => "audit",
+        };
+        self.checks.ended((&policy.name, by), Some(&denial.message), done, denial.took);
         match action {
             "Deny" => self.refuse(policy, Some(binding), &denial.message, &denial.reason),
             "Warn" => notes.warn(format!(

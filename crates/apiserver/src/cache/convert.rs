@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use corten_api::admissionregistration::{v1alpha1, v1beta1};
 use corten_api::autoscaling::{v1, v2};
 use corten_api::core::v1::{Event, EventSeries};
 use corten_api::{Kind, KindInfo, Object, events};
@@ -44,7 +45,26 @@ pub(crate) fn convert(
     {
         return Ok(Box::new(to_hpa_v1(hpa)));
     }
-    Err(object)
+    policy(&*object, to).ok_or(object)
+}
+
+/// A policy, or its binding, in its other version: they differ in nothing else.
+fn policy(object: &dyn Object, to: &'static KindInfo) -> Option<Box<dyn Object>> {
+    macro_rules! between {
+        ($($from:ident :: $kind:ident => $to:ident),*) => {$(
+            if let Some(from) = object.downcast_ref::<$from::$kind>().filter(|_| to == $to::$kind::INFO) {
+                let (metadata, spec) = (from.metadata.clone(), from.spec.clone());
+                return Some(Box::new($to::$kind { metadata, spec }));
+            }
+        )*};
+    }
+    between!(
+        v1alpha1::MutatingAdmissionPolicy => v1beta1,
+        v1beta1::MutatingAdmissionPolicy => v1alpha1,
+        v1alpha1::MutatingAdmissionPolicyBinding => v1beta1,
+        v1beta1::MutatingAdmissionPolicyBinding => v1alpha1
+    );
+    None
 }
 
 fn to_events_v1(e: &Event) -> events::v1::Event {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use corten_api::KindInfo;
 use corten_codec::openapi::{self, Document};
 use corten_rt::Instant;
 use parking_lot::Mutex;
@@ -50,6 +51,8 @@ impl Made {
 pub(crate) struct AllDocuments {
     pub custom: Arc<CustomKinds>,
     pub own: Arc<dyn Documents>,
+    /// Built-in kinds that are served because somebody turned them on.
+    pub optional: Vec<&'static KindInfo>,
 }
 
 /// A hash of the definitions as they are, which tells as much as one of the documents made of them.
@@ -89,14 +92,28 @@ fn by_path(all: &[Arc<Served>]) -> BTreeMap<String, Vec<&Arc<Served>>> {
 impl AllDocuments {
     fn v2_with(&self, own: Document, name: &str, protobuf: bool) -> Document {
         let all = self.custom.all();
-        if all.is_empty() {
+        let optional = &self.optional[..];
+        if all.is_empty() && optional.is_empty() {
             return own;
         }
-        let hash = hash(Some(&own.hash), all.iter());
+        // What is turned on stays so as long as the process lives.
+        let hash = hash(Some(&format!("{}{}", own.hash, optional.len())), all.iter());
         self.custom.documents.get(name, hash, || {
             let kinds = all.iter().flat_map(|served| served.resource.published(None, true));
-            if protobuf { openapi::v2_protobuf_with(kinds) } else { openapi::v2_json_with(kinds) }
+            match protobuf {
+                true => openapi::v2_protobuf_with(optional, kinds),
+                false => openapi::v2_json_with(optional, kinds),
+            }
         })
+    }
+
+    /// The document of a version that is turned on, and its hash.
+    fn optional(&self, path: &str) -> Option<Document> {
+        let api_version = path.strip_prefix("apis/")?;
+        let kind = self.optional.iter().find(|kind| kind.api_version() == api_version)?;
+        let hash = hash(Some(path), std::iter::empty());
+        let make = || openapi::v3_of_optional(kind.group, kind.version);
+        Some(self.custom.documents.get(path, hash, make))
     }
 }
 
@@ -111,6 +128,15 @@ impl Documents for AllDocuments {
 
     fn v3_hashes(&self) -> Vec<(String, Arc<str>)> {
         let mut hashes = self.own.v3_hashes();
+        if !self.optional.is_empty() {
+            let versions = self.optional.iter().map(|kind| format!("apis/{}", kind.api_version()));
+            hashes.extend(versions.map(|path| {
+                let hash = hash(Some(&path), std::iter::empty());
+                (path, hash)
+            }));
+            hashes.sort();
+            hashes.dedup_by(|later, first| later.0 == first.0);
+        }
         let all = self.custom.all();
         if !all.is_empty() {
             let custom = by_path(&all);
@@ -122,7 +148,7 @@ impl Documents for AllDocuments {
     }
 
     fn v3(&self, path: &str) -> Option<Document> {
-        if let Some(own) = self.own.v3(path) {
+        if let Some(own) = self.own.v3(path).or_else(|| self.optional(path)) {
             return Some(own);
         }
         let all = self.custom.all();

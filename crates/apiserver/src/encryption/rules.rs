@@ -83,7 +83,8 @@ impl Rules {
 fn resource_of(key: &str) -> Option<(&str, &str)> {
     static BUILTIN: OnceLock<BTreeMap<&str, (&str, &str)>> = OnceLock::new();
     let builtin = BUILTIN.get_or_init(|| {
-        let kinds = corten_api::builtin::KINDS.iter().copied().filter(|k| !k.plural.is_empty());
+        let kinds = corten_api::builtin::KINDS.iter().chain(corten_api::builtin::OPTIONAL).copied();
+        let kinds = kinds.filter(|k| !k.plural.is_empty());
         kinds.filter(|k| stored_as(k) == *k).map(|k| (k.storage, (k.group, k.plural))).collect()
     });
     let path = key.strip_prefix(ROOT)?;

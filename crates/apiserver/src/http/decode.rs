@@ -41,7 +41,7 @@ pub fn object(
 ) -> ApiResult<Decoded> {
     let body = formats::readable(body, format).map_err(|why| unrecognized(want.kind, &why, body))?;
     let head = body.head().map_err(|why| unrecognized(want.kind, &why, body.original()))?;
-    let head = head.or(want);
+    let head = if want.custom { custom_head(head, want, body.original())? } else { head.or(want) };
     check_kind(&head, want)?;
     let mut problems =
         if validation == FieldValidation::Ignore { Problems::ignore() } else { Problems::strict() };
@@ -50,6 +50,9 @@ pub fn object(
         body.duplicates(&mut problems);
     }
     body.fill(object.as_struct_mut(), &mut problems).map_err(|why| unhandled(&head, want, &why))?;
+    if head.kind != want.kind {
+        return Err(other_kind(&head, want, &object.meta().name));
+    }
     let mut unknown = Vec::new();
     strategy.prune(&mut *object, &mut unknown).map_err(|why| unhandled(&head, want, &why))?;
     unknown.iter().for_each(|path| problems.unknown(path));
@@ -77,19 +80,17 @@ fn check_kind(head: &Head, want: &KindInfo) -> ApiResult<()> {
         return Ok(());
     }
     if want.custom {
-        return Err(unfit_custom(head, want));
+        // Its kind is judged with the object.
+        return if (group, version) == (want.group, want.version) { Ok(()) } else { Err(other_version(head, want)) };
     }
     let known = corten_api::builtin::KINDS
         .iter()
+        .chain(corten_api::builtin::OPTIONAL)
         .find(|k| (k.group, k.version, k.kind) == (group, version, &*head.kind));
     match known {
         None => Err(unhandled(head, want, &not_registered(head))),
         Some(known) if known.kind == want.kind && known.group == want.group => {
-            Err(ApiError::bad_request(format!(
-                "the API version in the data ({}) does not match the expected API version ({})",
-                head.api_version,
-                want.api_version()
-            )))
+            Err(other_version(head, want))
         }
         Some(_) => {
             let (kind, into) = (&head.kind, want.kind);
@@ -100,17 +101,26 @@ fn check_kind(head: &Head, want: &KindInfo) -> ApiResult<()> {
     }
 }
 
-/// Custom kinds are not registered anywhere; what is not the wanted one is refused as an object.
-fn unfit_custom(head: &Head, want: &KindInfo) -> ApiError {
-    if head.group_version() != (want.group, want.version) {
-        return ApiError::bad_request(format!(
-            "the API version in the data ({}) does not match the expected API version ({})",
-            head.api_version,
-            want.api_version()
-        ));
+fn other_version(head: &Head, want: &KindInfo) -> ApiError {
+    let (given, wanted) = (&head.api_version, want.api_version());
+    ApiError::bad_request(format!(
+        "the API version in the data ({given}) does not match the expected API version ({wanted})"
+    ))
+}
+
+/// What is missing is not taken for granted of custom kinds.
+fn custom_head(head: Head, want: &KindInfo, body: &[u8]) -> ApiResult<Head> {
+    if head.kind.is_empty() {
+        let why = format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(body).trim());
+        return Err(unhandled(&head.or(want), want, &why));
     }
+    Ok(head)
+}
+
+/// Custom kinds are not registered anywhere; what is not the wanted one is refused as an object.
+fn other_kind(head: &Head, want: &KindInfo, name: &str) -> ApiError {
     let error = FieldError::invalid("kind", &head.kind, format!("must be {}", want.kind));
-    ApiError::invalid(want.group, &head.kind, "", &[error])
+    ApiError::invalid(want.group, &head.kind, name, &[error])
 }
 
 fn not_registered(head: &Head) -> String {

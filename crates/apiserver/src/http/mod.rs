@@ -114,7 +114,11 @@ impl Api {
         let identity = pki.front_proxy_client.clone();
         let aggregation = Arc::new(Aggregation::new(Arc::clone(&registry), identity));
         let documents =
-            Arc::new(AllDocuments { custom: Arc::clone(&registry.custom), own: Arc::new(BuiltinDocuments) });
+            Arc::new(AllDocuments {
+                custom: Arc::clone(&registry.custom),
+                own: Arc::new(BuiltinDocuments),
+                optional: registry.optional_kinds(),
+            });
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
             authenticator,

@@ -35,7 +35,7 @@ impl<'a> KindVersions<'a> {
             let of_group = version.strip_prefix(self.kind.group)?.strip_prefix('/')?;
             return self.registry.kind(self.kind.group, of_group, self.kind.plural);
         }
-        let mut all = corten_api::builtin::KINDS.iter().copied();
+        let mut all = corten_api::builtin::KINDS.iter().chain(corten_api::builtin::OPTIONAL).copied();
         all.find(|k| !k.plural.is_empty() && stored_as(k) == self.stored && k.api_version() == version)
     }
 

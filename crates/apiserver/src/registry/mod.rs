@@ -45,6 +45,7 @@ use corten_auth::Authorizer;
 use corten_auth::token::TokenSigner;
 use corten_kinds::{StrategyRef, strategy_for};
 use corten_rt::{Clock, Tasks};
+use corten_semantics::gates::Gates;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use corten_store::Store;
 use tokio::sync::Semaphore;
@@ -64,6 +65,8 @@ pub struct Config {
     pub clock: Clock,
     /// The checks that writes pass.
     pub admission: Arc<Chain>,
+    /// The features that are on.
+    pub gates: Gates,
     /// The range that Services get their cluster IPs from.
     pub service_cidr: String,
     /// The first and last port that Services of type NodePort may use.
@@ -72,6 +75,8 @@ pub struct Config {
     pub event_ttl: Duration,
     /// The store, when it encrypts.
     pub encryption: Option<Arc<EncryptedStore>>,
+    /// Those of [`corten_api::builtin::OPTIONAL`] that are served.
+    pub optional: Vec<&'static KindInfo>,
 }
 
 impl Default for Config {
@@ -79,10 +84,12 @@ impl Default for Config {
         Config {
             clock: Clock::system(),
             admission: Arc::new(Chain::standard()),
+            gates: Gates::default(),
             service_cidr: "10.96.0.0/16".into(),
             node_ports: (30000, 32767),
             event_ttl: Duration::from_secs(3600),
             encryption: None,
+            optional: Vec::new(),
         }
     }
 }
@@ -112,10 +119,14 @@ pub struct Registry {
 impl Registry {
     /// Loads the cache from the store and keeps it up to date by a task of `tasks`.
     pub async fn open(store: Arc<dyn Store>, config: Config, tasks: &Tasks) -> ApiResult<Arc<Self>> {
-        let kinds: Vec<_> =
-            corten_api::builtin::KINDS.iter().copied().filter(|k| !k.plural.is_empty()).collect();
-        let stored: Vec<_> =
-            kinds.iter().copied().filter(|k| place::is_stored(k) && place::stored_as(k) == *k).collect();
+        let kinds = corten_api::builtin::KINDS.iter().chain(&config.optional).copied();
+        let kinds: Vec<_> = kinds.filter(|k| !k.plural.is_empty()).collect();
+        let mut stored: Vec<&'static KindInfo> = Vec::new();
+        for kind in kinds.iter().copied().filter(|k| place::is_stored(k)).map(place::stored_as) {
+            if !stored.contains(&kind) {
+                stored.push(kind);
+            }
+        }
         let authorizer = Arc::new(Authorizer::default());
         let observer = Arc::new(observe::AuthorizerFeed(authorizer.clone()));
         let cache = WatchCache::open(store, &stored, observer, tasks).await.map_err(ApiError::internal)?;
@@ -156,6 +167,11 @@ impl Registry {
         let mut all = self.kinds.iter().chain(corten_api::builtin::COMPUTED).copied();
         all.find(|k| (k.group, k.version, k.plural) == (group, version, plural))
             .or_else(|| self.custom.kind(group, version, plural))
+    }
+
+    /// The kinds that are served because somebody turned them on.
+    pub(crate) fn optional_kinds(&self) -> Vec<&'static KindInfo> {
+        self.config.optional.clone()
     }
 
     /// The behaviour of a kind.
@@ -222,5 +238,10 @@ impl Registry {
     /// The clock that stamps objects.
     pub fn clock(&self) -> Clock {
         self.config.clock
+    }
+
+    /// The features that are on.
+    pub fn gates(&self) -> Gates {
+        self.config.gates
     }
 }

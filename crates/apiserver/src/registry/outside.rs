@@ -10,8 +10,10 @@ use corten_api::selector::FieldSelector;
 use corten_api::{KindInfo, Object};
 use corten_auth::Attributes;
 use corten_cel as cel;
+use corten_codec::apply::{TypeRef, overlay};
 use corten_codec::{Problems, json};
 use corten_semantics::{ApiError, ApiResult, identity};
+use serde_json::Value;
 
 use super::Registry;
 use super::place::{is_stored, stored_as};
@@ -49,6 +51,21 @@ impl Server for Registry {
         json::decode(bytes, &mut *object, &mut Problems::ignore()).map_err(ApiError::internal)?;
         self.strategy(stored_as(kind)).default(&mut *object);
         Ok(object)
+    }
+
+    fn overlay(
+        &self,
+        kind: &'static KindInfo,
+        object: &Value,
+        configuration: &Value,
+    ) -> Option<Result<Value, String>> {
+        if !kind.custom {
+            return Some(overlay(object, configuration, TypeRef::Struct((kind.schema)())));
+        }
+        let served = self.custom.served_as(kind)?;
+        let schema = served.resource.version(kind.version).and_then(|number| served.resource.schema(number));
+        let ty = schema.map_or(TypeRef::Deduced, |root| root.apply_type());
+        Some(overlay(object, configuration, ty))
     }
 
     fn find_kind(&self, api_version: &str, kind: &str) -> Option<&'static KindInfo> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use corten_api::admissionregistration::v1beta1;
 use corten_api::{Kind, KindInfo, Object, autoscaling, core};
 use corten_kinds::StrategyRef;
 use corten_semantics::{ApiError, ApiResult};
@@ -88,6 +89,12 @@ pub(crate) fn stored_as(kind: &'static KindInfo) -> &'static KindInfo {
     match (kind.group, kind.plural) {
         ("events.k8s.io", "events") => core::v1::Event::INFO,
         ("autoscaling", "horizontalpodautoscalers") => autoscaling::v2::HorizontalPodAutoscaler::INFO,
+        ("admissionregistration.k8s.io", "mutatingadmissionpolicies") => {
+            v1beta1::MutatingAdmissionPolicy::INFO
+        }
+        ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings") => {
+            v1beta1::MutatingAdmissionPolicyBinding::INFO
+        }
         _ => kind,
     }
 }

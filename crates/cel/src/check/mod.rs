@@ -405,13 +405,8 @@ impl Checker<'_> {
         let of = self.unwrapped(field.value.id, of, field.optional);
         let expected = match object.field(&field.name) {
             Some(known) => known.declared.to_type(),
-            None if self.is_made(object) => match &of {
-                // An object within an object is of the type named after the field.
-                Type::Object(_) => {
-                    self.made(&format!("{}.{}", object.name, field.name)).map_or(Type::Dyn, Type::Object)
-                }
-                _ => Type::Dyn,
-            },
+            // Whether the names of types follow those of fields is known when it is evaluated.
+            None if self.is_made(object) => Type::Dyn,
             None => {
                 self.report(field.id, format!("undefined field '{}'", field.name));
                 return;

@@ -2,6 +2,7 @@
 
 mod access;
 mod equal;
+mod json;
 mod table;
 
 use crate::authorizer::{Authorizer, ResourceCheck, ResourceCheckFields, Subject};

@@ -288,7 +288,7 @@ pub fn object(body: &[u8], expected: Option<&'static KindInfo>) -> ApiResult<Arc
     let broken = |e: &dyn std::fmt::Display| ApiError::internal(format!("the server's answer: {e}"));
     let head = json::type_meta(body).map_err(|e| broken(&e))?;
     let (group, version) = head.group_version();
-    let told = corten_api::builtin::KINDS.iter().copied();
+    let told = corten_api::builtin::KINDS.iter().chain(corten_api::builtin::OPTIONAL).copied();
     let kind = told.into_iter().find(|k| (k.group, k.version, k.kind) == (group, version, &*head.kind));
     let blank = kind.or(expected).and_then(KindInfo::blank);
     let mut object =

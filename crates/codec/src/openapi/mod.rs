@@ -19,7 +19,7 @@ mod tests;
 mod v2;
 mod v3;
 
-pub use custom::{Custom, v2_json_with, v2_protobuf_with, v3_of};
+pub use custom::{Custom, v2_json_with, v2_protobuf_with, v3_of, v3_of_optional};
 pub use resolved::{resolved, resolved_custom};
 
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! Which paths the API has and what can be done there: the plan both versions are written from.
 
-use corten_api::{Kind, KindInfo, Schema, builtin::KINDS};
+use corten_api::{Kind, KindInfo, Schema, builtin::KINDS, builtin::OPTIONAL};
 use std::collections::BTreeSet;
 
 /// What an operation takes or gives.
@@ -157,7 +157,8 @@ impl Area {
                 let content = Content::Struct(APIResourceList::schema());
                 let id = format!("get{}APIResources", pascal(&tag));
                 let mut paths = vec![about(&tag, id, "get available resources", content)];
-                for kind in served().filter(|k| (k.group, k.version) == (group, version)) {
+                let all = served().chain(OPTIONAL.iter().copied());
+                for kind in all.filter(|k| (k.group, k.version) == (*group, *version)) {
                     resource(kind, &mut paths);
                     watches(kind, &mut paths);
                 }

@@ -6,7 +6,7 @@ mod merge;
 mod order;
 mod strategic;
 
-pub use json::apply_json_patch;
+pub use json::{apply_json_patch, try_json_patch};
 pub use merge::apply_merge_patch;
 pub use strategic::apply_strategic_merge_patch;
 

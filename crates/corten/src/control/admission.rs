@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use corten_admission::{Chain, Settings};
 use corten_codec::{Problems, yaml};
+use corten_semantics::gates::{Gate, Gates};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub struct AdmissionFlags {
 
 impl AdmissionFlags {
     /// The checks that these flags ask for.
-    pub fn chain(&self) -> Result<Chain> {
+    pub fn chain(&self, gates: Gates) -> Result<Chain> {
         let configuration = match &self.admission_control_config_file {
             Some(file) => read(file).with_context(|| format!("read {}", file.display()))?,
             None => BTreeMap::new(),
@@ -33,6 +34,7 @@ impl AdmissionFlags {
             enable: self.enable_admission_plugins.clone(),
             disable: self.disable_admission_plugins.clone(),
             configuration,
+            mutating_policies: gates.open(Gate::MutatingAdmissionPolicy),
         };
         Chain::configured(&settings).map_err(anyhow::Error::msg)
     }
@@ -81,8 +83,8 @@ mod tests {
             admission_control_config_file: Some(file.clone()),
             ..AdmissionFlags::default()
         };
-        assert!(flags.chain().expect("valid").has("EventRateLimit"));
+        assert!(flags.chain(Gates::default()).expect("valid").has("EventRateLimit"));
         std::fs::write(&file, "kind: Pod").expect("written");
-        assert!(flags.chain().is_err());
+        assert!(flags.chain(Gates::default()).is_err());
     }
 }

@@ -7,11 +7,13 @@ mod identification;
 mod publish;
 mod signer;
 pub mod token;
+mod versions;
 
 pub use admission::AdmissionFlags;
 pub use audit::AuditFlags;
 pub use encryption::EncryptionFlags;
 pub use identification::IdentityFlags;
+pub use versions::VersionFlags;
 
 use crate::config::Server as Flags;
 use anyhow::{Context, Result};
@@ -62,7 +64,8 @@ impl ControlPlane {
         }
         let config = Config {
             service_cidr: flags.service_cidr.clone(),
-            admission: Arc::new(flags.admission.chain()?),
+            admission: Arc::new(flags.admission.chain(flags.feature_gates)?),
+            optional: flags.versions.optional_kinds()?,
             encryption,
             ..Config::default()
         };

@@ -6,8 +6,9 @@ use crate::names;
 use corten_api::admissionregistration::v1::{
     AuditAnnotation, MatchCondition, ParamKind, ValidatingAdmissionPolicy, Validation, Variable,
 };
+use corten_api::admissionregistration::v1beta1::MutatingAdmissionPolicySpec;
 use corten_cel::Type;
-use corten_cel::admission::{Compiler, Visible};
+use corten_cel::admission::{Compiler, Visible, configuration, operations};
 
 /// The most audit annotations of one policy.
 const MOST_ANNOTATIONS: usize = 20;
@@ -84,6 +85,51 @@ pub(super) fn policy(errors: &mut Errors, policy: &ValidatingAdmissionPolicy) {
         self::annotation(errors, &compiler, &policy.metadata.name, annotation, asking, &at);
         if annotations[..i].iter().any(|other| other.key == annotation.key) {
             errors.duplicate(format!("{at}.key"), &annotation.key);
+        }
+    }
+}
+
+/// The variables and mutations of a policy.
+pub(super) fn mutating(errors: &mut Errors, spec: &MutatingAdmissionPolicySpec) {
+    let mut compiler = Compiler::composing();
+    let visible = Visible { params: spec.param_kind.is_some(), authorizer: true, patches: false };
+    for (i, variable) in spec.variables.iter().enumerate() {
+        self::variable(errors, &mut compiler, variable, visible, &format!("spec.variables[{i}]"));
+    }
+    if spec.mutations.is_empty() {
+        errors.required("spec.mutations", "mutations must contain at least one item");
+    }
+    let visible = Visible { patches: true, ..visible };
+    for (i, mutation) in spec.mutations.iter().enumerate() {
+        let path = format!("spec.mutations[{i}]");
+        let apply = mutation.apply_configuration.as_ref().map(|apply| apply.expression.as_str());
+        let patch = mutation.json_patch.as_ref().map(|patch| patch.expression.as_str());
+        let sort = mutation.patch_type.as_str();
+        let (own, name, results, (other, other_name)) = match sort {
+            "JSONPatch" => (patch, "jsonPatch", operations(), (apply, "applyConfiguration")),
+            "ApplyConfiguration" => (apply, "applyConfiguration", configuration(), (patch, "jsonPatch")),
+            sort => {
+                errors.one_of(format!("{path}.patchType"), sort, &["ApplyConfiguration", "JSONPatch"]);
+                continue;
+            }
+        };
+        match own.map(str::trim) {
+            None => {
+                errors.required(
+                    format!("{path}.{name}"),
+                    &format!("must be specified when patchType is {sort}"),
+                );
+            }
+            Some("") => errors.required(format!("{path}.{name}.expression"), ""),
+            Some(expression) => {
+                if let Err(why) = compiler.compile(expression, &[results], visible) {
+                    errors.invalid(format!("{path}.{name}.expression"), expression, why);
+                }
+            }
+        }
+        if other.is_some() {
+            let detail = format!("must not be specified when patchType is {sort}");
+            errors.invalid(format!("{path}.{other_name}"), format!("{{{other_name}}}"), detail);
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The group `admissionregistration.k8s.io`.
 
 mod expressions;
+mod mutating;
 mod policies;
 mod validate;
 mod webhooks;
 
+pub use mutating::{
+    MutatingAdmissionPolicyAlphaStrategy, MutatingAdmissionPolicyBindingAlphaStrategy,
+    MutatingAdmissionPolicyBindingStrategy, MutatingAdmissionPolicyStrategy,
+};
 pub use policies::{ValidatingAdmissionPolicyBindingStrategy, ValidatingAdmissionPolicyStrategy};
 pub use webhooks::{MutatingWebhookConfigurationStrategy, ValidatingWebhookConfigurationStrategy};
 

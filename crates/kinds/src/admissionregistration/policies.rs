@@ -2,6 +2,7 @@
 
 use super::{RULES, expressions, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::conditions;
 use crate::errors::Errors;
 use crate::metadata::strings;
 use crate::names;
@@ -9,7 +10,7 @@ use crate::rules::{Rules, StatusMetadata};
 use crate::selectors;
 use crate::strategy::KindStrategy;
 use corten_api::admissionregistration::v1::{
-    MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+    MatchResources, ParamKind, ParamRef, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
@@ -59,15 +60,15 @@ impl KindStrategy for ValidatingAdmissionPolicyStrategy {
                 errors.required(format!("{path}.fieldRef"), "");
             }
         }
+        conditions::validate(&mut errors, &new.status.conditions, "status.conditions");
         errors.into_vec()
     }
 
     fn row(&self, policy: &ValidatingAdmissionPolicy, now: Timestamp) -> Vec<Value> {
-        let kind = policy.spec.param_kind.as_ref();
         row![
             policy.metadata.name.as_str(),
             policy.spec.validations.len(),
-            kind.map_or("<unset>".to_string(), |k| format!("{}/{}", k.api_version, k.kind)),
+            param_kind_text(policy.spec.param_kind.as_deref()),
             columns::age(policy.metadata.creation_timestamp, now),
         ]
     }
@@ -97,6 +98,67 @@ fn check(policy: &ValidatingAdmissionPolicy, conditions: bool) -> Vec<FieldError
     expressions::policy(&mut errors, policy);
     errors.into_vec()
 }
+
+/// How columns show the kind of a policy's parameters.
+pub(super) fn param_kind_text(kind: Option<&ParamKind>) -> String {
+    kind.map_or("<unset>".to_string(), |kind| format!("{}/{}", kind.api_version, kind.kind))
+}
+
+/// How columns show a binding's parameters: selectors as Go does.
+pub(super) fn param_ref_text(param: Option<&ParamRef>) -> String {
+    match param {
+        Some(ParamRef { name, namespace, .. }) if !name.is_empty() => {
+            format!("{}/{name}", if namespace.is_empty() { "*" } else { namespace })
+        }
+        Some(ParamRef { selector: Some(selector), .. }) => {
+            let labels = selector.match_labels.iter().map(|(key, value)| format!("{key}: {value},"));
+            let expressions = selector.match_expressions.iter().map(|e| {
+                let (key, operator, values) = (&e.key, &e.operator, e.values.join(" "));
+                format!("LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{values}],}},")
+            });
+            let (labels, expressions): (String, String) = (labels.collect(), expressions.collect());
+            format!(
+                "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},\
+                 MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+            )
+        }
+        _ => "<unset>".to_string(),
+    }
+}
+
+/// The policy that a binding names.
+pub(super) fn policy_name(errors: &mut Errors, name: &str) {
+    if name.is_empty() {
+        errors.required("spec.policyName", "");
+    } else {
+        errors.format("spec.policyName", name, names::dns_subdomain);
+    }
+}
+
+/// The parameters that a binding gives its policy.
+pub(super) fn param_ref(errors: &mut Errors, param: &ParamRef) {
+    if !param.name.is_empty() {
+        errors.format("spec.paramRef.name", &param.name, |name| names::path_segment(name, false));
+    }
+    if let Some(selector) = &param.selector {
+        errors.extend(selectors::validate(selector, "spec.paramRef.selector"));
+    }
+    match (param.name.is_empty(), param.selector.is_some()) {
+        (false, true) => {
+            for name in ["name", "selector"] {
+                let detail = "name and selector are mutually exclusive";
+                errors.forbidden(format!("spec.paramRef.{name}"), detail);
+            }
+        }
+        (true, false) => {
+            errors.required("spec.paramRef", "one of name or selector must be specified");
+        }
+        _ => {}
+    }
+    let action = param.parameter_not_found_action.as_deref().unwrap_or_default();
+    errors.one_of("spec.paramRef.parameterNotFoundAction", action, &["Deny", "Allow"]);
+}
+
 /// ValidatingAdmissionPolicyBindings.
 pub struct ValidatingAdmissionPolicyBindingStrategy;
 
@@ -114,32 +176,9 @@ impl KindStrategy for ValidatingAdmissionPolicyBindingStrategy {
     fn validate(&self, binding: &ValidatingAdmissionPolicyBinding) -> Vec<FieldError> {
         let mut errors = Errors::default();
         let spec = &binding.spec;
-        if spec.policy_name.is_empty() {
-            errors.required("spec.policyName", "");
-        } else {
-            errors.format("spec.policyName", &spec.policy_name, names::dns_subdomain);
-        }
+        policy_name(&mut errors, &spec.policy_name);
         if let Some(param) = &spec.param_ref {
-            if !param.name.is_empty() {
-                errors.format("spec.paramRef.name", &param.name, |name| names::path_segment(name, false));
-            }
-            if let Some(selector) = &param.selector {
-                errors.extend(selectors::validate(selector, "spec.paramRef.selector"));
-            }
-            match (param.name.is_empty(), param.selector.is_some()) {
-                (false, true) => {
-                    for name in ["name", "selector"] {
-                        let detail = "name and selector are mutually exclusive";
-                        errors.forbidden(format!("spec.paramRef.{name}"), detail);
-                    }
-                }
-                (true, false) => {
-                    errors.required("spec.paramRef", "one of name or selector must be specified");
-                }
-                _ => {}
-            }
-            let action = param.parameter_not_found_action.as_deref().unwrap_or_default();
-            errors.one_of("spec.paramRef.parameterNotFoundAction", action, &["Deny", "Allow"]);
+            param_ref(&mut errors, param);
         }
         if let Some(matching) = &spec.match_resources {
             validate::matching(&mut errors, matching, "spec.matchResources");
@@ -149,17 +188,10 @@ impl KindStrategy for ValidatingAdmissionPolicyBindingStrategy {
     }
 
     fn row(&self, binding: &ValidatingAdmissionPolicyBinding, now: Timestamp) -> Vec<Value> {
-        let param = binding.spec.param_ref.as_ref().map_or("<unset>".to_string(), |p| {
-            match (p.namespace.as_str(), p.name.as_str()) {
-                (namespace, "") => format!("{namespace}/*"),
-                ("", name) => name.to_string(),
-                (namespace, name) => format!("{namespace}/{name}"),
-            }
-        });
         row![
             binding.metadata.name.as_str(),
             binding.spec.policy_name.as_str(),
-            param,
+            param_ref_text(binding.spec.param_ref.as_deref()),
             columns::age(binding.metadata.creation_timestamp, now),
         ]
     }
@@ -183,7 +215,7 @@ fn actions(errors: &mut Errors, list: &[String]) {
     }
 }
 
-fn default_matching(matching: &mut MatchResources) {
+pub(super) fn default_matching(matching: &mut MatchResources) {
     matching.match_policy.get_or_insert_with(|| "Equivalent".into());
     matching.namespace_selector.get_or_insert_default();
     matching.object_selector.get_or_insert_default();
