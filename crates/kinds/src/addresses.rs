@@ -31,6 +31,29 @@ pub(crate) fn range(errors: &mut Errors, path: &str, text: &str) {
     }
 }
 
+/// An interface's address with the length of its network's prefix, as it is written by the rules.
+pub(crate) fn of_interface(errors: &mut Errors, path: &str, text: &str) {
+    let read = text.split_once('/').and_then(|(ip, bits)| {
+        let (ip, bits) = (parse(ip)?, bits.parse::<u8>().ok()?);
+        let width = if ip.is_ipv4() { 32 } else { 128 };
+        (bits <= width).then_some((ip, bits))
+    });
+    let canonical = match read {
+        None => {
+            let detail = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)";
+            errors.invalid(path, text, detail);
+            return;
+        }
+        Some((IpAddr::V6(ip), bits @ 96..)) if ip.to_ipv4_mapped().is_some() => {
+            format!("{}/{}", ip.to_canonical(), bits - 96)
+        }
+        Some((ip, bits)) => format!("{ip}/{bits}"),
+    };
+    if text != canonical {
+        errors.invalid(path, text, format!("must be in canonical form ({canonical:?})"));
+    }
+}
+
 /// Whether a range lies within another, wider one; `None` when either is not readable.
 pub(crate) fn within(inner: &str, outer: &str) -> Option<bool> {
     let read = |text: &str| {

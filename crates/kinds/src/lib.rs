@@ -14,6 +14,7 @@ pub mod autoscaling;
 pub mod batch;
 pub mod certificates;
 pub mod columns;
+mod conditions;
 pub mod coordination;
 pub mod core;
 pub mod discovery;

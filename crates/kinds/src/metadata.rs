@@ -136,6 +136,7 @@ fn owners(owners: &[OwnerReference], path: &str) -> Vec<FieldError> {
 }
 
 /// A value shown in a message as it is, without quotes.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Shown(pub String);
 
 impl Debug for Shown {

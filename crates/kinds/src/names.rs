@@ -218,6 +218,34 @@ pub fn config_key(text: &str) -> Vec<String> {
     wrong
 }
 
+/// An identifier of C.
+pub fn c_identifier(text: &str) -> Vec<String> {
+    let begins = text.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
+    if begins && text.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()) {
+        return Vec::new();
+    }
+    vec![pattern(
+        "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
+        "[A-Za-z_][A-Za-z0-9_]*",
+        &["my_name", "MY_NAME", "MyName"],
+    )]
+}
+
+/// The reason of a condition.
+pub fn condition_reason(text: &str) -> Vec<String> {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let ends = text.bytes().last().is_some_and(inner);
+    if begins && ends && text.bytes().all(|b| inner(b) || b == b',' || b == b':') {
+        return Vec::new();
+    }
+    vec![pattern(
+        "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'",
+        "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?",
+        &["my_name", "MY_NAME", "MyName", "ReasonA,ReasonB", "ReasonA:ReasonB"],
+    )]
+}
+
 /// The name of an environment variable: printable ASCII without `=`.
 pub fn env_name(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();

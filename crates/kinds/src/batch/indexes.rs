@@ -7,28 +7,10 @@ pub(super) fn wrong(list: &str, completions: i32) -> Option<String> {
     }
     let mut last: Option<i32> = None;
     for part in list.split(',') {
-        let limits: Vec<&str> = part.split('-').collect();
-        if limits.len() > 2 {
-            return Some(format!(
-                "the fragment {part:?} violates the requirement that an index interval can have at most two parts separated by '-'"
-            ));
-        }
-        let number = |text: &str| {
-            text.parse::<i32>().map_err(|_| format!("cannot convert string to integer for index: {text:?}"))
+        let (first, end) = match interval(part, completions) {
+            Ok(interval) => interval,
+            Err(why) => return Some(why),
         };
-        let (first, end) = match (number(limits[0]), limits.get(1).map(|l| number(l))) {
-            (Err(wrong), _) | (_, Some(Err(wrong))) => return Some(wrong),
-            (Ok(first), None) => (first, first),
-            (Ok(first), Some(Ok(end))) => (first, end),
-        };
-        for index in [first, end] {
-            if index >= completions {
-                return Some(format!("too large index: {:?}", index.to_string()));
-            }
-        }
-        if first > end || limits.len() == 2 && first == end {
-            return Some(format!("non-increasing order, previous: {first}, current: {end}"));
-        }
         if let Some(last) = last.filter(|last| *last >= first) {
             return Some(format!("non-increasing order, previous: {last}, current: {first}"));
         }
@@ -37,9 +19,54 @@ pub(super) fn wrong(list: &str, completions: i32) -> Option<String> {
     None
 }
 
+/// The first and last index of a part of a list.
+fn interval(part: &str, completions: i32) -> Result<(i32, i32), String> {
+    let limits: Vec<&str> = part.split('-').collect();
+    if limits.len() > 2 {
+        return Err(format!(
+            "the fragment {part:?} violates the requirement that an index interval can have at most two parts separated by '-'"
+        ));
+    }
+    let number = |text: &str| {
+        let number = text.parse::<i64>();
+        let number = number.map_err(|_| format!("cannot convert string to integer for index: {text:?}"))?;
+        i32::try_from(number)
+            .ok()
+            .filter(|number| *number < completions)
+            .ok_or_else(|| format!("too large index: {text:?}"))
+    };
+    let first = number(limits[0])?;
+    let Some(end) = limits.get(1) else { return Ok((first, first)) };
+    let end = number(end)?;
+    if first >= end {
+        return Err(format!("non-increasing order, previous: {first}, current: {end}"));
+    }
+    Ok((first, end))
+}
+
+/// An index that is in both of two lists; parts that are no intervals are passed over.
+pub(super) fn common(completed: &str, failed: &str, completions: i32) -> Option<i32> {
+    let parts = |list: &str| -> Vec<(i32, i32)> {
+        list.split(',').filter_map(|part| interval(part, completions).ok()).collect()
+    };
+    let (completed, failed) = (parts(completed), parts(failed));
+    let (mut a, mut b) = (completed.iter().peekable(), failed.iter().peekable());
+    while let (Some((first, end)), Some((other, other_end))) = (a.peek(), b.peek()) {
+        if first <= other_end && other <= end {
+            return Some(*first.max(other));
+        }
+        if first <= other {
+            a.next();
+        } else {
+            b.next();
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use super::wrong;
+    use super::{common, wrong};
 
     #[test]
     fn lists_grow_and_stay_below_the_completions() {
@@ -47,6 +74,15 @@ mod tests {
             [("", true), ("0,2-3", true), ("a", false), ("2,1", false), ("0-9", false), ("1-2-3", false)]
         {
             assert_eq!(wrong(list, 5).is_none(), fine, "{list}");
+        }
+    }
+
+    #[test]
+    fn lists_have_indexes_in_common() {
+        for (completed, failed, want) in
+            [("", "1", None), ("0,2-4", "1,3", Some(3)), ("0-1", "2-3,x", None), ("5-9", "1-5", Some(5))]
+        {
+            assert_eq!(common(completed, failed, 10), want, "{completed} {failed}");
         }
     }
 }

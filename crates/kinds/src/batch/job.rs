@@ -1,6 +1,6 @@
 //! Jobs.
 
-use super::{NAME_LABELS, UID_LABELS, validate};
+use super::{NAME_LABELS, UID_LABELS, job_status, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::{self, text};
 use crate::core::pod::warnings;
@@ -68,7 +68,7 @@ impl KindStrategy for JobStrategy {
     }
 
     fn validate_status_update(&self, new: &Job, old: &Job) -> Vec<FieldError> {
-        validate::job_status(new, old)
+        job_status::update(new, old)
     }
 
     fn warnings(&self, new: &Job, old: Option<&Job>) -> Vec<String> {

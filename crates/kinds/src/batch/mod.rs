@@ -3,6 +3,7 @@
 mod cron_job;
 mod indexes;
 mod job;
+mod job_status;
 mod schedule;
 mod validate;
 

@@ -2,6 +2,7 @@
 
 use crate::apps::validate;
 use crate::columns::{self, AGE, Column, NAME, row};
+use crate::conditions;
 use crate::errors::Errors;
 use crate::metadata::shown;
 use crate::rules::Rules;
@@ -53,6 +54,7 @@ impl KindStrategy for PodDisruptionBudgetStrategy {
     fn validate_status_update(&self, new: &PodDisruptionBudget, _: &PodDisruptionBudget) -> Vec<FieldError> {
         let mut errors = Errors::default();
         let status = &new.status;
+        conditions::validate(&mut errors, &status.conditions, "status.conditions");
         for (name, count) in [
             ("disruptionsAllowed", status.disruptions_allowed),
             ("currentHealthy", status.current_healthy),

@@ -1,10 +1,11 @@
 //! DeviceClasses.
 
+use super::gated;
+use super::parts::{MOST_CONFIGS, configuration, each, selectors};
 use crate::columns::{self, AGE, Column, NAME, row};
-use crate::core::pod::resources::is_extended;
 use crate::errors::Errors;
 use crate::rules::Rules;
-use crate::strategy::KindStrategy;
+use crate::strategy::{KindStrategy, plain_create, plain_update};
 use corten_api::resource::v1::DeviceClass;
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
@@ -18,22 +19,22 @@ impl KindStrategy for DeviceClassStrategy {
     const RULES: Rules = Rules::COUNTED;
     const COLUMNS: &'static [Column] = &[NAME, AGE];
 
+    fn prepare_create(&self, class: &mut DeviceClass) {
+        gated::class(&mut class.spec);
+        plain_create(&Self::RULES, class);
+    }
+
+    fn prepare_update(&self, new: &mut DeviceClass, old: &DeviceClass) {
+        gated::class(&mut new.spec);
+        plain_update(&Self::RULES, new, old);
+    }
+
     fn validate(&self, class: &DeviceClass) -> Vec<FieldError> {
         let (mut errors, spec) = (Errors::default(), &class.spec);
-        for (name, count) in [("selectors", spec.selectors.len()), ("config", spec.config.len())] {
-            if count > 32 {
-                errors.extend([FieldError::too_many(format!("spec.{name}"), count, 32)]);
-            }
-        }
-        for (i, _) in spec.selectors.iter().enumerate().filter(|(_, s)| s.cel.is_none()) {
-            errors.required(format!("spec.selectors[{i}].cel"), "");
-        }
-        if let Some(name) = spec.extended_resource_name.as_deref()
-            && !is_extended(name)
-        {
-            let detail = "must be a valid extended resource name";
-            errors.invalid("spec.extendedResourceName", name, detail);
-        }
+        selectors(&mut errors, &spec.selectors, "spec.selectors");
+        each(&mut errors, &spec.config, MOST_CONFIGS, "spec.config", |errors, config, at| {
+            configuration(errors, &config.device_configuration, at);
+        });
         errors.into_vec()
     }
 

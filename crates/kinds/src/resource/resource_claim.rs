@@ -1,13 +1,13 @@
 //! ResourceClaims and their templates.
 
+use super::{claim_validate, gated, status_validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::core::pod::defaults::text;
 use crate::errors::Errors;
 use crate::metadata::{self, IMMUTABLE, shown};
-use crate::names;
 use crate::reflection;
 use crate::rules::{Rules, StatusMetadata};
-use crate::strategy::KindStrategy;
+use crate::strategy::{KindStrategy, plain_create, plain_status_update, plain_update};
 use corten_api::resource::v1::{ResourceClaim, ResourceClaimSpec, ResourceClaimTemplate};
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
@@ -25,9 +25,25 @@ impl KindStrategy for ResourceClaimStrategy {
         default_spec(&mut claim.spec);
     }
 
+    fn prepare_create(&self, claim: &mut ResourceClaim) {
+        plain_create(&Self::RULES, claim);
+        gated::claim(&mut claim.spec);
+    }
+
+    fn prepare_update(&self, new: &mut ResourceClaim, old: &ResourceClaim) {
+        plain_update(&Self::RULES, new, old);
+        gated::claim(&mut new.spec);
+    }
+
+    fn prepare_status_update(&self, new: &mut ResourceClaim, old: &ResourceClaim) {
+        plain_status_update(&Self::RULES, new, old);
+        gated::status(&mut new.status);
+        status_validate::forget_taken_back(new, old);
+    }
+
     fn validate(&self, claim: &ResourceClaim) -> Vec<FieldError> {
         let mut errors = Errors::default();
-        validate_spec(&mut errors, &claim.spec, "spec.devices");
+        claim_validate::devices(&mut errors, &claim.spec.devices, "spec.devices");
         errors.into_vec()
     }
 
@@ -41,13 +57,7 @@ impl KindStrategy for ResourceClaimStrategy {
 
     fn validate_status_update(&self, new: &ResourceClaim, old: &ResourceClaim) -> Vec<FieldError> {
         let mut errors = Errors::default();
-        let (has, had) = (&new.status.allocation, &old.status.allocation);
-        if has.is_some() && had.is_some() && !reflection::equal(has, had) {
-            errors.invalid("status.allocation", shown(has), IMMUTABLE);
-        }
-        if has.is_none() && !new.status.reserved_for.is_empty() {
-            errors.forbidden("status.reservedFor", "may not be specified when `allocated` is not set");
-        }
+        status_validate::status(&mut errors, new, old);
         errors.into_vec()
     }
 
@@ -80,12 +90,22 @@ impl KindStrategy for ResourceClaimTemplateStrategy {
         default_spec(&mut template.spec.spec);
     }
 
+    fn prepare_create(&self, template: &mut ResourceClaimTemplate) {
+        plain_create(&Self::RULES, template);
+        gated::claim(&mut template.spec.spec);
+    }
+
+    fn prepare_update(&self, new: &mut ResourceClaimTemplate, old: &ResourceClaimTemplate) {
+        plain_update(&Self::RULES, new, old);
+        gated::claim(&mut new.spec.spec);
+    }
+
     fn validate(&self, template: &ResourceClaimTemplate) -> Vec<FieldError> {
         let mut errors = Errors::default();
         let meta = &template.spec.metadata;
         errors.extend(metadata::annotations(&meta.annotations, "spec.metadata.annotations"));
         errors.extend(metadata::labels(&meta.labels, "spec.metadata.labels"));
-        validate_spec(&mut errors, &template.spec.spec, "spec.spec.devices");
+        claim_validate::devices(&mut errors, &template.spec.spec.devices, "spec.spec.devices");
         errors.into_vec()
     }
 
@@ -119,52 +139,4 @@ fn default_spec(spec: &mut ResourceClaimSpec) {
             }
         }
     }
-}
-
-fn validate_spec(errors: &mut Errors, spec: &ResourceClaimSpec, path: &str) {
-    let requests = &spec.devices.requests;
-    if requests.len() > 32 {
-        errors.extend([FieldError::too_many(format!("{path}.requests"), requests.len(), 32)]);
-    }
-    for (i, request) in requests.iter().enumerate() {
-        let at = format!("{path}.requests[{i}]");
-        if request.name.is_empty() {
-            errors.required(format!("{at}.name"), "");
-        } else {
-            errors.format(&format!("{at}.name"), &request.name, names::dns_label);
-        }
-        if requests[..i].iter().any(|other| other.name == request.name) {
-            errors.duplicate(format!("{at}.name"), &request.name);
-        }
-        match (&request.exactly, request.first_available.is_empty()) {
-            (None, true) => {
-                errors.required(&at, "exactly one of `exactly` or `firstAvailable` is required");
-            }
-            (Some(_), false) => {
-                let detail =
-                    "exactly one of `exactly` or `firstAvailable` is required, but multiple fields are set";
-                errors.invalid(&at, crate::metadata::Shown(String::new()), detail);
-            }
-            (Some(exactly), true) => {
-                let at = format!("{at}.exactly");
-                class_and_mode(errors, &exactly.device_class_name, &exactly.allocation_mode, &at);
-            }
-            (None, false) => {
-                for (c, choice) in request.first_available.iter().enumerate() {
-                    let at = format!("{at}.firstAvailable[{c}]");
-                    class_and_mode(errors, &choice.device_class_name, &choice.allocation_mode, &at);
-                }
-            }
-        }
-    }
-}
-
-fn class_and_mode(errors: &mut Errors, class: &str, mode: &str, path: &str) {
-    let at = format!("{path}.deviceClassName");
-    if class.is_empty() {
-        errors.required(at, "");
-    } else {
-        errors.format(&at, class, names::dns_subdomain);
-    }
-    errors.supported(format!("{path}.allocationMode"), mode, &["All", "ExactCount"]);
 }

@@ -1,10 +1,10 @@
 //! ResourceSlices.
 
-use super::slice_validate;
+use super::{gated, slice_validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::rules::Rules;
-use crate::strategy::KindStrategy;
+use crate::strategy::{KindStrategy, plain_create, plain_update};
 use corten_api::resource::v1::ResourceSlice;
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
@@ -21,6 +21,16 @@ impl KindStrategy for ResourceSliceStrategy {
         &[NAME, Column::text("Node"), Column::text("Driver"), Column::text("Pool"), AGE];
     const FIELD_LABELS: &'static [&'static str] = &["spec.driver", "spec.nodeName"];
 
+    fn prepare_create(&self, slice: &mut ResourceSlice) {
+        gated::slice(&mut slice.spec);
+        plain_create(&Self::RULES, slice);
+    }
+
+    fn prepare_update(&self, new: &mut ResourceSlice, old: &ResourceSlice) {
+        gated::slice(&mut new.spec);
+        plain_update(&Self::RULES, new, old);
+    }
+
     fn validate(&self, slice: &ResourceSlice) -> Vec<FieldError> {
         let mut errors = Errors::default();
         slice_validate::spec(&mut errors, &slice.spec);
@@ -32,6 +42,16 @@ impl KindStrategy for ResourceSliceStrategy {
         slice_validate::spec(&mut errors, &new.spec);
         slice_validate::update(&mut errors, &new.spec, &old.spec);
         errors.into_vec()
+    }
+
+    fn warnings(&self, new: &ResourceSlice, _old: Option<&ResourceSlice>) -> Vec<String> {
+        let driver = &new.spec.driver;
+        if *driver == driver.to_lowercase() {
+            return Vec::new();
+        }
+        vec![format!(
+            "spec.driver: driver names should be lowercase; {driver:?} contains uppercase characters"
+        )]
     }
 
     fn row(&self, slice: &ResourceSlice, now: Timestamp) -> Vec<Value> {

@@ -1,16 +1,19 @@
 //! What is wrong with a ResourceSlice.
 
+use super::parts::{duplicates, each, label, pool_name, qualified, shortened};
 use crate::core::pod::scheduling;
 use crate::errors::Errors;
-use crate::metadata::IMMUTABLE;
+use crate::metadata::{IMMUTABLE, shown};
 use crate::names;
 use crate::storage::csi_driver::driver_name;
-use corten_api::resource::v1::{Device, ResourceSliceSpec};
-use corten_semantics::field::FieldError;
+use corten_api::resource::v1::{Device, DeviceAttribute, ResourceSliceSpec};
 
 const MOST_DEVICES: usize = 128;
-/// As many where devices have taints or share counters.
-const MOST_SHARING_DEVICES: usize = 64;
+/// The most attributes and capacities of a device.
+const MOST_FACTS: usize = 32;
+const ONE_VALUE: &str = "exactly one value must be specified";
+/// The longest value of an attribute.
+const LONGEST_VALUE: usize = 64;
 const ONE_PLACE: &str =
     "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required";
 
@@ -19,18 +22,8 @@ pub(super) fn spec(errors: &mut Errors, spec: &ResourceSliceSpec) {
     driver_name(errors, "spec.driver", &spec.driver);
     pool(errors, spec);
     place(errors, spec);
-    let sharing = spec.devices.iter().any(|d| !d.taints.is_empty() || !d.consumes_counters.is_empty());
-    let most = if sharing { MOST_SHARING_DEVICES } else { MOST_DEVICES };
-    if spec.devices.len() > most {
-        errors.extend([FieldError::too_many("spec.devices", spec.devices.len(), most)]);
-    }
-    for (i, one) in spec.devices.iter().enumerate() {
-        let path = format!("spec.devices[{i}]");
-        device(errors, one, &path);
-        if spec.devices[..i].iter().any(|other| other.name == one.name) {
-            errors.duplicate(format!("{path}.name"), &one.name);
-        }
-    }
+    each(errors, &spec.devices, MOST_DEVICES, "spec.devices", device);
+    duplicates(errors, &spec.devices, MOST_DEVICES, "spec.devices", |device| device.name.clone());
 }
 
 /// What of a slice never changes.
@@ -48,18 +41,7 @@ pub(super) fn update(errors: &mut Errors, new: &ResourceSliceSpec, old: &Resourc
 
 fn pool(errors: &mut Errors, spec: &ResourceSliceSpec) {
     let pool = &spec.pool;
-    if pool.name.is_empty() {
-        errors.required("spec.pool.name", "");
-    } else {
-        if pool.name.len() > 253 {
-            errors.too_long("spec.pool.name", 253);
-        }
-        for part in pool.name.split('/') {
-            for message in names::dns_subdomain(part) {
-                errors.invalid("spec.pool.name", part, message);
-            }
-        }
-    }
+    pool_name(errors, &pool.name, "spec.pool.name");
     if pool.resource_slice_count <= 0 {
         let count = pool.resource_slice_count;
         errors.invalid("spec.pool.resourceSliceCount", count, "must be greater than zero");
@@ -85,6 +67,14 @@ fn place(errors: &mut Errors, spec: &ResourceSliceSpec) {
     if let Some(selector) = &spec.node_selector {
         set.push("`nodeSelector`");
         scheduling::node_selector(errors, selector, "spec.nodeSelector");
+        if selector.node_selector_terms.len() != 1 {
+            let detail = "must have exactly one node selector term";
+            errors.invalid(
+                "spec.nodeSelector.nodeSelectorTerms",
+                shown(&selector.node_selector_terms),
+                detail,
+            );
+        }
     }
     for (name, quoted, value) in [
         ("allNodes", "`allNodes`", spec.all_nodes),
@@ -110,26 +100,53 @@ fn place(errors: &mut Errors, spec: &ResourceSliceSpec) {
 }
 
 fn device(errors: &mut Errors, device: &Device, path: &str) {
-    let at = format!("{path}.name");
-    if device.name.is_empty() {
-        errors.required(&at, "");
-    } else {
-        errors.format(&at, &device.name, names::dns_label);
-    }
+    label(errors, &device.name, &format!("{path}.name"));
     let count = device.attributes.len() + device.capacity.len();
-    if count > 32 {
-        let detail = "the total number of attributes and capacities must not exceed 32";
+    if count > MOST_FACTS {
+        let detail = format!("the total number of attributes and capacities must not exceed {MOST_FACTS}");
         errors.invalid(path, count, detail);
     }
     for (name, value) in &device.attributes {
-        let set =
-            [value.bool.is_some(), value.int.is_some(), value.string.is_some(), value.version.is_some()];
-        if set.iter().filter(|s| **s).count() != 1 {
-            errors.invalid(
-                format!("{path}.attributes[{name}]"),
-                crate::metadata::shown(value),
-                "exactly one value must be specified",
-            );
+        let at = format!("{path}.attributes[{}]", shortened(name));
+        qualified(errors, name, &at);
+        attribute(errors, value, &at);
+    }
+    for name in device.capacity.keys() {
+        qualified(errors, name, &format!("{path}.capacity[{}]", shortened(name)));
+    }
+}
+
+fn attribute(errors: &mut Errors, value: &DeviceAttribute, path: &str) {
+    if value.string.as_ref().is_some_and(|text| text.len() > LONGEST_VALUE) {
+        errors.too_long(format!("{path}.string"), LONGEST_VALUE);
+    }
+    if let Some(version) = &value.version {
+        let at = format!("{path}.version");
+        if !is_semantic_version(version) {
+            errors.invalid(&at, version, "must be a string compatible with semver.org spec 2.0.0");
+        }
+        if version.len() > LONGEST_VALUE {
+            errors.too_long(at, LONGEST_VALUE);
         }
     }
+    let set = [value.bool.is_some(), value.int.is_some(), value.string.is_some(), value.version.is_some()];
+    match set.iter().filter(|set| **set).count() {
+        0 => errors.invalid(path, "", ONE_VALUE),
+        1 => {}
+        _ => errors.invalid(path, shown(value), ONE_VALUE),
+    }
+}
+
+/// A version as semver.org has it: three numbers, perhaps with a pre-release and a build.
+fn is_semantic_version(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let number = |part: &str| digits(part) && (part == "0" || !part.starts_with('0'));
+    let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
+    let (core, release) = text.split_once('-').map_or((text, None), |(core, pre)| (core, Some(pre)));
+    let core: Vec<&str> = core.split('.').collect();
+    core.len() == 3
+        && core.into_iter().all(number)
+        && release.is_none_or(|r| r.split('.').all(|part| word(part) && (!digits(part) || number(part))))
+        && build.is_none_or(|b| b.split('.').all(word))
 }
