@@ -22,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json", objects::json),
     ("yaml", objects::yaml),
     ("protobuf", objects::protobuf),
+    ("cbor", objects::cbor),
     ("watch", objects::watch),
     ("manifest", objects::manifest),
     ("json-patch", patches::json),

@@ -3,6 +3,7 @@
 use crate::choice;
 use corten_api::builtin::KINDS;
 use corten_api::{KindInfo, Object};
+use corten_codec::cbor::{self as cbor_format, Shape};
 use corten_codec::{
     Problems, json as json_format, protobuf as protobuf_format, watch as frames, yaml as yaml_format,
 };
@@ -69,6 +70,29 @@ pub fn protobuf(input: &[u8]) {
         assert_eq!(protobuf_format::encode(&*again), bytes, "protobuf is stable");
         let _ = json_format::encode(&*object);
     }
+}
+
+/// What is read is JSON, which is written and read again as it was; so are objects by their tables.
+pub fn cbor(input: &[u8]) {
+    let Some((number, body)) = choice(input) else { return };
+    let Ok(text) = cbor_format::to_json(body) else { return };
+    let value: serde_json::Value = serde_json::from_slice(&text).expect("CBOR becomes JSON");
+    let written = cbor_format::from_json(&text, Shape::Any).expect("JSON becomes CBOR");
+    let again = cbor_format::to_json(&written).expect("what was written is read");
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&again).expect("JSON"), value);
+    let kind = kind(number);
+    let Some(mut object) = blank(kind) else { return };
+    if json_format::decode(&text, &mut *object, &mut Problems::ignore()).is_err() {
+        return;
+    }
+    let text = json_format::encode(&*object);
+    // Limits of reading are narrower than those of writing.
+    let Ok(written) = cbor_format::from_json(&text, Shape::Struct((kind.schema)())) else { return };
+    let Ok(read) = cbor_format::to_json(&written) else { return };
+    let Some(mut again) = blank(kind) else { return };
+    json_format::decode(&read, &mut *again, &mut Problems::ignore()).expect("what was written is read");
+    let value = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).expect("JSON");
+    assert_eq!(value(&json_format::encode(&*again)), value(&text), "CBOR is stable");
 }
 
 /// Frames of watches, and lists.

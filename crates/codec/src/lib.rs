@@ -1,4 +1,4 @@
-//! Interpreters over the schema of `corten-api`: JSON, YAML, protobuf, lists and watch frames, patches,
+//! Interpreters over the schema of `corten-api`: JSON, YAML, CBOR, protobuf, lists and watch frames, patches,
 //! tables, OpenAPI. Each format is one walk over [`corten_api::Reflect`] and its [`corten_api::Schema`], so a
 //! new kind or field needs nothing here. This crate is pure: bytes in, objects out, and back; no input or
 //! output.
@@ -7,6 +7,7 @@
 
 pub mod apply;
 mod budget;
+pub mod cbor;
 mod error;
 pub mod json;
 pub mod list;

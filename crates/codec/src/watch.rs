@@ -1,8 +1,8 @@
-//! The frames of a watch: a JSON object a line, or protobuf messages behind their length.
+//! The frames of a watch: a JSON object a line, protobuf messages behind their length, or CBOR, item by item.
 
-use crate::DecodeError;
 use crate::json::reader::{Reader, Token};
 use crate::protobuf::wire::{Fields, Value, put_bytes, put_message};
+use crate::{DecodeError, cbor};
 use std::borrow::Cow;
 
 /// The longest frame that is read, in bytes.
@@ -36,6 +36,18 @@ pub fn encode_protobuf(kind: &str, object: &[u8]) -> Vec<u8> {
     put_message(&mut out, 2, |out| put_bytes(out, 1, object));
     let length = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
     out[..4].copy_from_slice(&length.to_be_bytes());
+    out
+}
+
+/// An item of a CBOR sequence, from an object that is CBOR.
+pub fn encode_cbor(kind: &str, object: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(object.len() + 40);
+    out.extend_from_slice(&cbor::MARK);
+    // A map of two; byte strings of four and six bytes are its keys.
+    out.extend_from_slice(b"\xa2\x44type");
+    cbor::string(kind.as_bytes(), &mut out);
+    out.extend_from_slice(b"\x46object");
+    out.extend_from_slice(object);
     out
 }
 

@@ -67,7 +67,8 @@ impl Gates {
         let mut gates = Gates::default();
         for (open, (_, name, stage, _)) in gates.0.iter_mut().zip(TABLE) {
             // A gate's own name goes before its stage's.
-            let of = |wanted_name: &str| wanted.iter().rev().find(|(n, _)| *n == wanted_name).map(|(_, on)| *on);
+            let of =
+                |wanted_name: &str| wanted.iter().rev().find(|(n, _)| *n == wanted_name).map(|(_, on)| *on);
             *open = of(name).or_else(|| of(stage.all())).unwrap_or(*open);
         }
         Ok(gates)
