@@ -15,6 +15,7 @@ mod strategy;
 pub mod value;
 
 pub use definition::DefinitionStrategy;
+pub use definition::authority::refused as refused_authority;
 pub use resource::{Column, Resource, Scale, Source, Version, declared_kinds, priority};
 pub use strategy::CustomStrategy;
 

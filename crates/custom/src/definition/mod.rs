@@ -1,11 +1,13 @@
 //! The strategy of definitions: what may stand in them, and what an update may change.
 
+pub(crate) mod authority;
 pub(crate) mod field_path;
 mod openapi;
 mod rules;
 mod spec;
 mod structural;
 mod suggested;
+mod versions;
 
 use corten_api::apiextensions::v1::CustomResourceDefinition;
 use corten_kinds::apiextensions::CustomResourceDefinitionStrategy as Plain;

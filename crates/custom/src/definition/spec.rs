@@ -1,6 +1,7 @@
 //! A definition as a whole: group, names, versions, subresources, columns, conversion.
 
-use super::{field_path, openapi, rules, structural, suggested};
+use super::versions::{before, check_shared, check_versions, schema_of};
+use super::{authority, field_path, openapi, rules, structural, suggested};
 use corten_api::Raw;
 use corten_api::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
@@ -49,6 +50,7 @@ pub fn check(crd: &CustomResourceDefinition, old: Option<&CustomResourceDefiniti
         }
     }
     errors.extend(check_names(&spec.names, "spec.names"));
+    check_shared(crd, old, &mut errors);
     if let Some(given) = &spec.conversion {
         let before = old.and_then(|old| old.spec.conversion.as_ref()?.webhook.as_ref());
         let versions = before.map(|w| &w.conversion_review_versions).filter(|v| !v.is_empty());
@@ -56,6 +58,7 @@ pub fn check(crd: &CustomResourceDefinition, old: Option<&CustomResourceDefiniti
         errors.extend(conversion::validate(given, recognized));
     }
     if let Some(old) = old {
+        errors.extend(authority::check(crd, old));
         check_immutable(crd, old, &mut errors);
     }
     check_stored(crd, &mut errors);
@@ -186,105 +189,6 @@ pub fn check_names(told: &CustomResourceDefinitionNames, path: &str) -> Vec<Fiel
     errors
 }
 
-fn check_versions(
-    crd: &CustomResourceDefinition,
-    old: Option<&CustomResourceDefinition>,
-    errors: &mut Vec<FieldError>,
-) {
-    let versions = &crd.spec.versions;
-    let lenient = openapi::leniency(old);
-    let schema = |v: &CustomResourceDefinitionVersion| {
-        v.schema.as_ref().and_then(|s| s.open_apiv3_schema.as_deref()).is_some()
-    };
-    let all_had = old.is_none_or(|old| old.spec.versions.iter().all(schema));
-    for (i, version) in versions.iter().enumerate().filter(|(_, v)| !schema(v)) {
-        let path = format!("spec.versions[{i}].schema.openAPIV3Schema");
-        if all_had {
-            errors.push(FieldError::required(path, "schemas are required"));
-        } else if version.served {
-            errors.push(FieldError::required(path, "because otherwise all fields are pruned"));
-        }
-    }
-    for (i, version) in versions.iter().enumerate() {
-        let path = format!("spec.versions[{i}]");
-        let wrong = names::dns_1035_label(&version.name);
-        if !wrong.is_empty() {
-            errors.push(FieldError::invalid(format!("{path}.name"), &version.name, wrong.join(",")));
-        }
-        check_version(&path, version, old, lenient, errors);
-    }
-    let listed = || {
-        let text: Vec<String> = versions.iter().map(|v| format!("{:?}", v.name)).collect();
-        format!("[{}]", text.join(","))
-    };
-    let mut refuse = |detail: &str| {
-        errors.push(FieldError {
-            path: "spec.versions".into(),
-            mistake: Mistake::Invalid,
-            value: listed(),
-            detail: detail.into(),
-        });
-    };
-    if versions.iter().enumerate().any(|(i, v)| versions[..i].iter().any(|other| other.name == v.name)) {
-        refuse("must contain unique version names");
-    }
-    if versions.iter().filter(|v| v.storage).count() != 1 {
-        refuse("must have exactly one version marked as storage version");
-    }
-}
-
-fn check_version(
-    path: &str,
-    version: &CustomResourceDefinitionVersion,
-    old: Option<&CustomResourceDefinition>,
-    lenient: openapi::Leniency,
-    errors: &mut Vec<FieldError>,
-) {
-    for why in deprecation(version) {
-        let told = version.deprecation_warning.as_deref().unwrap_or_default();
-        errors.push(FieldError::invalid(format!("{path}.deprecationWarning"), told, why));
-    }
-    let subresources = version.subresources.as_deref();
-    let status = subresources.is_some_and(|s| s.status.is_some());
-    let schema = version.schema.as_ref().and_then(|s| s.open_apiv3_schema.as_deref());
-    if let Some(schema) = schema {
-        let before = old.and_then(|old| old.spec.versions.iter().find(|v| v.name == version.name));
-        let kept = before.is_some_and(|before| before.schema == version.schema);
-        check_schema(&format!("{path}.schema.openAPIV3Schema"), schema, status, kept, (old, lenient), errors);
-    }
-    if let Some(scale) = subresources.and_then(|s| s.scale.as_deref()) {
-        check_scale(&format!("{path}.subresources"), scale, errors);
-    }
-    for (n, column) in version.additional_printer_columns.iter().enumerate() {
-        check_column(&format!("{path}.additionalPrinterColumns[{n}]"), column, errors);
-    }
-    if !version.selectable_fields.is_empty() {
-        let before = old.and_then(|old| old.spec.versions.iter().find(|v| v.name == version.name));
-        let kept = before.is_some_and(|b| b.selectable_fields == version.selectable_fields);
-        check_selectable(&format!("{path}.selectableFields"), version, schema, kept, errors);
-    }
-}
-
-fn deprecation(version: &CustomResourceDefinitionVersion) -> Vec<String> {
-    let Some(told) = version.deprecation_warning.as_deref() else { return Vec::new() };
-    if !version.deprecated {
-        return vec!["can only be set for deprecated versions".into()];
-    }
-    let mut wrong = Vec::new();
-    if told.len() > 256 {
-        wrong.push("must be <= 256 characters long".into());
-    }
-    if told.is_empty() {
-        wrong.push("must not be an empty string".into());
-    }
-    if let Some((at, _)) = told.char_indices().find(|(_, c)| c.is_control()) {
-        wrong.push(format!(
-            "must only contain printable UTF-8 characters; non-printable character found at index {at}"
-        ));
-    }
-    wrong
-}
-
 /// Under a status subresource the root may restrict nothing but the fields below it.
 fn check_root(path: &str, schema: &JSONSchemaProps, errors: &mut Vec<FieldError>) {
     const ALLOWED: &str = "[Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations]";
@@ -336,7 +240,7 @@ pub(super) fn shown_rule(rule: &ValidationRule) -> String {
     )
 }
 
-fn check_schema(
+pub(super) fn check_schema(
     path: &str,
     schema: &JSONSchemaProps,
     status: bool,
@@ -390,7 +294,7 @@ fn simple_path(path: &str, text: &str, errors: &mut Vec<FieldError>) -> bool {
     true
 }
 
-fn check_scale(path: &str, scale: &CustomResourceSubresourceScale, errors: &mut Vec<FieldError>) {
+pub(super) fn check_scale(path: &str, scale: &CustomResourceSubresourceScale, errors: &mut Vec<FieldError>) {
     for (field, text, below, why) in [
         ("specReplicasPath", &scale.spec_replicas_path, ".spec.", "should be a json path under .spec"),
         (
@@ -417,7 +321,11 @@ fn check_scale(path: &str, scale: &CustomResourceSubresourceScale, errors: &mut 
     }
 }
 
-fn check_column(path: &str, column: &CustomResourceColumnDefinition, errors: &mut Vec<FieldError>) {
+pub(super) fn check_column(
+    path: &str,
+    column: &CustomResourceColumnDefinition,
+    errors: &mut Vec<FieldError>,
+) {
     const TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
     const FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
     if column.name.is_empty() {
@@ -443,14 +351,17 @@ fn check_column(path: &str, column: &CustomResourceColumnDefinition, errors: &mu
     }
 }
 
-fn check_selectable(
+pub(super) fn check_selectable(
     path: &str,
     version: &CustomResourceDefinitionVersion,
-    schema: Option<&JSONSchemaProps>,
-    kept: bool,
+    old: Option<&CustomResourceDefinition>,
     errors: &mut Vec<FieldError>,
 ) {
-    let Some(schema) = schema else {
+    if version.selectable_fields.is_empty() {
+        return;
+    }
+    let kept = before(version, old).is_some_and(|b| b.selectable_fields == version.selectable_fields);
+    let Some(schema) = schema_of(version) else {
         let detail = "may only be set when `version.schema.openAPIV3Schema` is not included";
         errors.push(FieldError::invalid(path, "", detail));
         return;

@@ -26,7 +26,7 @@ fn of_schema(schema: &Value) -> Vec<String> {
     let root = json!({"type": "object", "properties": {"spec": schema}});
     let crd = definition(&json!([
         {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": root}}]));
-    let front = "spec.versions[0].schema.openAPIV3Schema.properties[spec]";
+    let front = "spec.validation.openAPIV3Schema.properties[spec]";
     told(&crd).iter().map(|t| t.replace(front, "$")).collect()
 }
 
@@ -37,7 +37,7 @@ fn definitions_are_judged_as_a_whole() {
         (json!([{"name": "v1", "served": true, "storage": true, "schema": schema}]), vec![]),
         (
             json!([{"name": "v1", "served": true, "storage": true}]),
-            vec!["spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"],
+            vec!["spec.versions[0].schema.openAPIV3Schema: Required value"],
         ),
         (
             json!([{"name": "v1", "served": true, "storage": false, "schema": schema}]),
@@ -53,11 +53,11 @@ fn definitions_are_judged_as_a_whole() {
                 "subresources": {"scale": {"specReplicasPath": ".x", "statusReplicasPath": ""}}}]),
             vec![
                 "spec.versions[0].deprecationWarning: Invalid value: \"x\": can only be set for deprecated versions",
-                "spec.versions[0].subresources.scale.specReplicasPath: Invalid value: \".x\": should be a json path under .spec",
-                "spec.versions[0].subresources.scale.statusReplicasPath: Required value",
-                "spec.versions[0].additionalPrinterColumns[0].name: Required value",
-                "spec.versions[0].additionalPrinterColumns[0].type: Invalid value: \"text\": must be one of boolean,date,integer,number,string",
-                "spec.versions[0].additionalPrinterColumns[0].JSONPath: Invalid value: \"spec\": must be a simple json path starting with .",
+                "spec.subresources.scale.specReplicasPath: Invalid value: \".x\": should be a json path under .spec",
+                "spec.subresources.scale.statusReplicasPath: Required value",
+                "spec.additionalPrinterColumns[0].name: Required value",
+                "spec.additionalPrinterColumns[0].type: Invalid value: \"text\": must be one of boolean,date,integer,number,string",
+                "spec.additionalPrinterColumns[0].JSONPath: Invalid value: \"spec\": must be a simple json path starting with .",
             ],
         ),
     ] {
@@ -170,7 +170,7 @@ fn what_is_validated_must_be_specified() {
     let schema = json!({"type": "object", "allOf": [{"properties": {"a": {"minimum": 1}}}]});
     let crd = definition(&json!([
         {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]));
-    let path = "spec.versions[0].schema.openAPIV3Schema";
+    let path = "spec.validation.openAPIV3Schema";
     let want = format!(
         "{path}.properties[a]: Required value: because it is defined in {path}.allOf[0].properties[a]"
     );
@@ -209,7 +209,7 @@ fn rules_must_compile_and_be_cheap() {
             vec![
                 format!("{at}.rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {ADVICE}"),
                 format!("{at}.rule: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"),
-                format!("spec.versions[0].schema.openAPIV3Schema: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of more than 100x {ADVICE}"),
+                format!("spec.validation.openAPIV3Schema: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of more than 100x {ADVICE}"),
             ],
         ),
         (
@@ -226,5 +226,51 @@ fn rules_must_compile_and_be_cheap() {
         ),
     ] {
         assert_eq!(of_schema(&schema), want, "{schema}");
+    }
+}
+
+#[test]
+fn what_all_versions_declare_alike_is_judged_once() {
+    let version = |name: &str, field: &str| {
+        json!({"name": name, "served": true, "storage": name == "v1",
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {field: {"items": {}}}}},
+            "additionalPrinterColumns": [{"name": "a", "type": "string"}]})
+    };
+    let column = "spec.additionalPrinterColumns[0].JSONPath: Required value".to_string();
+    let schema = |path: &str, field: &str| {
+        format!(
+            "{path}.openAPIV3Schema.properties[{field}].type: Required value: must not be empty for specified object fields"
+        )
+    };
+    for (fields, want) in [
+        (["a", "a"], vec![schema("spec.validation", "a")]),
+        (["a", "b"], vec![schema("spec.versions[0].schema", "a"), schema("spec.versions[1].schema", "b")]),
+    ] {
+        let got = told(&definition(&json!([version("v1", fields[0]), version("v2", fields[1])])));
+        let about = |text: &&String| text.contains(".type: ") || text.contains("Columns");
+        let got: Vec<_> = got.iter().filter(about).cloned().collect();
+        assert_eq!(got, [want, vec![column.clone()]].concat());
+    }
+}
+
+#[test]
+fn defaults_within_metadata_must_make_metadata() {
+    let embedded = |default: Value| {
+        json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true,
+            "properties": {"metadata": {"type": "object", "default": default}}})
+    };
+    let path = "$.properties[metadata].default";
+    for (default, want) in [
+        (json!({"name": "bar", "unknown": "x"}), None),
+        (json!({"name": "Bar"}), Some("must result in valid metadata: metadata.name")),
+        (json!({"labels": 7}), Some("must result in valid metadata: metadata")),
+    ] {
+        let got = of_schema(&embedded(default.clone()));
+        match want {
+            None => assert_eq!(got, Vec::<String>::new(), "{default}"),
+            Some(want) => {
+                assert!(got.iter().any(|t| t.starts_with(path) && t.contains(want)), "{default}: {got:?}")
+            }
+        }
     }
 }

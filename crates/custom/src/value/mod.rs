@@ -16,7 +16,7 @@ pub use lists::check_lists;
 pub use path::Path;
 pub use pattern::{check_pattern, matches};
 pub use prune::prune;
-pub use resources::{check_resources, coerce_resources};
+pub use resources::{check_default, check_resources, coerce_default, coerce_resources};
 pub(crate) use same::{old_item, same};
 pub use validate::{Old, validate};
 

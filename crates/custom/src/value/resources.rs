@@ -27,6 +27,11 @@ pub fn coerce_resources(
     Ok(())
 }
 
+/// The same for a default, which is a resource itself when its schema says so.
+pub fn coerce_default(value: &mut Value, schema: Ref<'_>) -> Result<(), FieldError> {
+    coerce(&Path::Root, value, schema, true, &mut Vec::new())
+}
+
 fn coerce(
     path: &Path<'_>,
     value: &mut Value,
@@ -91,6 +96,13 @@ fn coerce_metadata(path: &Path<'_>, value: &mut Value, unknown: &mut Vec<String>
 pub fn check_resources(value: &Value, schema: Ref<'_>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     check(&Path::Root, value, schema, true, &mut errors);
+    errors
+}
+
+/// The same for a default, which is a resource itself when its schema says so.
+pub fn check_default(value: &Value, schema: Ref<'_>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    check(&Path::Root, value, schema, false, &mut errors);
     errors
 }
 
