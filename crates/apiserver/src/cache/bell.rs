@@ -1,124 +1,276 @@
-//! How watchers hear that there are changes. Those in this process are told at once. Of those outside, each
-//! costs a wake-up, a TLS record and a system call, whatever it is sent; where there are many, they are woken
-//! seldom enough that this stays a small part of a processor, and find several changes each time. The first
-//! change after a quiet while always goes out at once.
+//! How watchers hear that there are changes. Watchers of the same selection share a room; a change rings in the
+//! rooms whose selection it can matter to, found by the place of its key and, for pods, by their node. So a
+//! watcher of one node's pods, of one object or of one namespace costs nothing while others change.
+//!
+//! Watchers in this process are woken at once. Of those outside, each costs a wake-up, a TLS record and a system
+//! call, whatever it is sent; where a room has many, they are woken a little later and find several changes
+//! ([`Pace`]). The first change after a quiet while always goes out at once.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use corten_rt::Instant;
+use futures::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
-/// Fewer watchers than this are woken at every change.
-const FEW: usize = 64;
-/// How far apart wake-ups are for each watcher there is, and at most.
-const EACH: Duration = Duration::from_micros(500);
-const MOST: Duration = Duration::from_millis(100);
+use super::pace::{Pace, Tell};
+use super::ring::Change;
+use super::selection::Selection;
+use super::shared::Shared;
 
-/// Tells the watchers of one resource how far its ring of changes reaches.
-pub(crate) struct Bell {
-    prompt: watch::Sender<u64>,
-    paced: watch::Sender<u64>,
-    pace: Mutex<Pace>,
-}
+/// Tells the watchers of one resource which changes may matter to them.
+#[derive(Default)]
+pub(crate) struct Bell(Mutex<Rooms>);
 
 #[derive(Default)]
-struct Pace {
-    /// When the paced watchers were last woken.
-    rung: Option<Instant>,
-    /// Whether they are to be woken later for what came since.
-    due: bool,
+struct Rooms {
+    all: HashMap<u64, Room>,
+    /// Rooms by what their selection is bound to: a part of the keys, one key, one node.
+    below: HashMap<Box<str>, Vec<u64>>,
+    at: HashMap<Box<str>, Vec<u64>>,
+    on: HashMap<Box<str>, Vec<u64>>,
+    /// Rooms whose watchers are to be woken later, and when.
+    late: Vec<(Instant, u64)>,
+    /// The number of the next room or watcher.
+    next: u64,
+}
+
+/// Watchers of one selection.
+struct Room {
+    selection: Selection,
+    prompt: HashMap<u64, Arc<Slot>>,
+    paced: HashMap<u64, Arc<Slot>>,
+    pace: Pace,
+    shared: Arc<Shared>,
+}
+
+/// Where a watcher is reached.
+struct Slot {
+    /// The number of the first change that may matter and was not heard of yet; [`NOTHING`] when there is none.
+    first: AtomicU64,
+    waker: AtomicWaker,
+}
+
+const NOTHING: u64 = u64::MAX;
+
+impl Rooms {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// The list of rooms that a selection's room stands in.
+    fn list(&mut self, selection: &Selection) -> &mut Vec<u64> {
+        let (map, name) = match (selection.key(), selection.node()) {
+            (Some(key), _) => (&mut self.at, key),
+            (None, Some(node)) => (&mut self.on, node),
+            (None, None) => (&mut self.below, &*selection.prefix),
+        };
+        map.entry(Box::from(name)).or_default()
+    }
+
+    /// The room of a selection, made if there is none.
+    fn room(&mut self, selection: &Selection) -> (u64, &mut Room) {
+        let known = self.list(selection).clone();
+        let same = |id: &&u64| self.all.get(id).is_some_and(|room| room.selection.is_same(selection));
+        let id = match known.iter().find(same) {
+            Some(id) => *id,
+            None => {
+                let id = self.number();
+                self.list(selection).push(id);
+                id
+            }
+        };
+        let room = self.all.entry(id).or_insert_with(|| Room {
+            selection: selection.clone(),
+            prompt: HashMap::new(),
+            paced: HashMap::new(),
+            pace: Pace::default(),
+            shared: Arc::default(),
+        });
+        (id, room)
+    }
+
+    /// Removes a watcher, and its room when it was the last.
+    fn leave(&mut self, id: u64, watcher: u64) {
+        let Some(room) = self.all.get_mut(&id) else { return };
+        room.prompt.remove(&watcher);
+        room.paced.remove(&watcher);
+        if !room.prompt.is_empty() || !room.paced.is_empty() {
+            return;
+        }
+        let Some(room) = self.all.remove(&id) else { return };
+        let (key, node) = (room.selection.key(), room.selection.node());
+        self.list(&room.selection).retain(|other| *other != id);
+        match (key, node) {
+            (Some(key), _) => forget_if_empty(&mut self.at, key),
+            (None, Some(node)) => forget_if_empty(&mut self.on, node),
+            (None, None) => forget_if_empty(&mut self.below, &room.selection.prefix),
+        }
+    }
+
+    /// The rooms that a change may matter to.
+    fn concerned(&self, change: &Change) -> Vec<u64> {
+        let mut found = Vec::new();
+        let mut add = |map: &HashMap<Box<str>, Vec<u64>>, name: &str| {
+            found.extend(map.get(name).into_iter().flatten().filter(|id| {
+                self.all.get(id).is_some_and(|room| change.states().any(|entry| room.selection.may_select(entry)))
+            }));
+        };
+        if let Some(entry) = change.states().next() {
+            let key: &str = entry.key();
+            for (end, _) in key.match_indices('/') {
+                add(&self.below, &key[..=end]);
+            }
+            if !self.at.is_empty() {
+                add(&self.at, key);
+            }
+        }
+        if !self.on.is_empty() {
+            let mut nodes = change.states().map(|entry| super::selection::node_of(entry));
+            let (one, other) = (nodes.next().flatten(), nodes.next().flatten());
+            for node in [one.as_ref(), other.as_ref().filter(|other| Some(*other) != one.as_ref())] {
+                node.into_iter().for_each(|node| add(&self.on, node));
+            }
+        }
+        found
+    }
+}
+
+fn forget_if_empty(map: &mut HashMap<Box<str>, Vec<u64>>, name: &str) {
+    if map.get(name).is_some_and(Vec::is_empty) {
+        map.remove(name);
+    }
+}
+
+impl Room {
+    fn wakers(slots: &HashMap<u64, Arc<Slot>>, into: &mut Vec<Waker>) {
+        into.extend(slots.values().filter_map(|slot| slot.waker.take()));
+    }
 }
 
 impl Bell {
-    pub fn new() -> Self {
-        Bell { prompt: watch::Sender::new(0), paced: watch::Sender::new(0), pace: Mutex::default() }
-    }
-
-    /// Wakes at every change.
-    pub fn prompt(&self) -> watch::Receiver<u64> {
-        self.prompt.subscribe()
-    }
-
-    /// Wakes soon after changes.
-    pub fn paced(&self) -> watch::Receiver<u64> {
-        self.paced.subscribe()
-    }
-
-    /// Changes reach up to `end`. When not all watchers were told, the time at which [`Bell::ring_late`] has to
-    /// be called.
-    pub fn ring(&self, end: u64, now: Instant) -> Option<Instant> {
-        self.prompt.send_replace(end);
-        let apart = apart(self.paced.receiver_count());
-        let mut pace = self.pace.lock();
-        let next = pace.rung.map_or(now, |rung| rung + apart);
-        if now >= next {
-            *pace = Pace { rung: Some(now), due: false };
-            self.paced.send_replace(end);
-            return None;
+    /// Changes with their numbers in the ring, which shows them already. When not all watchers were woken whom
+    /// they may matter to, the time at which [`Bell::ring_late`] has to be called.
+    pub fn ring(&self, changes: &[(u64, Arc<Change>)], now: Instant) -> Option<Instant> {
+        let mut wakers = Vec::new();
+        let mut due: Option<Instant> = None;
+        {
+            let mut rooms = self.0.lock();
+            if rooms.all.is_empty() {
+                return None;
+            }
+            let mut touched: Vec<u64> = Vec::new();
+            for (number, change) in changes {
+                for id in rooms.concerned(change) {
+                    let Some(room) = rooms.all.get(&id) else { continue };
+                    for slot in room.prompt.values().chain(room.paced.values()) {
+                        slot.first.fetch_min(*number, Ordering::AcqRel);
+                    }
+                    touched.push(id);
+                }
+            }
+            touched.sort_unstable();
+            touched.dedup();
+            let Rooms { all, late, .. } = &mut *rooms;
+            for id in touched {
+                let Some(room) = all.get_mut(&id) else { continue };
+                Room::wakers(&room.prompt, &mut wakers);
+                match room.pace.tell(room.paced.len(), now) {
+                    Tell::Now => Room::wakers(&room.paced, &mut wakers),
+                    Tell::Later(at) => {
+                        late.push((at, id));
+                        due = Some(due.map_or(at, |due| due.min(at)));
+                    }
+                    Tell::Known => {}
+                }
+            }
         }
-        (!std::mem::replace(&mut pace.due, true)).then_some(next)
+        // Not under the lock: what a waker lets go of may be a watcher.
+        wakers.into_iter().for_each(Waker::wake);
+        due
     }
 
-    /// Tells those who were not told yet.
-    pub fn ring_late(&self, end: u64, now: Instant) {
-        *self.pace.lock() = Pace { rung: Some(now), due: false };
-        self.paced.send_replace(end);
+    /// Wakes those whose time has come. The time of the next, if there are more.
+    pub fn ring_late(&self, now: Instant) -> Option<Instant> {
+        let mut wakers = Vec::new();
+        let next = {
+            let Rooms { all, late, .. } = &mut *self.0.lock();
+            late.retain(|(at, id)| {
+                let waits = *at > now;
+                if let Some(room) = all.get_mut(id).filter(|_| !waits) {
+                    room.pace.told(now);
+                    Room::wakers(&room.paced, &mut wakers);
+                }
+                waits
+            });
+            late.iter().map(|(at, _)| *at).min()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        next
     }
 
     /// Wakes everybody, though nothing has changed.
     pub fn wake_all(&self) {
-        self.prompt.send_modify(|_| {});
-        self.paced.send_modify(|_| {});
+        let mut wakers = Vec::new();
+        for room in self.0.lock().all.values() {
+            Room::wakers(&room.prompt, &mut wakers);
+            Room::wakers(&room.paced, &mut wakers);
+        }
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
-fn apart(watchers: usize) -> Duration {
-    if watchers < FEW {
-        return Duration::ZERO;
+/// A watcher's place in a room; it leaves when this is dropped.
+pub(crate) struct Ear {
+    bell: Arc<Bell>,
+    room: u64,
+    number: u64,
+    slot: Arc<Slot>,
+    shared: Arc<Shared>,
+}
+
+impl Ear {
+    /// Hears of changes from now on; `paced` of those of whom there may be many, and who can wait a little.
+    pub fn new(bell: &Arc<Bell>, selection: &Selection, paced: bool) -> Self {
+        let slot = Arc::new(Slot { first: AtomicU64::new(NOTHING), waker: AtomicWaker::new() });
+        let mut rooms = bell.0.lock();
+        let number = rooms.number();
+        let (id, room) = rooms.room(selection);
+        let watchers = if paced { &mut room.paced } else { &mut room.prompt };
+        watchers.insert(number, Arc::clone(&slot));
+        let shared = Arc::clone(&room.shared);
+        Ear { bell: Arc::clone(bell), room: id, number, slot, shared }
     }
-    u32::try_from(watchers).map_or(MOST, |count| (EACH * count).min(MOST))
+
+    /// The number of the first change that may matter and was not told before.
+    pub fn heard(&self) -> Option<u64> {
+        Some(self.slot.first.swap(NOTHING, Ordering::AcqRel)).filter(|first| *first != NOTHING)
+    }
+
+    /// The same, when there is one. The task is woken then, and by [`Bell::wake_all`].
+    pub fn poll_heard(&self, context: &mut Context<'_>) -> Poll<u64> {
+        if let Some(first) = self.heard() {
+            return Poll::Ready(first);
+        }
+        self.slot.waker.register(context.waker());
+        self.heard().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// What the watchers of the room have in common.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.bell.0.lock().leave(self.room, self.number);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn many_watchers_are_woken_less_often_than_things_change() {
-        let ms = Duration::from_millis;
-        let start = Instant::now();
-        for (watchers, at, told, later) in [
-            // Milliseconds at which changes come; those of which all hear at once; when the others are told.
-            (3, vec![0, 1, 2], vec![0, 1, 2], vec![]),
-            (100, vec![0, 10, 20, 60, 200], vec![0, 60, 200], vec![50]),
-            (1000, vec![0, 10, 20, 60, 200], vec![0, 200], vec![100]),
-        ] {
-            let bell = Bell::new();
-            let receivers: Vec<_> = (0..watchers).map(|_| bell.paced()).collect();
-            let (mut seen, mut due) = (Vec::new(), Vec::new());
-            for (number, at) in (1..).zip(at) {
-                due.extend(bell.ring(number, start + ms(at)));
-                if *receivers[0].borrow() == number {
-                    seen.push(at);
-                }
-                assert_eq!(*bell.prompt().borrow(), number);
-            }
-            assert_eq!(seen, told, "{watchers}");
-            assert_eq!(due, later.into_iter().map(|at| start + ms(at)).collect::<Vec<_>>(), "{watchers}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_came_in_between_is_told_later() {
-        let bell = Bell::new();
-        let receivers: Vec<_> = (0..200).map(|_| bell.paced()).collect();
-        let start = Instant::now();
-        assert_eq!(bell.ring(1, start), None);
-        assert_eq!(bell.ring(2, start), Some(start + MOST));
-        assert_eq!((*receivers[0].borrow(), bell.ring(3, start)), (1, None));
-        bell.ring_late(3, start + MOST);
-        assert_eq!(*receivers[199].borrow(), 3);
-        assert_eq!(bell.ring(4, start + MOST), Some(start + MOST * 2));
-    }
-}
+#[path = "bell_tests.rs"]
+mod tests;

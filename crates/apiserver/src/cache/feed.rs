@@ -58,35 +58,44 @@ pub(crate) fn resource_of<'a>(resources: &'a Resources, key: &str) -> Option<&'a
     key.starts_with(&**prefix).then_some(resource)
 }
 
-/// Everything below a prefix at one revision.
-pub(crate) async fn read_all(store: &dyn Store, prefix: &str) -> Result<(Revision, Vec<Record>), Error> {
-    let mut records = Vec::new();
+/// Hands everything below a prefix at one revision to `take`, in order of keys.
+async fn read(store: &dyn Store, prefix: &str, mut take: impl FnMut(Record)) -> Result<Revision, Error> {
     let mut options = ListOptions { limit: PAGE, ..ListOptions::default() };
     loop {
         let page = store.list(prefix, options.clone()).await?;
         page.records.iter().try_for_each(refuse_encrypted)?;
-        records.extend(page.records);
+        let next = page.records.last().map(|last| format!("{}\0", last.key));
+        page.records.into_iter().for_each(&mut take);
         options.at = Some(page.revision);
-        match records.last() {
-            Some(last) if page.more => options.start = format!("{}\0", last.key),
-            _ => return Ok((page.revision, records)),
+        match next {
+            Some(next) if page.more => options.start = next,
+            _ => return Ok(page.revision),
         }
     }
 }
 
-/// Fills empty resources.
-pub(crate) fn load(resources: &Resources, revision: Revision, records: Vec<Record>) {
+/// Everything below a prefix at one revision.
+pub(crate) async fn read_all(store: &dyn Store, prefix: &str) -> Result<(Revision, Vec<Record>), Error> {
+    let mut records = Vec::new();
+    let revision = read(store, prefix, |record| records.push(record)).await?;
+    Ok((revision, records))
+}
+
+/// Fills empty resources with what the store holds, and says as of when. Records are let go of page by page.
+pub(crate) async fn load(resources: &Resources, store: &dyn Store) -> Result<Revision, Error> {
     let mut found: BTreeMap<&str, Vec<Arc<Entry>>> = BTreeMap::new();
-    for record in records {
+    let revision = read(store, ROOT, |record| {
         if let Some(resource) = resource_of(resources, &record.key) {
             let Record { key, value, mod_revision, .. } = record;
             let entry = Entry::stored(resource.kind, key, mod_revision, &value, None);
             found.entry(&resource.prefix).or_default().push(entry);
         }
-    }
+    })
+    .await?;
     for (prefix, resource) in resources {
         resource.load(revision, found.remove(&**prefix).unwrap_or_default());
     }
+    Ok(revision)
 }
 
 /// Follows the store from `watch` on until it is closed, and lets resources come and go in between.
@@ -147,12 +156,9 @@ impl Untold {
 
     fn tell(&mut self) {
         let now = Instant::now();
-        self.0.retain(|(due, resource)| {
-            let waits = *due > now;
-            if !waits {
-                resource.tell_late();
-            }
-            waits
+        self.0.retain_mut(|(due, resource)| match *due > now {
+            true => true,
+            false => resource.tell_late(now).map(|next| *due = next).is_some(),
         });
     }
 }
@@ -170,7 +176,7 @@ fn apply(cache: &WatchCache, batch: Batch, untold: &mut Untold) {
         }
         let entry = current.map(|Record { value, mod_revision, .. }| {
             let object = cache.pending.take(&key, &value);
-            Entry::stored(resource.kind, key.clone(), mod_revision, &value, object)
+            resource.read_written(Entry::stored(resource.kind, key.clone(), mod_revision, &value, object))
         });
         let of = changes.entry(&resource.prefix).or_insert_with(|| (resource, Vec::new()));
         of.1.push((revision, key, entry));
@@ -210,8 +216,9 @@ async fn reload(cache: &WatchCache) -> Result<Watch, Error> {
             fresh.keys().filter(|k| k.starts_with(&resource.prefix)).cloned().collect();
         changes.extend(created.iter().filter_map(|k| fresh.remove(k)).map(|r| changed(resource, r)));
         changes.sort_by_key(|(revision, ..)| *revision);
-        if resource.apply(changes).is_some() {
-            resource.tell_late();
+        let mut due = resource.apply(changes);
+        while let Some(at) = due {
+            due = resource.tell_late(at);
         }
     }
     advance(&cache.applied, revision);
@@ -221,5 +228,6 @@ async fn reload(cache: &WatchCache) -> Result<Watch, Error> {
 fn changed(resource: &Resource, record: Record) -> (Revision, Arc<str>, Option<Arc<Entry>>) {
     let Record { key, value, mod_revision, .. } = record;
     let entry = Entry::stored(resource.kind, key.clone(), mod_revision, &value, None);
+    let entry = resource.read_written(entry);
     (mod_revision, key, Some(entry))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use corten_semantics::{ApiError, ApiResult};
-use corten_store::{Error, ListOptions as StoreList, Revision};
+use corten_store::{Error, ListOptions as StoreList, Record, Revision};
 
 use super::freshness::store_failed;
 use super::resource::Snapshot;
@@ -81,6 +81,9 @@ impl WatchCache {
             }
         };
         let cut = match &snapshot {
+            Some(snapshot) if plan.selection.is_of_translations() => {
+                cut_of_translations(snapshot, &plan.selection, start, plan.limit).await?
+            }
             Some(snapshot) => cut(snapshot, &plan.selection, start, plan.limit),
             None => self.cut_of_history(resource, plan, start, revision).await?,
         };
@@ -114,11 +117,9 @@ impl WatchCache {
                 other => store_failed(other),
             })?;
             let last = page.records.last().map(|r| format!("{}\0", r.key));
-            for r in page.records {
-                let entry = Entry::stored(resource.kind, r.key, r.mod_revision, &r.value, None);
-                if !plan.selection.matches(&entry) {
-                    continue;
-                }
+            let stored = |r: Record| Entry::stored(resource.kind, r.key, r.mod_revision, &r.value, None);
+            let read = page.records.into_iter().map(stored).map(|entry| resource.read_now(entry));
+            for entry in plan.selection.selected(read.collect()).await? {
                 if plan.limit > 0 && items.len() == plan.limit {
                     return Ok(Cut { next: after(&items), items, remaining: None });
                 }
@@ -157,6 +158,30 @@ fn cut(snapshot: &Snapshot, selection: &Selection, start: &str, limit: usize) ->
     let remaining =
         selection.is_everything().then(|| i64::try_from(selected.count() + 1).unwrap_or(i64::MAX));
     Cut { next: after(&items), items, remaining }
+}
+
+/// Entries that are translated together while a page is looked for.
+const TOGETHER: usize = 500;
+
+/// The same where only the translations show what is selected.
+async fn cut_of_translations(
+    snapshot: &Snapshot,
+    selection: &Selection,
+    start: &str,
+    limit: usize,
+) -> ApiResult<Cut> {
+    let most = if limit == 0 { usize::MAX } else { limit };
+    let all = snapshot.covered(selection, start);
+    let mut items = Vec::new();
+    for some in all.chunks(TOGETHER) {
+        for entry in selection.selected(some.to_vec()).await? {
+            if items.len() == most {
+                return Ok(Cut { next: after(&items), items, remaining: None });
+            }
+            items.push(entry);
+        }
+    }
+    Ok(Cut { items, next: None, remaining: None })
 }
 
 const COMPACTED: &str = "The resourceVersion for the provided list is too old.";

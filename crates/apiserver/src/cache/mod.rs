@@ -8,14 +8,19 @@ mod entry;
 mod feed;
 pub(crate) mod form;
 mod freshness;
+mod initial;
+mod lent;
 mod list;
 mod orders;
+mod pace;
 mod packed;
 mod resource;
 mod ring;
 mod selection;
+mod shared;
 mod size;
 mod token;
+mod warm;
 mod watch;
 
 use std::sync::Arc;
@@ -33,7 +38,8 @@ pub(crate) use freshness::store_failed;
 pub(crate) use list::{ListPlan, Match};
 pub(crate) use orders::Reader;
 pub(crate) use resource::Resource;
-pub(crate) use selection::Selection;
+pub(crate) use shared::Shared;
+pub(crate) use selection::{Selection, Translator};
 pub use size::Extent;
 pub(crate) use watch::{Start, WatchPlan};
 pub use watch::{Watch, WatchEvent};
@@ -86,9 +92,8 @@ impl WatchCache {
                 (Arc::from(prefix_of(kind)), Arc::new(Resource::new(kind, prefix_of(kind), observer)))
             })
             .collect();
-        let (revision, records) = feed::read_all(&*store, ROOT).await?;
+        let revision = feed::load(&resources, &*store).await?;
         let watch = store.watch(ROOT, revision).await?;
-        feed::load(&resources, revision, records);
         let (orders, received) = mpsc::channel(ORDERS);
         let cache = Arc::new(WatchCache {
             store,
@@ -100,6 +105,11 @@ impl WatchCache {
             stop: tasks.stop().clone(),
         });
         tasks.spawn_until_stopped("watch cache", feed::follow(cache.clone(), watch, received));
+        let ending = cache.clone();
+        tasks.spawn("end of watches", async move {
+            ending.stop.stopped().await;
+            ending.resources.load().values().for_each(|resource| resource.wake_all());
+        });
         Ok(cache)
     }
 

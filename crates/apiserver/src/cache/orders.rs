@@ -15,6 +15,9 @@ use super::{Entry, Resource, WatchCache, prefix_of, store_failed};
 pub(crate) trait Reader: Send + Sync {
     /// The entry as it is read now; itself when nothing differs.
     fn read(&self, entry: Arc<Entry>) -> Arc<Entry>;
+
+    /// Whether what is written now may have to be read so as well.
+    fn reads_writes(&self) -> bool;
 }
 
 /// What is to be done.
@@ -28,7 +31,7 @@ pub(crate) enum Order {
 
 pub(super) async fn carry_out(cache: &WatchCache, order: Order) {
     match order {
-        Order::Open(kind, reader, answer) => drop(answer.send(open(cache, kind, &*reader).await)),
+        Order::Open(kind, reader, answer) => drop(answer.send(open(cache, kind, reader).await)),
         Order::Close(kind, answer) => {
             if let Some(resource) = cache.resource(kind) {
                 cache.resources.rcu(|all| all.without(&*resource.prefix));
@@ -39,7 +42,11 @@ pub(super) async fn carry_out(cache: &WatchCache, order: Order) {
     }
 }
 
-async fn open(cache: &WatchCache, kind: &'static KindInfo, reader: &dyn Reader) -> ApiResult<Arc<Resource>> {
+async fn open(
+    cache: &WatchCache,
+    kind: &'static KindInfo,
+    reader: Arc<dyn Reader>,
+) -> ApiResult<Arc<Resource>> {
     let prefix = prefix_of(kind);
     let old = cache.resource(kind);
     let (revision, entries) = match &old {
@@ -57,6 +64,7 @@ async fn open(cache: &WatchCache, kind: &'static KindInfo, reader: &dyn Reader) 
     let mut resource = Resource::new(kind, prefix.clone(), None);
     resource.known = revision;
     resource.load(revision, entries.into_iter().map(|entry| reader.read(entry)).collect());
+    resource.reader = Some(reader);
     let resource = Arc::new(resource);
     cache.resources.rcu(|all| all.update(Arc::from(prefix.as_str()), resource.clone()));
     if let Some(old) = old {

@@ -13,9 +13,10 @@ use imbl::{OrdMap, OrdSet};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use super::bell::Bell;
+use super::bell::{Bell, Ear};
+use super::lent::{Lending, Lent};
 use super::ring::{Change, Limits, Ring};
-use super::{Entry, Observer, Selection, form};
+use super::{Entry, Observer, Reader, Selection, form};
 
 /// The state of one resource as of a revision. Cheap to clone; clones do not change.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +51,14 @@ impl Snapshot {
     /// The pods bound to `node`, in order of keys.
     pub fn on_node<'a>(&'a self, node: &str) -> impl Iterator<Item = &'a Arc<Entry>> + 'a {
         self.by_node.get(node).into_iter().flatten().filter_map(|key| self.objects.get(key))
+    }
+
+    /// The objects from `start` on that a selection is about, selected or not, in order of keys.
+    pub fn covered(&self, selection: &Selection, start: &str) -> Vec<Arc<Entry>> {
+        match selection.key() {
+            Some(key) => self.get(key).into_iter().cloned().collect(),
+            None => self.range(&selection.prefix, start).cloned().collect(),
+        }
     }
 
     /// The selected objects, in order of keys.
@@ -121,9 +130,14 @@ pub(crate) struct Resource {
     closed: AtomicBool,
     state: RwLock<State>,
     held: Mutex<VecDeque<Held>>,
-    /// Tells all watchers of the resource that the ring has grown.
-    bell: Bell,
+    lending: Lending,
+    /// Tells watchers what may matter to them.
+    bell: Arc<Bell>,
+    /// Where the ring ends, for those who follow all of it.
+    end: watch::Sender<u64>,
     observer: Option<Arc<dyn Observer>>,
+    /// Reads what was stored under older declarations.
+    pub reader: Option<Arc<dyn Reader>>,
 }
 
 /// How many changes are kept.
@@ -147,8 +161,11 @@ impl Resource {
             closed: AtomicBool::new(false),
             state: RwLock::new(state),
             held: Mutex::default(),
-            bell: Bell::new(),
+            lending: Lending::default(),
+            bell: Arc::default(),
+            end: watch::Sender::new(0),
             observer,
+            reader: None,
         }
     }
 
@@ -162,6 +179,22 @@ impl Resource {
         *self.state.write() = State { snapshot, ring: Ring::new(revision, limits(self.kind)) };
     }
 
+    /// An entry just read from the store, as it is served now.
+    pub fn read_now(&self, entry: Arc<Entry>) -> Arc<Entry> {
+        match &self.reader {
+            Some(reader) => reader.read(entry),
+            None => entry,
+        }
+    }
+
+    /// An entry just written, as it is served.
+    pub fn read_written(&self, entry: Arc<Entry>) -> Arc<Entry> {
+        match &self.reader {
+            Some(reader) if reader.reads_writes() => reader.read(entry),
+            _ => entry,
+        }
+    }
+
     /// Takes changes in order of revision, all at once for readers. When not all watchers were told, the time
     /// at which [`Resource::tell_late`] has to be called.
     pub fn apply(&self, changes: Vec<(Revision, Arc<str>, Option<Arc<Entry>>)>) -> Option<Instant> {
@@ -169,25 +202,27 @@ impl Resource {
         for (_, key, current) in &changes {
             self.tell(key, current.as_ref());
         }
-        let end = {
+        let mut rung = Vec::with_capacity(changes.len());
+        let (first, end) = {
             let mut state = self.state.write();
             for (revision, key, current) in changes {
                 let previous = state.snapshot.put(&key, current.clone());
                 state.snapshot.revision = revision;
                 if current.is_some() || previous.is_some() {
-                    state.ring.push(now, Change::new(revision, current, previous));
+                    rung.push(state.ring.push(now, Change::new(revision, current, previous)));
                 }
             }
-            state.ring.end()
+            (state.ring.first(), state.ring.end())
         };
+        self.lending.take_back(first);
+        self.end.send_replace(end);
         self.held.lock().retain(|h| h.until > now);
-        self.bell.ring(end, now)
+        self.bell.ring(&rung, now)
     }
 
-    /// Tells the watchers who were not told of the latest changes yet.
-    pub fn tell_late(&self) {
-        let end = self.state.read().ring.end();
-        self.bell.ring_late(end, Instant::now());
+    /// Tells the watchers who were to be told later, by `now`. The time of those who are to be told even later.
+    pub fn tell_late(&self, now: Instant) -> Option<Instant> {
+        self.bell.ring_late(now)
     }
 
     /// Tells the observer what `key` holds from now on.
@@ -242,6 +277,13 @@ impl Resource {
         (state.snapshot.clone(), state.ring.end())
     }
 
+    /// The state now for a watch to begin with, its revision, and the ring's end that belongs to it.
+    pub fn lend(&self) -> (Arc<Lent>, Revision, u64) {
+        let state = self.state.read();
+        let end = state.ring.end();
+        (self.lending.lend(end, state.snapshot.clone()), state.snapshot.revision, end)
+    }
+
     /// The number of the first change after `revision`, or the oldest revision that could be asked for.
     pub fn changes_after(&self, revision: Revision) -> Result<u64, Revision> {
         let state = self.state.read();
@@ -257,7 +299,7 @@ impl Resource {
     /// Ends the watches: another cache has taken over, or the kind is gone.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.bell.wake_all();
+        self.wake_all();
     }
 
     /// Whether the watches are to end.
@@ -265,13 +307,19 @@ impl Resource {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Wakes when the ring grows.
+    /// Wakes when the ring grows, or is closed.
     pub fn grown(&self) -> watch::Receiver<u64> {
-        self.bell.prompt()
+        self.end.subscribe()
     }
 
-    /// Wakes soon after the ring has grown; for watchers of whom there may be many.
-    pub fn grown_lately(&self) -> watch::Receiver<u64> {
-        self.bell.paced()
+    /// Hears of changes that may matter to a selection; `paced` for watchers of whom there may be many.
+    pub fn listen(&self, selection: &Selection, paced: bool) -> Ear {
+        Ear::new(&self.bell, selection, paced)
+    }
+
+    /// Wakes all watchers, though nothing has changed.
+    pub fn wake_all(&self) {
+        self.end.send_modify(|_| {});
+        self.bell.wake_all();
     }
 }

@@ -32,6 +32,11 @@ impl Change {
         Some(self.gone.get_or_init(|| previous.deleted_at(self.revision)).clone())
     }
 
+    /// The object now and before, as far as there was one.
+    pub fn states(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.current.iter().chain(&self.previous)
+    }
+
     /// Bytes that only the ring keeps alive: the state that was replaced.
     fn bytes(&self) -> usize {
         128 + self.previous.as_ref().map_or(0, |e| e.bytes())
@@ -79,16 +84,18 @@ impl Ring {
         Ring { changes: VecDeque::new(), first: 0, bytes: 0, floor, limits }
     }
 
-    /// Adds the newest change, and drops the oldest ones beyond the limits.
-    pub fn push(&mut self, now: Instant, change: Change) {
-        self.bytes += change.bytes();
-        self.changes.push_back((now, Arc::new(change)));
+    /// Adds the newest change, and drops the oldest ones beyond the limits. It is given back with its number.
+    pub fn push(&mut self, now: Instant, change: Change) -> (u64, Arc<Change>) {
+        let added = (self.end(), Arc::new(change));
+        self.bytes += added.1.bytes();
+        self.changes.push_back((now, Arc::clone(&added.1)));
         while self.is_over(now) {
             let Some((_, change)) = self.changes.pop_front() else { break };
             self.bytes -= change.bytes();
             self.first += 1;
             self.floor = change.revision;
         }
+        added
     }
 
     fn is_over(&self, now: Instant) -> bool {
@@ -97,6 +104,11 @@ impl Ring {
         len > self.limits.changes
             || (len > 1 && self.bytes > self.limits.bytes)
             || (len > self.limits.few && self.changes.front().is_some_and(old))
+    }
+
+    /// The number of the oldest change that is kept.
+    pub fn first(&self) -> u64 {
+        self.first
     }
 
     /// The number that the next change will get.
@@ -132,7 +144,7 @@ mod tests {
     fn ring(revisions: std::ops::RangeInclusive<u64>, limits: Limits) -> Ring {
         let mut ring = Ring::new(revisions.start() - 1, limits);
         let now = Instant::now();
-        revisions.for_each(|r| ring.push(now, Change::new(r, None, None)));
+        revisions.for_each(|r| drop(ring.push(now, Change::new(r, None, None))));
         ring
     }
 

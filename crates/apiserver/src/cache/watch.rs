@@ -2,7 +2,10 @@
 //! behind the ring is ended.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use corten_rt::{Instant, Stop, sleep_until};
@@ -10,10 +13,11 @@ use corten_semantics::{ApiError, ApiResult};
 use corten_store::Revision;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
-use tokio::sync::watch::Receiver;
 
+use super::bell::Ear;
+use super::initial::Initial;
 use super::ring::Change;
-use super::{Entry, Resource, Selection, WatchCache};
+use super::{Entry, Resource, Selection, Shared, WatchCache};
 
 /// What a watch reports. The entries, and so their bytes, are shared by all watchers.
 #[derive(Clone, Debug)]
@@ -31,10 +35,32 @@ pub enum WatchEvent {
     Error(ApiError),
 }
 
+impl WatchEvent {
+    /// The entry that the event is about.
+    fn entry(&self) -> Option<&Arc<Entry>> {
+        match self {
+            WatchEvent::Added(e) | WatchEvent::Modified(e) | WatchEvent::Deleted(e) => Some(e),
+            WatchEvent::Bookmark { .. } | WatchEvent::Error(_) => None,
+        }
+    }
+
+    /// Whether both report the same of the same entry; bookmarks and errors are of one watch alone.
+    pub(super) fn is_same(&self, other: &WatchEvent) -> bool {
+        use WatchEvent::{Added, Deleted, Modified};
+        match (self, other) {
+            (Added(one), Added(other)) | (Modified(one), Modified(other)) | (Deleted(one), Deleted(other)) => {
+                Arc::ptr_eq(one, other)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Events in order of revision; it ends at its time limit, when the server stops, or after one
 /// [`WatchEvent::Error`].
 pub struct Watch {
     events: BoxStream<'static, WatchEvent>,
+    shared: Arc<Shared>,
 }
 
 impl Watch {
@@ -43,14 +69,14 @@ impl Watch {
         self.events.next().await
     }
 
-    /// A watch of these events.
-    pub(crate) fn from_events(events: impl Stream<Item = WatchEvent> + Send + 'static) -> Self {
-        Watch { events: Box::pin(events) }
+    /// What the watches of the same selection have in common.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The same watch with every event changed by `change`.
     pub(crate) fn with(self, change: impl FnMut(WatchEvent) -> WatchEvent + Send + 'static) -> Self {
-        Watch { events: Box::pin(self.events.map(change)) }
+        Watch { events: Box::pin(self.events.map(change)), shared: self.shared }
     }
 }
 
@@ -58,9 +84,9 @@ impl Stream for Watch {
     type Item = WatchEvent;
 
     fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<WatchEvent>> {
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<WatchEvent>> {
         self.events.as_mut().poll_next(cx)
     }
 }
@@ -108,11 +134,16 @@ struct Cursor {
     cache: Arc<WatchCache>,
     resource: Arc<Resource>,
     selection: Selection,
+    /// The objects that come before all changes, until they were told.
+    initial: Option<Initial>,
     /// The number of the next change to look at.
     next: u64,
     /// Changes up to this revision are not reported, even if they come: they lie before the start.
     after: Revision,
-    grown: Receiver<u64>,
+    /// Whether there may be changes from there on.
+    behind: bool,
+    ear: Ear,
+    alarm: Option<Alarm>,
     ready: VecDeque<WatchEvent>,
     bookmarks: bool,
     bookmark_at: Instant,
@@ -132,9 +163,11 @@ impl WatchCache {
             Start::Present(revision) => self.wait_for(revision).await?,
             Start::Now | Start::After(_) => {}
         }
-        let grown = if plan.paced { resource.grown_lately() } else { resource.grown() };
+        let ear = resource.listen(&plan.selection, plan.paced);
+        let shared = Arc::clone(ear.shared());
         let mut ready = VecDeque::new();
         let (mut next, mut after, mut ended) = (0, 0, false);
+        let mut initial = None;
         match plan.start {
             Start::After(revision) => {
                 after = revision;
@@ -149,14 +182,10 @@ impl WatchCache {
             Start::Now => next = resource.snapshot_and_end().1,
             Start::Latest | Start::Present(_) => {
                 let applied = self.revision();
-                let (snapshot, end) = resource.snapshot_and_end();
+                let (lent, revision, end) = resource.lend();
                 next = end;
-                let present = snapshot.selected(&plan.selection);
-                ready.extend(present.into_iter().map(WatchEvent::Added));
-                if plan.mark_initial_end {
-                    let revision = applied.max(snapshot.revision);
-                    ready.push_back(WatchEvent::Bookmark { revision, initial_end: true });
-                }
+                let mark = plan.mark_initial_end.then_some(applied.max(revision));
+                initial = Some(Initial::new(lent, mark));
             }
         }
         let now = Instant::now();
@@ -164,9 +193,12 @@ impl WatchCache {
             cache: self.clone(),
             resource: resource.clone(),
             selection: plan.selection,
+            initial,
             next,
             after,
-            grown,
+            behind: true,
+            ear,
+            alarm: None,
             ready,
             bookmarks: plan.bookmarks,
             bookmark_at: now + BOOKMARK_EVERY.min(plan.timeout.saturating_sub(BEFORE_END)),
@@ -175,7 +207,7 @@ impl WatchCache {
             ended,
         };
         let events = stream::unfold(cursor, |mut c| async move { Some((c.event().await?, c)) });
-        Ok(Watch { events: Box::pin(events.fuse()) })
+        Ok(Watch { events: Box::pin(events.fuse()), shared })
     }
 }
 
@@ -188,55 +220,159 @@ impl Cursor {
             if self.ended {
                 return None;
             }
-            // Read before the ring: the ring shows at least this.
-            let applied = self.cache.revision();
+            if self.initial.is_some() {
+                self.begin().await;
+                continue;
+            }
+            if !self.behind {
+                self.idle().await;
+                continue;
+            }
             match self.resource.read(self.next, BATCH) {
                 Err(oldest) => {
                     self.ended = true;
                     return Some(WatchEvent::Error(too_old(self.after, oldest)));
                 }
-                Ok(changes) if !changes.is_empty() => self.take(&changes),
-                Ok(_) if self.resource.is_closed() => self.ended = true,
-                Ok(_) => self.idle(applied).await,
+                Ok(changes) if !changes.is_empty() => self.take(&changes).await,
+                Ok(_) => self.behind = false,
             }
         }
     }
 
-    fn take(&mut self, changes: &[Arc<Change>]) {
-        self.next += changes.len() as u64;
-        for change in changes.iter().filter(|c| c.revision > self.after) {
-            self.ready.extend(event_for(change, &self.selection));
+    /// Goes on with the objects that the watch begins with.
+    async fn begin(&mut self) {
+        let Some(mut initial) = self.initial.take() else { return };
+        match initial.step(&self.selection).await {
+            Ok(events) => {
+                self.ready.extend(events);
+                self.initial = Some(initial).filter(|initial| !initial.is_ended());
+            }
+            Err(error) => {
+                self.ready.push_back(WatchEvent::Error(error));
+                self.ended = true;
+            }
         }
+    }
+
+    async fn take(&mut self, changes: &[Arc<Change>]) {
+        let after = self.after;
+        match events_for(changes.iter().filter(|c| c.revision > after), &self.selection).await {
+            Ok(events) => self.ready.extend(events),
+            Err(error) => {
+                self.ready.push_back(WatchEvent::Error(error));
+                self.ended = true;
+            }
+        }
+        self.next += changes.len() as u64;
         if let Some(last) = changes.last() {
             self.after = self.after.max(last.revision);
         }
     }
 
-    /// Waits for changes, the next bookmark or the end. Everything up to `applied` has been looked at.
-    async fn idle(&mut self, applied: Revision) {
+    /// Waits for changes, the next bookmark or the end.
+    async fn idle(&mut self) {
         let wake = if self.bookmarks { self.bookmark_at.min(self.ends_at) } else { self.ends_at };
-        tokio::select! {
-            biased;
-            () = self.stop.stopped() => self.ended = true,
-            // The ring may have grown between looking and waiting: only what was not yet seen wakes.
-            _ = self.grown.wait_for(|end| *end > self.next || self.resource.is_closed()) => {}
-            () = sleep_until(wake) => {
-                let now = Instant::now();
-                self.ended = now >= self.ends_at;
-                if self.bookmarks && now >= self.bookmark_at && !self.ended {
-                    let revision = applied.max(self.after);
-                    self.ready.push_back(WatchEvent::Bookmark { revision, initial_end: false });
-                    self.bookmark_at = next_bookmark(now, self.ends_at);
-                }
+        let alarm = match self.alarm.take().filter(|alarm| alarm.at == wake) {
+            Some(alarm) => self.alarm.insert(alarm),
+            None => self.alarm.insert(Alarm { at: wake, rings: Box::pin(sleep_until(wake)) }),
+        };
+        let (ear, stop, resource) = (&self.ear, &self.stop, &self.resource);
+        let woken = poll_fn(|context| {
+            if let Poll::Ready(first) = ear.poll_heard(context) {
+                return Poll::Ready(Woken::Changes(first));
             }
+            if stop.is_stopped() || resource.is_closed() {
+                return Poll::Ready(Woken::End);
+            }
+            alarm.rings.as_mut().poll(context).map(|()| Woken::Alarm)
+        });
+        match woken.await {
+            Woken::Changes(first) => self.hear(first),
+            Woken::End => self.ended = true,
+            Woken::Alarm => self.ring(),
         }
     }
+
+    /// What lies before the first change that may matter does not.
+    fn hear(&mut self, first: u64) {
+        self.next = self.next.max(first);
+        self.behind = true;
+    }
+
+    /// It is time for a bookmark, or for the end.
+    fn ring(&mut self) {
+        self.alarm = None;
+        // Read before it is asked what there is to hear: that covers at least this.
+        let applied = self.cache.revision();
+        if let Some(first) = self.ear.heard() {
+            return self.hear(first);
+        }
+        let now = Instant::now();
+        self.ended = now >= self.ends_at;
+        if self.bookmarks && now >= self.bookmark_at && !self.ended {
+            let revision = applied.max(self.after);
+            self.ready.push_back(WatchEvent::Bookmark { revision, initial_end: false });
+            self.bookmark_at = next_bookmark(now, self.ends_at);
+        }
+    }
+}
+
+/// Why a watch goes on.
+enum Woken {
+    /// There are changes that may matter, from this one on.
+    Changes(u64),
+    Alarm,
+    /// The server stops, or another cache has taken over.
+    End,
+}
+
+/// When a watch goes on by itself.
+struct Alarm {
+    at: Instant,
+    rings: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// Every minute, and once shortly before the end.
 fn next_bookmark(now: Instant, ends_at: Instant) -> Instant {
     let last = ends_at - BEFORE_END;
     if now < last { (now + BOOKMARK_EVERY).min(last) } else { ends_at + BOOKMARK_EVERY }
+}
+
+/// What changes are to a watcher that sees only the selected objects, in its version.
+async fn events_for(
+    changes: impl Iterator<Item = &Arc<Change>> + Send,
+    selection: &Selection,
+) -> ApiResult<Vec<WatchEvent>> {
+    if !selection.is_of_translations() {
+        let events = changes.filter_map(|change| event_for(change, selection)).collect();
+        return in_version(events, selection).await;
+    }
+    let covered: Vec<&Arc<Change>> =
+        changes.filter(|c| c.states().any(|entry| selection.covers(entry.key()))).collect();
+    let states = covered.iter().flat_map(|change| change.states()).cloned().collect();
+    let mut states = selection.translated(states).await?.into_iter();
+    let mut of = |state: &Option<Arc<Entry>>| state.as_ref().and_then(|_| states.next());
+    let events = covered.into_iter().filter_map(|change| {
+        let (current, previous) = (of(&change.current), of(&change.previous));
+        event_for(&Change::new(change.revision, current, previous), selection)
+    });
+    Ok(events.collect())
+}
+
+/// The events with every object in the client's version.
+async fn in_version(events: Vec<WatchEvent>, selection: &Selection) -> ApiResult<Vec<WatchEvent>> {
+    if !selection.translates() {
+        return Ok(events);
+    }
+    let entries = events.iter().filter_map(|event| event.entry().cloned()).collect();
+    let mut entries = selection.translated(entries).await?.into_iter();
+    let with = |event| match event {
+        WatchEvent::Added(e) => WatchEvent::Added(entries.next().unwrap_or(e)),
+        WatchEvent::Modified(e) => WatchEvent::Modified(entries.next().unwrap_or(e)),
+        WatchEvent::Deleted(e) => WatchEvent::Deleted(entries.next().unwrap_or(e)),
+        other => other,
+    };
+    Ok(events.into_iter().map(with).collect())
 }
 
 /// What a change is to a watcher that sees only the selected objects.

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use corten_api::apiextensions::v1::WebhookClientConfig;
 use corten_api::{DynamicObject, KindInfo, Object};
-use corten_codec::{Problems, json};
-use corten_custom::object::to_value;
-use corten_rt::random;
+use corten_rt::{Instant, random};
 use corten_semantics::{ApiError, ApiResult};
-use futures::StreamExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Builder;
 
+use super::review::{self, CALL, Failure};
 use super::{CustomKinds, Served};
-use crate::cache::{Entry, Reader, Watch, WatchEvent};
+use crate::cache::{Entry, Reader, Translator};
+
+/// The most objects that a webhook is asked to convert at once.
+const TOGETHER: usize = 500;
 
 /// Posts reviews to webhooks.
 #[async_trait]
@@ -38,54 +39,54 @@ impl CustomKinds {
         shown.pop().ok_or_else(|| ApiError::internal("nothing was converted"))
     }
 
-    /// The same for many entries at once.
+    /// The same for many entries at once. Each is converted once, however many wait for it.
     pub(crate) async fn all_shown(
         &self,
         mut entries: Vec<Arc<Entry>>,
         kind: &'static KindInfo,
     ) -> ApiResult<Vec<Arc<Entry>>> {
-        let mut open = Vec::new();
-        for (at, entry) in entries.iter_mut().enumerate() {
-            if same_version(entry.kind(), kind) {
-                continue;
-            }
-            match entry.known_conversion(kind) {
-                Some(known) => *entry = known,
-                None => open.push(at),
-            }
-        }
-        if open.is_empty() {
-            return Ok(entries);
-        }
-        let objects = open.iter().map(|at| entries[*at].object().clone_object()).collect();
-        for (at, object) in open.into_iter().zip(self.convert_all(objects, kind).await?) {
-            let converted = entries[at].with_object(Arc::from(object));
-            entries[at].keep_conversion(&converted);
-            entries[at] = converted;
-        }
-        Ok(entries)
-    }
-
-    /// The watch with every object in the version that the client speaks.
-    pub(crate) fn shown_watch(self: &Arc<Self>, watch: Watch, kind: &'static KindInfo) -> Watch {
-        let custom = self.clone();
-        Watch::from_events(watch.then(move |event| {
-            let custom = custom.clone();
-            async move {
-                let shown = match &event {
-                    WatchEvent::Added(e) | WatchEvent::Modified(e) | WatchEvent::Deleted(e) => {
-                        custom.shown(e.clone(), kind).await
-                    }
-                    WatchEvent::Bookmark { .. } | WatchEvent::Error(_) => return event,
-                };
-                match (event, shown) {
-                    (WatchEvent::Added(_), Ok(e)) => WatchEvent::Added(e),
-                    (WatchEvent::Modified(_), Ok(e)) => WatchEvent::Modified(e),
-                    (_, Ok(e)) => WatchEvent::Deleted(e),
-                    (_, Err(error)) => WatchEvent::Error(error),
+        loop {
+            let mut open = Vec::new();
+            for entry in entries.iter_mut().filter(|entry| !same_version(entry.kind(), kind)) {
+                match entry.known_conversion(kind) {
+                    Some(known) => *entry = known,
+                    None => open.push(entry.clone()),
                 }
             }
-        }))
+            if open.is_empty() {
+                return Ok(entries);
+            }
+            let (claim, others) = self.under_way.claim(open, kind);
+            if let Err(error) = self.convert_entries(claim.entries(), kind).await {
+                claim.failed(&error);
+                return Err(error);
+            }
+            drop(claim);
+            for mut other in others {
+                if let Ok(error) = other.wait_for(Option::is_some).await
+                    && let Some(error) = error.clone()
+                {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Converts entries; each keeps what became of it.
+    async fn convert_entries(&self, entries: &[Arc<Entry>], kind: &'static KindInfo) -> ApiResult<()> {
+        let objects = entries.iter().map(|entry| entry.object().clone_object()).collect();
+        for (entry, object) in entries.iter().zip(self.convert_all(objects, kind).await?) {
+            entry.keep_conversion(&entry.with_object(Arc::from(object)));
+        }
+        Ok(())
+    }
+
+    /// Who brings stored objects into the version of `kind`, when they may be of another.
+    pub(crate) fn translator(self: &Arc<Self>, kind: &'static KindInfo) -> Option<Arc<dyn Translator>> {
+        let served = self.served_as(kind)?;
+        let by_webhook = served.resource.webhook.is_some();
+        let translates = served.resource.versions.len() > 1;
+        translates.then(|| Arc::new(Towards { kind, by_webhook, custom: self.clone() }) as Arc<dyn Translator>)
     }
 
     /// The object in another version.
@@ -106,15 +107,22 @@ impl CustomKinds {
         let served = self.served_as(to).ok_or_else(ApiError::no_such_path)?;
         let converted = match &served.resource.webhook {
             None => objects.into_iter().map(|o| relabelled(o, to)).collect::<ApiResult<Vec<_>>>()?,
-            Some(_) => self.ask(&served, &objects, to).await?,
+            Some(_) => {
+                let mut all = Vec::with_capacity(objects.len());
+                for some in objects.chunks(TOGETHER) {
+                    all.extend(self.ask(&served, some, to).await?);
+                }
+                all
+            }
         };
         let strategy = self.strategy(to);
+        // Defaults are those of the version that an object was written or stored in.
         let settled = converted.into_iter().map(|object| {
             let mut object: Box<dyn Object> = Box::new(object);
-            strategy.default(&mut *object);
-            object
+            strategy.prune(&mut *object, &mut Vec::new()).map_err(ApiError::internal)?;
+            Ok(object)
         });
-        Ok(settled.collect())
+        settled.collect()
     }
 
     async fn ask(
@@ -124,45 +132,55 @@ impl CustomKinds {
         to: &'static KindInfo,
     ) -> ApiResult<Vec<DynamicObject>> {
         let given: Vec<&DynamicObject> = objects.iter().filter_map(|o| o.as_any().downcast_ref()).collect();
-        let from = given.first().map_or(to, |o| o.info());
-        let fail = |why: String| {
-            ApiError::internal(format!(
-                "conversion webhook for {}, Kind={} failed: {why}",
-                from.api_version(),
-                to.kind
-            ))
-        };
+        let Some(first) = given.first() else { return Ok(Vec::new()) };
+        let from = first.info();
+        let begun = Instant::now();
+        let converted = self.review(served, &given, to).await;
+        let failure = converted.as_ref().err().map(|failure| failure.kind);
+        self.conversions.count(&served.resource.name, from.version, to.version, begun.elapsed(), failure);
+        converted.map_err(|failure| {
+            let kind = format!("{}, Kind={}", from.api_version(), to.kind);
+            ApiError::internal(format!("conversion webhook for {kind} {}", failure.message))
+        })
+    }
+
+    async fn review(
+        &self,
+        served: &Served,
+        given: &[&DynamicObject],
+        to: &'static KindInfo,
+    ) -> Result<Vec<DynamicObject>, Failure> {
+        let fail = |why: String| Failure::new(CALL, format!("failed: {why}"));
         let webhook = served.resource.webhook.as_deref();
         let client = webhook
             .and_then(|w| w.client_config.as_deref())
             .ok_or_else(|| fail("no client configuration".into()))?;
-        let version = webhook.and_then(|w| {
-            w.conversion_review_versions.iter().find(|v| matches!(v.as_str(), "v1" | "v1beta1"))
-        });
-        let version = version.map_or("v1", String::as_str);
+        let version = webhook
+            .and_then(|w| review::version(&w.conversion_review_versions))
+            .ok_or_else(|| fail("no supported conversion review versions".into()))?;
         let converter = self.converter.get().ok_or_else(|| fail("the server calls no webhooks".into()))?;
         let uid = Builder::from_random_bytes(random::bytes16()).into_uuid().to_string();
-        let review = json!({
-            "kind": "ConversionReview",
-            "apiVersion": format!("apiextensions.k8s.io/{version}"),
-            "request": {
-                "uid": uid,
-                "desiredAPIVersion": to.api_version(),
-                "objects": given.iter().map(|o| to_value(o)).collect::<Vec<_>>(),
-            },
-        });
-        let answer = converter.review(client, &review).await.map_err(fail)?;
-        let converted = response(&answer, version, &uid).map_err(fail)?;
-        if converted.len() != given.len() {
-            let why = format!("webhook returned {} objects, expected {}", converted.len(), given.len());
-            return Err(fail(why));
-        }
-        let both = given.into_iter().zip(converted).enumerate();
-        both.map(|(at, (before, after))| {
-            taken(before, after, to)
-                .map_err(|why| fail(format!("invalid converted object at index {at}: {why}")))
-        })
-        .collect()
+        let question = review::question(version, &uid, given, to);
+        let answer = converter.review(client, &question).await.map_err(fail)?;
+        review::answered(&answer, version, &uid, given, to)
+    }
+}
+
+/// Brings entries into one version.
+struct Towards {
+    kind: &'static KindInfo,
+    by_webhook: bool,
+    custom: Arc<CustomKinds>,
+}
+
+#[async_trait]
+impl Translator for Towards {
+    async fn translated(&self, entries: Vec<Arc<Entry>>) -> ApiResult<Vec<Arc<Entry>>> {
+        self.custom.all_shown(entries, self.kind).await
+    }
+
+    fn changes_labels(&self) -> bool {
+        self.by_webhook
     }
 }
 
@@ -177,105 +195,43 @@ fn relabelled(object: Box<dyn Object>, to: &'static KindInfo) -> ApiResult<Dynam
     Ok(object.with_kind(to))
 }
 
-/// The objects of a webhook's answer.
-fn response<'a>(answer: &'a Value, version: &str, uid: &str) -> Result<&'a Vec<Value>, String> {
-    let api_version = answer["apiVersion"].as_str().unwrap_or_default();
-    let kind = answer["kind"].as_str().unwrap_or_default();
-    let wanted = format!("apiextensions.k8s.io/{version}");
-    if (api_version, kind) != (wanted.as_str(), "ConversionReview") {
-        return Err(format!(
-            "expected webhook response of {wanted}, Kind=ConversionReview, got {api_version}, Kind={kind}"
-        ));
-    }
-    let Some(response) = answer.get("response").filter(|r| r.is_object()) else {
-        return Err("no response provided".into());
-    };
-    let given = response["uid"].as_str().unwrap_or_default();
-    if version == "v1" && given != uid {
-        return Err(format!("expected response.uid={uid:?}, got {given:?}"));
-    }
-    let result = &response["result"];
-    match result["status"].as_str().unwrap_or_default() {
-        "Success" => {}
-        status => {
-            let message = result["message"].as_str().filter(|m| !m.is_empty());
-            return Err(match message {
-                Some(message) => message.to_string(),
-                None => format!("response.result.status was '{status}', not 'Success'"),
-            });
-        }
-    }
-    response["convertedObjects"].as_array().ok_or_else(|| "no objects were returned".to_string())
-}
-
-/// A converted object, which may change labels and annotations of the metadata, but no more.
-fn taken(before: &DynamicObject, after: &Value, to: &'static KindInfo) -> Result<DynamicObject, String> {
-    let text = |name: &str| after[name].as_str().unwrap_or_default();
-    let wanted = to.api_version();
-    if text("apiVersion") != wanted {
-        return Err(format!("invalid groupVersion (expected {wanted}, received {})", text("apiVersion")));
-    }
-    if text("kind") != to.kind {
-        return Err(format!("invalid kind (expected {}, received {})", to.kind, text("kind")));
-    }
-    let mut object = DynamicObject::new(to);
-    let bytes = after.to_string();
-    json::decode(bytes.as_bytes(), &mut object, &mut Problems::ignore()).map_err(|e| e.to_string())?;
-    let (was, is) = (&before.metadata, &object.metadata);
-    for (field, was, is) in [
-        ("name", &was.name, &is.name),
-        ("namespace", &was.namespace, &is.namespace),
-        ("UID", &was.uid, &is.uid),
-    ] {
-        if was != is {
-            return Err(format!("must have the same {field}: {was} != {is}"));
-        }
-    }
-    let labels = std::mem::take(&mut object.metadata.labels);
-    let annotations = std::mem::take(&mut object.metadata.annotations);
-    object.metadata.clone_from(was);
-    object.metadata.labels = labels;
-    object.metadata.annotations = annotations;
-    Ok(object)
-}
-
-/// Brings entries of older times to what the resource's stored version says now.
+/// Reads entries by what the definition says now of the version that they were written in.
 pub(super) struct Settled(pub Arc<corten_custom::Resource>);
 
 impl Settled {
-    /// The version that an entry was written in, when only the webhook can bring it to the stored one.
-    fn left_behind(&self, entry: &Entry) -> Option<&'static KindInfo> {
-        self.0.webhook.as_ref()?;
+    /// The number of the version that an entry was written in; the stored one's if it is none of those declared.
+    fn written(&self, entry: &Entry) -> usize {
         let json = entry.json();
-        let stored = self.0.stored();
-        self.0.versions.iter().map(|version| version.info).filter(|info| !same_version(info, stored)).find(
-            |info| {
-                let begins =
-                    format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\"", info.kind, info.api_version());
-                json.starts_with(begins.as_bytes())
-            },
-        )
+        let mut all = self.0.versions.iter().map(|version| version.info);
+        let found = all.position(|info| {
+            let begins = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\"", info.kind, info.api_version());
+            json.starts_with(begins.as_bytes())
+        });
+        found.unwrap_or(self.0.storage)
     }
 }
 
 impl Reader for Settled {
     fn read(&self, entry: Arc<Entry>) -> Arc<Entry> {
-        // It stays what it is, and is converted for those who read it.
-        if let Some(kind) = self.left_behind(&entry) {
-            return entry.as_kind(kind);
-        }
-        let stored = self.0.stored();
-        let strategy = corten_custom::CustomStrategy::new(self.0.clone(), self.0.storage);
-        let mut object = entry.object().clone_object();
+        // One of another version stays what it is, and is converted for those who read it.
+        let version = self.written(&entry);
+        let kind = self.0.versions[version].info;
+        let strategy = corten_custom::CustomStrategy::new(self.0.clone(), version);
+        let read = entry.as_kind(kind);
+        let mut object = read.object().clone_object();
         corten_kinds::Strategy::default(&strategy, &mut *object);
         if object.meta().generation == 0 {
             object.meta_mut().generation = 1;
         }
         // Most are as they would be written now.
         let says = |text: &str| entry.json().windows(text.len()).any(|w| w == text.as_bytes());
-        let current = says(&format!("\"apiVersion\":\"{}\"", stored.api_version()));
+        let current = says(&format!("\"apiVersion\":\"{}\"", kind.api_version()));
         let same = current
-            && object.as_any().downcast_ref::<DynamicObject>() == entry.object().as_any().downcast_ref();
-        if same { entry } else { entry.with_object(Arc::from(object)) }
+            && object.as_any().downcast_ref::<DynamicObject>() == read.object().as_any().downcast_ref();
+        if same { entry.as_kind(kind) } else { entry.with_object(Arc::from(object)) }
+    }
+
+    fn reads_writes(&self) -> bool {
+        self.0.versions.len() > 1
     }
 }

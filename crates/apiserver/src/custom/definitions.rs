@@ -190,12 +190,11 @@ impl Definitions {
         }
         let accepted = status::is_true(&crd, "NamesAccepted");
         if accepted && !status::is_true(&crd, "Established") {
-            let established = status::condition(
-                "Established",
-                true,
-                "InitialNamesAccepted",
-                "the initial names have been accepted",
-            );
+            let (is_so, reason, message) = match corten_custom::refused_authority(&crd).is_none() {
+                true => (true, "InitialNamesAccepted", "the initial names have been accepted"),
+                false => (false, "InvalidCABundle", "The conversion webhook CABundle is invalid"),
+            };
+            let established = status::condition("Established", is_so, reason, message);
             status::set(&mut crd, established, now);
         } else if !accepted && status::find(&crd, "Established").is_none() {
             let waiting =

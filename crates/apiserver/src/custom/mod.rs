@@ -5,9 +5,12 @@
 pub mod convert;
 mod definitions;
 pub(crate) mod documents;
+mod metrics;
 mod names;
+mod review;
 mod status;
 pub(crate) mod termination;
+mod under_way;
 
 use std::sync::{Arc, OnceLock};
 
@@ -38,6 +41,8 @@ pub(crate) struct Served {
 pub struct CustomKinds {
     table: ArcSwap<OrdMap<Arc<str>, Arc<Served>>>,
     converter: OnceLock<Arc<dyn Converter>>,
+    conversions: metrics::Conversions,
+    under_way: under_way::UnderWay,
     documents: documents::Made,
 }
 
@@ -99,6 +104,11 @@ impl CustomKinds {
     /// The stored kind of the definition of this name.
     pub(crate) fn stored_of(&self, name: &str) -> Option<&'static KindInfo> {
         self.table.load().get(name).map(|served| served.resource.stored())
+    }
+
+    /// Writes what is counted of conversions by webhooks.
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        self.conversions.write(out);
     }
 
     fn put(&self, resource: Arc<corten_custom::Resource>, cache: Arc<Resource>) {

@@ -69,15 +69,8 @@ impl Definitions {
 
     /// Deletes the objects; whether none is left.
     async fn clear(&self, crd: &CustomResourceDefinition) -> ApiResult<bool> {
-        let served = self.registry.custom.served();
-        let (group, plural) = (&crd.spec.group, &crd.status.accepted_names.plural);
-        let Some(kind) = served
-            .into_iter()
-            .find(|k| k.group == group && k.plural == plural)
-            .or_else(|| self.registry.custom.stored_of(&crd.metadata.name))
-        else {
-            return Ok(true);
-        };
+        // As they are stored: nobody needs to convert what goes.
+        let Some(kind) = self.registry.custom.stored_of(&crd.metadata.name) else { return Ok(true) };
         let all = Target { kind, namespace: None, name: String::new(), subresource: "" };
         let (list, delete) = (ListOptions::default(), DeleteOptions::default());
         self.registry.delete_collection(&self.context, &all, &list, &delete).await?;

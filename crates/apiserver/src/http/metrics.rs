@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::histogram::Histogram;
 use super::path::RequestInfo;
+use super::reloads::Reloads;
 use super::{Api, version};
 
 /// Combinations of verb, resource and scope beyond this are counted together.
@@ -54,6 +55,8 @@ pub struct Metrics {
     /// Requests whose caller was authenticated, or not.
     pub authenticated: AtomicU64,
     pub unauthenticated: AtomicU64,
+    /// Configuration that is taken over while the server runs.
+    pub reloads: Mutex<Vec<Arc<Reloads>>>,
 }
 
 /// A request under way.
@@ -255,7 +258,14 @@ pub fn text(api: &Api) -> String {
         );
     }
     write_audit(&mut out, api);
+    if let Some(encryption) = api.registry.encryption() {
+        encryption.write_metrics(&mut out);
+    }
+    for reloads in api.metrics.reloads.lock().iter() {
+        reloads.write(&mut out);
+    }
     api.registry.write_admission_metrics(&mut out);
+    api.registry.custom.write_metrics(&mut out);
     api.aggregation.write_metrics(&mut out);
     head(&mut out, "kubernetes_build_info", "gauge", "What this server is.");
     let _ = writeln!(out, "kubernetes_build_info{{git_version=\"{}\"}} 1", label(&version::git_version()));
@@ -303,7 +313,7 @@ fn write_process(out: &mut String) {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(crate) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 

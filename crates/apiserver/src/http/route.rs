@@ -127,8 +127,12 @@ fn resolve(
     if kind.namespaced && !namespaced_path && !name.is_empty() {
         return Err(ApiError::no_such_path());
     }
-    let verb = verb(kind, info, method, subresource, name)?;
     let everywhere = kind.namespaced && !namespaced_path;
+    // What a custom kind cannot do everywhere has no path there.
+    if everywhere && kind.custom && !matches!(info.verb.as_str(), "list" | "watch") {
+        return Err(ApiError::no_such_path());
+    }
+    let verb = verb(kind, info, method, subresource, name)?;
     if everywhere && !matches!(verb, Verb::List | Verb::Watch) && !reviews::is_review(kind) {
         return Err(method_not_allowed());
     }

@@ -10,6 +10,7 @@ use corten_store::{Compare, Durability, Op, Revision, Txn, TxnOutcome};
 use super::Registry;
 use super::place::Place;
 use super::quota::Charges;
+use crate::encryption::EncryptedStore;
 use crate::cache::{Entry, form, store_failed};
 
 /// What becomes of an object.
@@ -137,6 +138,11 @@ impl Registry {
         }
     }
 
+    /// What encrypts below, if something does.
+    pub(crate) fn encryption(&self) -> Option<&EncryptedStore> {
+        self.config.encryption.as_deref()
+    }
+
     /// Whether the place's object is stored otherwise than it would be now, though it is the same: it is to be
     /// encrypted by another key, or of an older version.
     pub(crate) async fn is_stored_stale(&self, place: &Place) -> ApiResult<bool> {
@@ -160,6 +166,9 @@ impl Registry {
 fn made(place: &Place, key: Arc<str>, revision: Revision, value: &Bytes) -> Arc<Entry> {
     match place.resource.get(&key) {
         Some(entry) if entry.revision() == revision => entry,
-        _ => Entry::stored(place.resource.kind, key, revision, value, None),
+        _ => {
+            let entry = Entry::stored(place.resource.kind, key, revision, value, None);
+            place.resource.read_written(entry)
+        }
     }
 }

@@ -46,7 +46,7 @@ impl Registry {
             return self.list_computed(target, o).await;
         }
         let place = self.place(target)?;
-        let plan = list_plan(&place, o)?;
+        let plan = self.list_plan(&place, o)?;
         let listed = self.cache.list(&place.resource, &plan).await?;
         Ok(List {
             kind: place.kind,
@@ -60,7 +60,7 @@ impl Registry {
     /// Watches a collection, or one object when the target has a name.
     pub async fn watch(&self, _ctx: &RequestContext, target: &Target, o: &WatchOptions) -> ApiResult<Watch> {
         let place = self.place(target)?;
-        let selection = selection(&place, &o.label_selector, &o.field_selector)?;
+        let selection = self.selection(&place, &o.label_selector, &o.field_selector)?;
         let start = watch_start(place.kind, o)?;
         let initial = o.send_initial_events == Some(true);
         let timeout = o.timeout.filter(|t| !t.is_zero()).unwrap_or_else(|| {
@@ -75,14 +75,24 @@ impl Registry {
             timeout,
         };
         let watch = self.cache.watch(&place.resource, plan).await?;
-        if place.kind.custom {
-            return Ok(self.custom.shown_watch(watch, place.kind));
-        }
         if place.kind == place.stored {
             return Ok(watch);
         }
         let kind = place.kind;
         Ok(watch.with(move |event| converted(event, kind)))
+    }
+
+    fn list_plan(&self, place: &Place, o: &ListOptions) -> ApiResult<ListPlan> {
+        let selection = self.selection(place, &o.label_selector, &o.field_selector)?;
+        let at = list_match(o)?;
+        Ok(ListPlan { selection, at, limit: o.limit, continue_: o.continue_.clone() })
+    }
+
+    fn selection(&self, place: &Place, labels: &str, fields: &str) -> ApiResult<Selection> {
+        let selection = Selection::new(place.kind, place.strategy.clone(), place.prefix(), labels, fields)?;
+        let translator = if place.kind.custom { self.custom.translator(place.kind) } else { None };
+        let selection = selection.translated_by(translator);
+        Ok(if place.name.is_empty() { selection } else { selection.only(place.key().to_string()) })
     }
 }
 
@@ -94,11 +104,6 @@ fn converted(event: WatchEvent, kind: &'static KindInfo) -> WatchEvent {
         WatchEvent::Deleted(e) => WatchEvent::Deleted(convert(e)),
         other => other,
     }
-}
-
-fn selection(place: &Place, labels: &str, fields: &str) -> ApiResult<Selection> {
-    let selection = Selection::new(place.kind, place.strategy.clone(), place.prefix(), labels, fields)?;
-    Ok(if place.name.is_empty() { selection } else { selection.only(place.key().to_string()) })
 }
 
 /// Reads a `resourceVersion`; `None` when it is unset.
@@ -121,12 +126,6 @@ fn bad_revision(error: FieldError) -> ApiError {
 fn invalid_options(field: &str, detail: &str) -> ApiError {
     let error = FieldError::forbidden(field, detail);
     ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error])
-}
-
-fn list_plan(place: &Place, o: &ListOptions) -> ApiResult<ListPlan> {
-    let selection = selection(place, &o.label_selector, &o.field_selector)?;
-    let at = list_match(o)?;
-    Ok(ListPlan { selection, at, limit: o.limit, continue_: o.continue_.clone() })
 }
 
 /// Which state the options ask for (kubernetes.io, "Resource versions", the table for list).

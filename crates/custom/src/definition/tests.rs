@@ -233,7 +233,7 @@ fn rules_must_compile_and_be_cheap() {
 fn what_all_versions_declare_alike_is_judged_once() {
     let version = |name: &str, field: &str| {
         json!({"name": name, "served": true, "storage": name == "v1",
-            "schema": {"openAPIV3Schema": {"type": "object", "properties": {field: {"items": {}}}}},
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {field: {}}}},
             "additionalPrinterColumns": [{"name": "a", "type": "string"}]})
     };
     let column = "spec.additionalPrinterColumns[0].JSONPath: Required value".to_string();
@@ -262,7 +262,7 @@ fn defaults_within_metadata_must_make_metadata() {
     let path = "$.properties[metadata].default";
     for (default, want) in [
         (json!({"name": "bar", "unknown": "x"}), None),
-        (json!({"name": "Bar"}), Some("must result in valid metadata: metadata.name")),
+        (json!({"name": "a/b"}), Some("must result in valid metadata: metadata.name")),
         (json!({"labels": 7}), Some("must result in valid metadata: metadata")),
     ] {
         let got = of_schema(&embedded(default.clone()));

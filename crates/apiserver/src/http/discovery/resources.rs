@@ -126,7 +126,8 @@ fn resource(kind: &'static KindInfo) -> Resource {
     };
     let mut subresources: Vec<Subresource> =
         kind.subresources.iter().map(|name| subresource(kind, name)).collect();
-    subresources.sort_by_key(|s| s.name);
+    // Of a custom kind the status comes first.
+    subresources.sort_by_key(|s| if kind.custom && s.name == "status" { "" } else { s.name });
     Resource { kind, verbs, subresources, stored: kind }
 }
 

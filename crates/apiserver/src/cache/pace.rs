@@ -1,0 +1,86 @@
+//! How often many watchers are woken.
+
+use std::time::Duration;
+
+use corten_rt::Instant;
+
+/// Fewer watchers than this are woken at every change.
+const FEW: usize = 64;
+/// How far apart wake-ups are for each watcher there is, and at most. To wake one and to send to it takes some
+/// ten microseconds of a processor, so that the first keeps this to a tenth of one.
+const EACH: Duration = Duration::from_micros(100);
+const MOST: Duration = Duration::from_millis(50);
+
+/// When the watchers of a room are woken.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When they last were.
+    told: Option<Instant>,
+    /// Whether they are to be woken later for what came since.
+    due: bool,
+}
+
+/// What is to be done about a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tell {
+    /// Wake them.
+    Now,
+    /// Wake them then.
+    Later(Instant),
+    /// They will be woken for an earlier one.
+    Known,
+}
+
+impl Pace {
+    /// There is a change, and so many watchers.
+    pub fn tell(&mut self, watchers: usize, now: Instant) -> Tell {
+        let next = self.told.map_or(now, |told| told + apart(watchers));
+        if now >= next {
+            self.told(now);
+            return Tell::Now;
+        }
+        if std::mem::replace(&mut self.due, true) { Tell::Known } else { Tell::Later(next) }
+    }
+
+    /// They were woken.
+    pub fn told(&mut self, now: Instant) {
+        *self = Pace { told: Some(now), due: false };
+    }
+}
+
+fn apart(watchers: usize) -> Duration {
+    if watchers < FEW {
+        return Duration::ZERO;
+    }
+    u32::try_from(watchers).map_or(MOST, |count| (EACH * count).min(MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn many_watchers_are_woken_less_often_than_things_change() {
+        let start = Instant::now();
+        let ms = |ms| start + Duration::from_millis(ms);
+        let later = |at| Tell::Later(ms(at));
+        for (watchers, changes) in [
+            (0, vec![(0, Tell::Now), (0, Tell::Now)]),
+            (3, vec![(0, Tell::Now), (1, Tell::Now), (1, Tell::Now)]),
+            (63, vec![(0, Tell::Now), (1, Tell::Now)]),
+            (200, vec![(0, Tell::Now), (5, later(20)), (6, Tell::Known), (21, Tell::Now), (22, later(41))]),
+            (200, vec![(0, Tell::Now), (20, Tell::Now), (40, Tell::Now)]),
+            (9000, vec![(0, Tell::Now), (49, later(50)), (50, Tell::Now), (99, later(100))]),
+        ] {
+            let mut pace = Pace::default();
+            for (at, expected) in changes {
+                assert_eq!(pace.tell(watchers, ms(at)), expected, "{watchers} watchers at {at} ms");
+            }
+        }
+        let mut pace = Pace::default();
+        let told = [pace.tell(200, ms(0)), pace.tell(200, ms(10))];
+        pace.told(ms(23));
+        assert_eq!(told, [Tell::Now, later(20)]);
+        assert_eq!((pace.tell(200, ms(30)), pace.tell(200, ms(43))), (later(43), Tell::Now));
+    }
+}
