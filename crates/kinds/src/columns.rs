@@ -7,6 +7,7 @@ use corten_api::{Object, Time};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// One column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +32,30 @@ pub struct TableColumn<'a> {
     pub priority: i32,
 }
 
-impl From<&Column> for TableColumn<'static> {
-    fn from(c: &Column) -> Self {
-        TableColumn {
-            name: c.name,
-            type_: c.type_,
-            format: c.format,
-            description: c.description,
-            priority: c.priority,
-        }
+impl Column {
+    /// The column in a table of objects of `kind`, with its description.
+    pub fn of_kind(&self, kind: &str) -> TableColumn<'static> {
+        let description =
+            if self.description.is_empty() { described(kind, self.name) } else { self.description };
+        let Column { name, type_, format, priority, .. } = *self;
+        TableColumn { name, type_, format, description, priority }
     }
+}
+
+impl From<&Column> for TableColumn<'static> {
+    fn from(column: &Column) -> Self {
+        column.of_kind("")
+    }
+}
+
+/// What a column tells, in tables of this kind or in any.
+fn described(kind: &str, name: &str) -> &'static str {
+    static TEXTS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+        let lines = include_str!("columns.txt").lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.split_once(": ")).collect()
+    });
+    let own = TEXTS.get(format!("{kind}.{name}").as_str());
+    own.or_else(|| TEXTS.get(name)).copied().unwrap_or_default()
 }
 
 impl Column {
@@ -158,6 +173,16 @@ pub(crate) fn first_three(list: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::duration;
+    use crate::strategy_for;
+
+    #[test]
+    fn every_column_says_what_it_tells() {
+        for kind in corten_api::builtin::KINDS {
+            for column in strategy_for(kind).table_columns() {
+                assert!(!column.description.is_empty(), "{}.{}", kind.kind, column.name);
+            }
+        }
+    }
 
     #[test]
     fn durations_read_as_upstreams() {

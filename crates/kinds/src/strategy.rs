@@ -302,6 +302,10 @@ impl<S: KindStrategy> Strategy for S {
         S::COLUMNS
     }
 
+    fn table_columns(&self) -> Vec<TableColumn<'_>> {
+        S::COLUMNS.iter().map(|column| column.of_kind(S::Kind::INFO.kind)).collect()
+    }
+
     fn row(&self, obj: &dyn Object, now: Timestamp) -> Vec<Value> {
         obj.downcast_ref().map_or(Vec::new(), |obj| KindStrategy::row(self, obj, now))
     }

@@ -22,6 +22,7 @@ const fn row<K: Kind>(strategy: &'static dyn Strategy) -> Row {
 }
 
 static ROWS: &[Row] = &[
+    row::<api::core::v1::ComponentStatus>(&core::ComponentStatusStrategy),
     row::<api::core::v1::ConfigMap>(&core::ConfigMapStrategy),
     row::<api::core::v1::Endpoints>(&core::EndpointsStrategy),
     row::<api::core::v1::Event>(&core::EventStrategy),

@@ -1,5 +1,6 @@
 //! The core group.
 
+mod component_status;
 mod config_map;
 mod endpoints;
 mod event;
@@ -16,6 +17,7 @@ mod secret;
 pub mod service;
 mod service_account;
 
+pub use component_status::ComponentStatusStrategy;
 pub use config_map::ConfigMapStrategy;
 pub use endpoints::EndpointsStrategy;
 pub use event::EventStrategy;

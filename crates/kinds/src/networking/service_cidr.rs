@@ -81,7 +81,7 @@ pub struct IPAddressStrategy;
 impl KindStrategy for IPAddressStrategy {
     type Kind = IPAddress;
     const RULES: Rules = Rules { name: address_name, generation: true, ..Rules::USUAL };
-    const COLUMNS: &'static [Column] = &[NAME, Column::text("ParentRef"), AGE];
+    const COLUMNS: &'static [Column] = &[NAME, Column::text("ParentRef")];
 
     fn validate(&self, address: &IPAddress) -> Vec<FieldError> {
         let mut errors = Errors::default();
@@ -114,14 +114,14 @@ impl KindStrategy for IPAddressStrategy {
         errors.into_vec()
     }
 
-    fn row(&self, address: &IPAddress, now: Timestamp) -> Vec<Value> {
+    fn row(&self, address: &IPAddress, _now: Timestamp) -> Vec<Value> {
         let parent = address.spec.parent_ref.as_ref().map_or("<none>".to_string(), |p| {
             let resource =
                 if p.group.is_empty() { p.resource.clone() } else { format!("{}.{}", p.resource, p.group) };
             let parts = [resource.to_lowercase(), p.namespace.clone(), p.name.clone()];
             parts.into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/")
         });
-        row![address.metadata.name.as_str(), parent, columns::age(address.metadata.creation_timestamp, now)]
+        row![address.metadata.name.as_str(), parent]
     }
 }
 

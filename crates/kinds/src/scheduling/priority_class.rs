@@ -23,7 +23,7 @@ impl KindStrategy for PriorityClassStrategy {
         Column::number("Value"),
         Column { type_: "boolean", ..Column::text("Global-Default") },
         AGE,
-        Column::text("PreemptionPolicy").wide(),
+        Column::text("PreemptionPolicy"),
     ];
 
     fn default(&self, class: &mut PriorityClass) {
