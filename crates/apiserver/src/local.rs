@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use corten_api::Object;
 use corten_api::authentication::v1::UserInfo;
-use corten_api::selector::FieldSelector;
+use corten_api::selector::{FieldSelector, Selector};
 use corten_auth::Attributes;
 use corten_client::transport as client;
 use corten_client::transport::{Answer, Call, ObjectList, Target, Transport, WatchStream};
@@ -40,17 +40,19 @@ impl LocalTransport {
         RequestContext { user: self.user.clone(), agent, ..RequestContext::default() }
     }
 
-    fn authorize(&self, target: &Target, verb: &str, fields: &str) -> ApiResult<()> {
+    fn authorize(&self, target: &Target, verb: &str, (fields, labels): (&str, &str)) -> ApiResult<()> {
         // Who lists or watches one object by its name asks for that object alone.
         let selected = matches!(verb, "list" | "watch").then(|| exact_name(fields)).flatten();
         let name = selected.filter(|_| target.name.is_empty()).unwrap_or_else(|| target.name.clone());
         let fields = FieldSelector::parse(fields).ok().filter(|f| !f.is_everything());
+        let labels = Selector::parse(labels).ok().filter(|l| !l.is_everything());
         let attributes = Attributes {
             version: target.kind.version,
             subresource: target.subresource,
             namespace: target.namespace.as_deref().unwrap_or_default(),
             name: &name,
             fields: fields.as_ref(),
+            labels: labels.as_ref(),
             ..Attributes::resource(&self.user, verb, target.kind.group, target.kind.plural)
         };
         self.registry.authorizer().check(&attributes)
@@ -96,8 +98,8 @@ impl Transport for LocalTransport {
     }
 
     async fn watch(&self, target: Target, options: client::WatchOptions) -> ApiResult<WatchStream> {
-        self.authorize(&target, "watch", &options.field_selector)?;
-        let initial = options.initial_events;
+        self.authorize(&target, "watch", (&options.field_selector, &options.label_selector))?;
+        let (initial, metadata_only) = (options.initial_events, options.metadata_only);
         let options = WatchOptions {
             label_selector: options.label_selector,
             field_selector: options.field_selector,
@@ -109,7 +111,7 @@ impl Transport for LocalTransport {
             timeout: None,
         };
         let watch = self.registry.watch(&self.context(), &target, &options).await?;
-        Ok(watch.map(event).boxed())
+        Ok(watch.map(move |changed| event(changed, metadata_only)).boxed())
     }
 }
 
@@ -125,10 +127,10 @@ fn verb(call: &Call) -> &'static str {
     }
 }
 
-fn selectors(call: &Call) -> &str {
+fn selectors(call: &Call) -> (&str, &str) {
     match call {
-        Call::List(o) | Call::DeleteCollection(o, _) => &o.field_selector,
-        _ => "",
+        Call::List(o) | Call::DeleteCollection(o, _) => (&o.field_selector, &o.label_selector),
+        _ => ("", ""),
     }
 }
 
@@ -152,8 +154,8 @@ fn listed(list: List) -> Answer {
     })
 }
 
-fn event(event: WatchEvent) -> ApiResult<client::Event> {
-    let object = |e: Arc<Entry>| e.object();
+fn event(event: WatchEvent, metadata_only: bool) -> ApiResult<client::Event> {
+    let object = |e: Arc<Entry>| if metadata_only { e.metadata_in_passing() } else { e.object() };
     match event {
         WatchEvent::Added(e) => Ok(client::Event::Added(object(e))),
         WatchEvent::Modified(e) => Ok(client::Event::Modified(object(e))),

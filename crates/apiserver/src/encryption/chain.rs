@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::key::{Cipher, Key};
+use super::kms::{self, Plugin};
 
 /// What every encrypted value begins with, whoever wrote it; a value that begins otherwise is plain.
 pub const ENCRYPTED: &[u8] = b"k8s:enc:";
@@ -15,6 +16,7 @@ const SHOWN: usize = 120;
 pub enum Way {
     Identity,
     With(Vec<u8>, Key),
+    Kms(Vec<u8>, Arc<Plugin>),
 }
 
 impl Way {
@@ -23,10 +25,15 @@ impl Way {
         Way::With(format!("{}{name}:", cipher.prefix()).into_bytes(), key)
     }
 
+    /// Values that `plugin` has to do with.
+    pub fn kms(plugin: Arc<Plugin>) -> Way {
+        Way::Kms(format!("{}{}:", kms::PREFIX, plugin.name()).into_bytes(), plugin)
+    }
+
     fn wrote(&self, value: &[u8]) -> bool {
         match self {
             Way::Identity => !value.starts_with(ENCRYPTED),
-            Way::With(prefix, _) => value.starts_with(prefix),
+            Way::With(prefix, _) | Way::Kms(prefix, _) => value.starts_with(prefix),
         }
     }
 }
@@ -35,11 +42,16 @@ impl Way {
 pub struct Chain(pub Vec<Arc<Way>>);
 
 impl Chain {
-    /// What is stored of `value` at `place`. `None` when the cryptography fails.
-    pub fn seal(&self, place: &str, value: &Bytes) -> Option<Bytes> {
-        match &**self.0.first()? {
-            Way::Identity => Some(value.clone()),
-            Way::With(prefix, key) => key.seal(prefix, place, value).ok().map(Bytes::from),
+    /// What is stored of `value` at `place`, or why it cannot be.
+    pub fn seal(&self, place: &str, value: &Bytes) -> Result<Bytes, String> {
+        let first = self.0.first().ok_or("the configuration names no provider")?;
+        match &**first {
+            Way::Identity => Ok(value.clone()),
+            Way::With(prefix, key) => {
+                let sealed = key.seal(prefix, place, value);
+                sealed.map(Bytes::from).map_err(|_| "the value could not be encrypted".into())
+            }
+            Way::Kms(prefix, plugin) => plugin.seal(prefix, place, value).map(Bytes::from),
         }
     }
 
@@ -47,11 +59,16 @@ impl Chain {
     pub fn open(&self, place: &str, stored: &Bytes) -> Result<Bytes, String> {
         let mut failed = false;
         for way in self.0.iter().filter(|way| way.wrote(stored)) {
-            let Way::With(prefix, key) = &**way else { return Ok(stored.clone()) };
-            // Two providers may have a key of the same name.
-            match key.open(place, &stored[prefix.len()..]) {
-                Ok(value) => return Ok(value.into()),
-                Err(_) => failed = true,
+            match &**way {
+                Way::Identity => return Ok(stored.clone()),
+                Way::Kms(prefix, plugin) => {
+                    return plugin.open(place, &stored.slice(prefix.len()..)).map(Bytes::from);
+                }
+                // Two providers may have a key of the same name.
+                Way::With(prefix, key) => match key.open(place, &stored[prefix.len()..]) {
+                    Ok(value) => return Ok(value.into()),
+                    Err(_) => failed = true,
+                },
             }
         }
         Err(if failed { wrong_key(stored) } else { unknown(stored) })
@@ -63,8 +80,9 @@ impl Chain {
     }
 
     /// Whether the value would be written by another way than the one that wrote it.
-    pub fn is_stale(&self, stored: &[u8]) -> bool {
-        !self.0.first().is_some_and(|way| way.wrote(stored))
+    pub fn is_stale(&self, stored: &Bytes) -> bool {
+        let Some(first) = self.0.first().filter(|way| way.wrote(stored)) else { return true };
+        matches!(&**first, Way::Kms(prefix, plugin) if plugin.is_stale(&stored.slice(prefix.len()..)))
     }
 }
 

@@ -1,16 +1,21 @@
 //! The file `apiserver.config.k8s.io/v1 EncryptionConfiguration`, held to upstream's rules (apiserver
 //! `apis/apiserver/validation`).
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use corten_auth::authorize::duration;
 use corten_codec::{Problems, yaml};
+use corten_rt::Clock;
 use corten_semantics::field::FieldError;
 use serde::Deserialize;
 
 use super::chain::Way;
 use super::key::{Cipher, Key};
+use super::kms::{Plugin, Settings};
 use super::rules::{Pattern, Rules};
 
 #[derive(Deserialize)]
@@ -38,7 +43,20 @@ struct GivenProvider {
     aescbc: Option<GivenKeys>,
     secretbox: Option<GivenKeys>,
     identity: Option<Nothing>,
-    kms: Option<serde_json::Value>,
+    kms: Option<GivenPlugin>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct GivenPlugin {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    name: String,
+    cachesize: Option<i64>,
+    #[serde(default)]
+    endpoint: String,
+    timeout: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +108,8 @@ pub fn parse(text: &[u8]) -> Result<Rules, String> {
         }
         let mut ways = Vec::new();
         for (j, provider) in rule.providers.into_iter().enumerate() {
-            let ready = provider_ways(provider, &format!("{at}[{j}]"), &mut wrong);
+            let at = format!("{at}[{j}]");
+            let ready = provider_ways(provider, &at, &mut rules.plugins, &mut wrong);
             ways.extend(ready.into_iter().map(Arc::new));
         }
         rules.add(patterns, &ways);
@@ -157,7 +176,12 @@ fn refused(name: &str, pattern: &Pattern) -> Option<&'static str> {
     }
 }
 
-fn provider_ways(provider: GivenProvider, at: &str, wrong: &mut Vec<FieldError>) -> Vec<Way> {
+fn provider_ways(
+    provider: GivenProvider,
+    at: &str,
+    plugins: &mut Vec<Arc<Plugin>>,
+    wrong: &mut Vec<FieldError>,
+) -> Vec<Way> {
     let GivenProvider { aesgcm, aescbc, secretbox, identity, kms } = provider;
     let mut keyed: Vec<(Cipher, GivenKeys)> = Vec::new();
     for (cipher, keys) in [(Cipher::AesGcm, aesgcm), (Cipher::AesCbc, aescbc), (Cipher::Secretbox, secretbox)]
@@ -175,11 +199,14 @@ fn provider_ways(provider: GivenProvider, at: &str, wrong: &mut Vec<FieldError>)
             wrong.push(FieldError::forbidden(at, why));
         }
     }
-    if kms.is_some() {
-        let why = "plugins for key management are not supported; use secretbox, aesgcm or aescbc with a key that only this machine's administrator reads";
-        wrong.push(FieldError::forbidden(format!("{at}.kms"), why));
-    }
     let mut ways: Vec<Way> = identity.map(|_| Way::Identity).into_iter().collect();
+    if let Some(given) = kms
+        && let Some(settings) = plugin(given, &format!("{at}.kms"), plugins, wrong)
+    {
+        let plugin = Arc::new(Plugin::new(&settings, Clock::system()));
+        plugins.push(Arc::clone(&plugin));
+        ways.push(Way::kms(plugin));
+    }
     for (cipher, keys) in keyed {
         let at = format!("{at}.{}.keys", cipher.name());
         if keys.keys.is_empty() {
@@ -190,6 +217,66 @@ fn provider_ways(provider: GivenProvider, at: &str, wrong: &mut Vec<FieldError>)
         }
     }
     ways
+}
+
+/// How long a plugin may take when the configuration does not say.
+const PLUGIN_TIME: Duration = Duration::from_secs(3);
+
+fn plugin(
+    given: GivenPlugin,
+    at: &str,
+    others: &[Arc<Plugin>],
+    wrong: &mut Vec<FieldError>,
+) -> Option<Settings> {
+    let (before, name) = (wrong.len(), given.name);
+    let at = |field: &str| format!("{at}.{field}");
+    if name.is_empty() {
+        wrong.push(FieldError::required(at("name"), "name is a mandatory field for a provider"));
+    }
+    if name.contains(':') {
+        let why = format!("invalid KMS provider name {name}, must not contain ':'");
+        wrong.push(FieldError::invalid(at("name"), &name, why));
+    }
+    if others.iter().any(|other| other.name() == name) {
+        let why = format!("duplicate KMS provider name {name}, names must be unique");
+        wrong.push(FieldError::invalid(at("name"), &name, why));
+    }
+    let timeout = given.timeout.as_deref().map_or(Ok(PLUGIN_TIME), duration).unwrap_or_default();
+    if timeout.is_zero() {
+        let shown = given.timeout.unwrap_or_default();
+        wrong.push(FieldError::invalid(at("timeout"), shown, "timeout should be a positive value"));
+    }
+    let socket = match given.endpoint.split_once(':') {
+        _ if given.endpoint.is_empty() => {
+            let why = "endpoint is a mandatory field for a kms";
+            wrong.push(FieldError::invalid(at("endpoint"), "", why));
+            None
+        }
+        Some(("unix", rest)) => Some(rest.strip_prefix("//").unwrap_or(rest)),
+        other => {
+            let scheme = other.map_or("", |(scheme, _)| scheme);
+            let why = format!("unsupported scheme {scheme:?} for KMS provider, only unix is supported");
+            wrong.push(FieldError::invalid(at("endpoint"), &given.endpoint, why));
+            None
+        }
+    };
+    if let Some(size) = given.cachesize.filter(|_| given.api_version == "v2") {
+        wrong.push(FieldError::invalid(at("cachesize"), size, "cachesize is not supported in v2"));
+    }
+    match given.api_version.as_str() {
+        "v2" => {}
+        "" | "v1" => {
+            let why = "KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.";
+            wrong.push(FieldError::forbidden(at("apiVersion"), why));
+        }
+        other => {
+            let why =
+                format!("unsupported apiVersion {other} for KMS provider, only v1 and v2 are supported");
+            wrong.push(FieldError::invalid(at("apiVersion"), other, why));
+        }
+    }
+    let socket = PathBuf::from(socket?);
+    (wrong.len() == before).then_some(Settings { name, socket, timeout })
 }
 
 fn way(cipher: Cipher, key: GivenKey, at: &str, wrong: &mut Vec<FieldError>) -> Option<Way> {
@@ -258,7 +345,24 @@ mod tests {
                 "[{aesgcm: {keys: []}}]",
                 "providers[0].aesgcm.keys: Required value: at least one keys",
             ),
-            ("[secrets]", "[{kms: {name: x}}]", "providers[0].kms: Forbidden: plugins for key management"),
+            ("[secrets]", "[{kms: {apiVersion: v2, name: x, endpoint: 'unix:///x.sock', timeout: 1s}}]", ""),
+            (
+                "[secrets]",
+                "[{kms: {name: x}}]",
+                "providers[0].kms.apiVersion: Forbidden: KMSv1 is deprecated",
+            ),
+            ("[secrets]", "[{kms: {apiVersion: v3}}]", "unsupported apiVersion v3 for KMS provider, only v1"),
+            ("[secrets]", "[{kms: {apiVersion: v2}}]", "kms.name: Required value: name is a mandatory field"),
+            ("[secrets]", "[{kms: {apiVersion: v2}}]", "kms.endpoint: Invalid value: \"\": endpoint is a"),
+            ("[secrets]", "[{kms: {endpoint: 'tcp://x'}}]", "unsupported scheme \"tcp\" for KMS provider"),
+            ("[secrets]", "[{kms: {name: 'a:b'}}]", "invalid KMS provider name a:b, must not contain ':'"),
+            ("[secrets]", "[{kms: {timeout: 0s}}]", "timeout should be a positive value"),
+            ("[secrets]", "[{kms: {apiVersion: v2, cachesize: 1}}]", "cachesize is not supported in v2"),
+            (
+                "[secrets]",
+                "[{kms: {apiVersion: v2, name: x, endpoint: 'unix:///x'}}, {kms: {apiVersion: v2, name: x, endpoint: 'unix:///y'}}]",
+                "providers[1].kms.name: Invalid value: \"x\": duplicate KMS provider name x, names must be unique",
+            ),
             ("[secrets]", "[{aescbc: {keys: [{secret: YQ==}]}}]", "keys[0].name: Required value"),
             ("[secrets]", "[{aescbc: {keys: [{name: a}]}}]", "keys[0].secret: Required value"),
             ("[secrets]", "[{aescbc: {keys: [{name: a, secret: '!'}]}}]", "secrets must be base64 encoded"),

@@ -7,24 +7,32 @@
 mod chain;
 mod config;
 mod key;
+mod kms;
 mod reload;
 mod rules;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use corten_rt::Tasks;
 use corten_store::{
     Batch, Error, Got, ListOptions, Op, Page, Record, Result, Revision, Size, Store, Txn, TxnOutcome, Watch,
 };
 
 use rules::Rules;
 
+/// How long a plugin for key management has to be well at first, as upstream's.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A store whose values are encrypted as a configuration says.
 pub struct EncryptedStore {
     below: Arc<dyn Store>,
     rules: Arc<ArcSwap<Rules>>,
+    /// The hash of this server's name.
+    server: OnceLock<String>,
 }
 
 impl fmt::Debug for EncryptedStore {
@@ -43,7 +51,56 @@ impl EncryptedStore {
         if !rules.encrypts() {
             tracing::info!("the encryption configuration encrypts nothing");
         }
-        Ok(EncryptedStore { below, rules: Arc::new(ArcSwap::from_pointee(rules)) })
+        Ok(EncryptedStore { below, rules: Arc::new(ArcSwap::from_pointee(rules)), server: OnceLock::new() })
+    }
+
+    /// Asks the plugins for key management in a server of this name, and has `tasks` ask them from then on. One that is not well may be
+    /// later; what it encrypted cannot be read until then.
+    pub async fn begin(&self, server: &str, tasks: &Tasks) {
+        let _ = self.server.set(kms::hash(server));
+        let rules = self.rules.load_full();
+        for plugin in &rules.plugins {
+            if let Err(why) = plugin.begin(PATIENCE, tasks).await {
+                tracing::warn!(plugin = plugin.name(), why, "a plugin for key management is not well");
+            }
+        }
+    }
+
+    /// Whether there are plugins for key management.
+    pub fn has_plugins(&self) -> bool {
+        !self.rules.load().plugins.is_empty()
+    }
+
+    /// Whether the plugins for key management are well.
+    ///
+    /// # Errors
+    /// Those that are not, and why.
+    pub async fn check_plugins(&self) -> std::result::Result<(), String> {
+        let (rules, mut wrong) = (self.rules.load_full(), Vec::new());
+        for (i, plugin) in rules.plugins.iter().enumerate() {
+            wrong.extend(plugin.check().await.err().map(|why| format!("kms-provider-{i}: {why}")));
+        }
+        match wrong.as_slice() {
+            [] => Ok(()),
+            [one] => Err(one.clone()),
+            several => Err(format!("[{}]", several.join(", "))),
+        }
+    }
+
+    /// Appends what `/metrics` shows of plugins.
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        let rules = self.rules.load_full();
+        let plugins: Vec<_> = rules
+            .plugins
+            .iter()
+            .map(|plugin| {
+                let (counts, seeds) = plugin.counts();
+                (plugin.name(), counts, seeds)
+            })
+            .collect();
+        if !plugins.is_empty() {
+            kms::write_metrics(out, &plugins, self.server.get().map_or("", String::as_str));
+        }
     }
 
     /// Whether what is stored at `key` would be written otherwise today: by another key, encrypted, or plain.
@@ -109,9 +166,8 @@ impl Store for EncryptedStore {
                 let Op::Put(key, value) = op else { continue };
                 let Some(chain) = rules.of(key) else { continue };
                 let sealed = chain.seal(key, value);
-                *value = sealed.ok_or_else(|| {
-                    Error::Storage(format!("{key}: the value could not be encrypted and was not written"))
-                })?;
+                *value = sealed
+                    .map_err(|why| Error::Storage(format!("{key} was not encrypted, nor written: {why}")))?;
             }
         }
         let mut outcome = self.below.txn(txn).await?;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::chain::{Chain, Way};
+use super::kms::Plugin;
 use crate::cache::ROOT;
 use crate::registry::stored_as;
 
@@ -46,6 +47,8 @@ impl fmt::Display for Pattern {
 pub struct Rules {
     /// One per resource or wildcard, in the order of the configuration.
     rules: Vec<(Pattern, Chain)>,
+    /// All plugins for key management.
+    pub plugins: Vec<Arc<Plugin>>,
 }
 
 impl Rules {
@@ -75,7 +78,7 @@ impl Rules {
 
     /// Whether the first provider of some resource encrypts.
     pub fn encrypts(&self) -> bool {
-        self.rules.iter().any(|(_, chain)| matches!(chain.0.first().map(|way| &**way), Some(Way::With(..))))
+        self.rules.iter().any(|(_, chain)| chain.0.first().is_some_and(|way| !matches!(**way, Way::Identity)))
     }
 }
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use corten_admission::Notes;
 use corten_api::authentication::v1::UserInfo;
-use corten_api::selector::FieldSelector;
+use corten_api::selector::{FieldSelector, Selector};
 use corten_auth::authenticate::{Peer, bearer, is_open};
 use corten_auth::{Attributes, Impersonation};
+use corten_semantics::gates::Gates;
 use corten_semantics::{ApiError, ApiResult};
 use futures::FutureExt;
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
@@ -47,6 +48,11 @@ impl Exchange {
     pub fn headers(&self) -> &HeaderMap {
         self.request.headers()
     }
+
+    /// The features that are on.
+    pub fn gates(&self) -> Gates {
+        self.api.registry.gates()
+    }
 }
 
 /// Answers one request; never fails.
@@ -60,7 +66,8 @@ pub async fn serve(
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let info = RequestInfo::new(request.method(), request.uri().path(), &query);
     // An error is told in the format that an answer would have had.
-    let accepted = negotiate::answer(request.headers(), &query, Offer::Plain).unwrap_or_default();
+    let accepted = negotiate::answer(request.headers(), &query, Offer::Plain, api.registry.gates());
+    let accepted = accepted.unwrap_or_default();
     let info = Arc::new(info);
     let long = info.is_long_running(&query);
     let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query, &passage);
@@ -266,17 +273,17 @@ fn authorize(
         }
         return decide(api, &Attributes::path(user, &info.verb, &info.path), notes);
     }
-    let selector = query
-        .get("fieldSelector")
-        .filter(|_| matches!(info.verb.as_str(), "list" | "watch" | "deletecollection"))
-        .and_then(|text| FieldSelector::parse(text).ok());
+    let many = matches!(info.verb.as_str(), "list" | "watch" | "deletecollection");
+    let fields = query.get("fieldSelector").filter(|_| many).and_then(|text| FieldSelector::parse(text).ok());
+    let labels = query.get("labelSelector").filter(|_| many).and_then(|text| Selector::parse(text).ok());
     let attributes = Attributes {
         version: &info.version,
         subresource: &info.subresource,
         namespace: &info.namespace,
         name: &info.name,
         path: &info.path,
-        fields: selector.as_ref(),
+        fields: fields.as_ref(),
+        labels: labels.as_ref(),
         ..Attributes::resource(user, &info.verb, &info.group, &info.resource)
     };
     decide(api, &attributes, notes)

@@ -2,6 +2,7 @@
 //! request goes through (who is it, may they, is there room, in how long), routes, content negotiation,
 //! discovery, and the proxies to kubelets and pods. Objects are the [`Registry`]'s business.
 
+mod access;
 mod body;
 mod chain;
 mod connect;
@@ -20,6 +21,7 @@ pub(crate) mod path;
 mod pieces;
 mod pretty;
 pub(crate) mod query;
+mod reloads;
 pub(crate) mod response;
 mod reviews;
 mod route;
@@ -51,7 +53,9 @@ pub(crate) use connect::{any_server, forwarding};
 pub use health::{Check, Health};
 pub(crate) use histogram::Histogram;
 pub use metrics::Metrics;
+pub(crate) use metrics::head as metrics_head;
 pub use openapi::{BuiltinDocuments, Documents, NoDocuments};
+pub use reloads::Reloads;
 pub use server::{Limits, Server};
 pub use version::git_version;
 
@@ -113,12 +117,11 @@ impl Api {
         registry.review_with(Arc::new(reviews));
         let identity = pki.front_proxy_client.clone();
         let aggregation = Arc::new(Aggregation::new(Arc::clone(&registry), identity));
-        let documents =
-            Arc::new(AllDocuments {
-                custom: Arc::clone(&registry.custom),
-                own: Arc::new(BuiltinDocuments),
-                optional: registry.optional_kinds(),
-            });
+        let documents = Arc::new(AllDocuments {
+            custom: Arc::clone(&registry.custom),
+            own: Arc::new(BuiltinDocuments),
+            optional: registry.optional_kinds(),
+        });
         Ok(Api {
             certificates: ClientCertificates::new(authority)?,
             authenticator,

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use corten_api::authentication::v1::{SelfSubjectReview, SelfSubjectReviewStatus, TokenReview, UserInfo};
 use corten_api::authorization::v1::{
-    LocalSubjectAccessReview, NonResourceAttributes, NonResourceRule, ResourceAttributes, ResourceRule,
-    SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview, SubjectAccessReviewSpec,
-    SubjectAccessReviewStatus, SubjectRulesReviewStatus,
+    LocalSubjectAccessReview, NonResourceRule, ResourceRule, SelfSubjectAccessReview, SelfSubjectRulesReview,
+    SubjectAccessReview, SubjectRulesReviewStatus,
 };
 use corten_api::{KindInfo, Object, Time};
-use corten_auth::{Attributes, Authenticator, Authorizer};
-use corten_semantics::field::FieldError;
+use corten_auth::{Authenticator, Authorizer};
 use corten_semantics::{ApiError, ApiResult};
 use http::StatusCode;
 
@@ -19,7 +17,7 @@ use super::chain::Exchange;
 use super::encode::Encoder;
 use super::negotiate::{self, Offer};
 use super::response::{self, Response};
-use super::{Api, decode, options, verbs};
+use super::{Api, access, decode, options, verbs};
 use crate::cache::Entry;
 use crate::registry::Reviewer;
 
@@ -33,9 +31,7 @@ pub struct Reviews {
 impl Reviewer for Reviews {
     async fn answer(&self, question: &mut dyn Object) -> ApiResult<()> {
         if let Some(review) = question.downcast_mut::<SubjectAccessReview>() {
-            check_access(&review.spec, "SubjectAccessReview")?;
-            review.status = access(&self.authorizer, &asked_user(&review.spec), &review.spec);
-            return Ok(());
+            return access::anywhere(&self.authorizer, review);
         }
         match question.downcast_mut::<TokenReview>() {
             Some(review) => token(&self.authenticator, review).await,
@@ -51,10 +47,10 @@ pub fn is_review(kind: &KindInfo) -> bool {
 
 /// Answers a question.
 pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResult<Response> {
-    let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::NoTable)?;
+    let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::NoTable, exchange.gates())?;
     let strategy = exchange.api.registry.strategy(kind);
     let mut encoder = Encoder::new(accepted, strategy, &exchange.query, exchange.api.clock.now())?;
-    let format = negotiate::body(exchange.headers())?;
+    let format = negotiate::body(exchange.headers(), exchange.gates())?;
     let bytes = verbs::read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "CreateOptions")?;
     let strategy = exchange.api.registry.strategy(kind);
@@ -70,21 +66,11 @@ pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResul
 async fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<Arc<dyn Object>> {
     let (api, user) = (&exchange.api, &exchange.context.user);
     if let Some(review) = question.downcast_mut::<SubjectAccessReview>() {
-        check_access(&review.spec, "SubjectAccessReview")?;
-        review.status = access(&api.authorizer, &asked_user(&review.spec), &review.spec);
+        access::anywhere(&api.authorizer, review)?;
     } else if let Some(review) = question.downcast_mut::<LocalSubjectAccessReview>() {
-        check_access(&review.spec, "LocalSubjectAccessReview")?;
-        check_local(review, &exchange.info.namespace)?;
-        review.status = access(&api.authorizer, &asked_user(&review.spec), &review.spec);
+        access::local(&api.authorizer, review, &exchange.info.namespace)?;
     } else if let Some(review) = question.downcast_mut::<SelfSubjectAccessReview>() {
-        let spec = SubjectAccessReviewSpec {
-            resource_attributes: review.spec.resource_attributes.clone(),
-            non_resource_attributes: review.spec.non_resource_attributes.clone(),
-            user: user.username.clone(),
-            ..SubjectAccessReviewSpec::default()
-        };
-        check_access(&spec, "SelfSubjectAccessReview")?;
-        review.status = access(&api.authorizer, user, &spec);
+        access::own(&api.authorizer, review, user)?;
     } else if let Some(review) = question.downcast_mut::<SelfSubjectRulesReview>() {
         if review.spec.namespace.is_empty() {
             return Err(ApiError::bad_request("no namespace on request"));
@@ -99,97 +85,6 @@ async fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<
         return Err(ApiError::no_such_path());
     }
     Ok(question.into())
-}
-
-fn check_access(spec: &SubjectAccessReviewSpec, kind: &str) -> ApiResult<()> {
-    let mut errors = Vec::new();
-    let wrong = |path: &str, shown: String, why: &str| {
-        let mut error = FieldError::invalid(path, "", why);
-        error.value = shown;
-        error
-    };
-    match (&spec.resource_attributes, &spec.non_resource_attributes) {
-        (Some(_), Some(asked)) => errors.push(wrong(
-            "spec.nonResourceAttributes",
-            format!("{{\"Path\":{:?},\"Verb\":{:?}}}", asked.path, asked.verb),
-            "cannot be specified in combination with resourceAttributes",
-        )),
-        (None, None) => errors.push(wrong(
-            "spec.resourceAttributes",
-            "null".into(),
-            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-        )),
-        _ => {}
-    }
-    if spec.user.is_empty() && spec.groups.is_empty() {
-        let why = "at least one of user or group must be specified";
-        errors.push(FieldError::invalid("spec.user", "", why));
-    }
-    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid("authorization.k8s.io", kind, "", &errors)) }
-}
-
-fn check_local(review: &LocalSubjectAccessReview, namespace: &str) -> ApiResult<()> {
-    let mut errors = Vec::new();
-    let asked = review.spec.resource_attributes.as_ref().map_or("", |a| a.namespace.as_str());
-    if review.spec.resource_attributes.is_some() && asked != namespace {
-        let path = "spec.resourceAttributes.namespace";
-        errors.push(FieldError::invalid(path, asked, "must match metadata.namespace"));
-    }
-    if let Some(asked) = &review.spec.non_resource_attributes {
-        let mut error =
-            FieldError::invalid("spec.nonResourceAttributes", "", "disallowed on this kind of request");
-        error.value = format!("{{\"Path\":{:?},\"Verb\":{:?}}}", asked.path, asked.verb);
-        errors.push(error);
-    }
-    if !errors.is_empty() {
-        return Err(ApiError::invalid("authorization.k8s.io", "LocalSubjectAccessReview", "", &errors));
-    }
-    if asked == namespace && (review.metadata.namespace.is_empty() || review.metadata.namespace == namespace)
-    {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(format!("spec.resourceAttributes.namespace must match namespace: {namespace}")))
-}
-
-fn asked_user(spec: &SubjectAccessReviewSpec) -> UserInfo {
-    UserInfo {
-        username: spec.user.clone(),
-        uid: spec.uid.clone(),
-        groups: spec.groups.clone(),
-        extra: spec.extra.clone(),
-    }
-}
-
-fn access(
-    authorizer: &Authorizer,
-    user: &UserInfo,
-    spec: &SubjectAccessReviewSpec,
-) -> SubjectAccessReviewStatus {
-    let decision = match (&spec.resource_attributes, &spec.non_resource_attributes) {
-        (Some(asked), _) => authorizer.authorize(&of_resource(user, asked)),
-        (None, Some(asked)) => authorizer.authorize(&of_path(user, asked)),
-        (None, None) => return SubjectAccessReviewStatus::default(),
-    };
-    SubjectAccessReviewStatus {
-        allowed: decision.allowed,
-        denied: decision.denied,
-        reason: decision.reason.to_string(),
-        evaluation_error: decision.error,
-    }
-}
-
-fn of_resource<'a>(user: &'a UserInfo, asked: &'a ResourceAttributes) -> Attributes<'a> {
-    Attributes {
-        version: &asked.version,
-        subresource: &asked.subresource,
-        namespace: &asked.namespace,
-        name: &asked.name,
-        ..Attributes::resource(user, &asked.verb, &asked.group, &asked.resource)
-    }
-}
-
-fn of_path<'a>(user: &'a UserInfo, asked: &'a NonResourceAttributes) -> Attributes<'a> {
-    Attributes::path(user, &asked.verb, &asked.path)
 }
 
 fn rules(api: &Api, user: &UserInfo, namespace: &str) -> SubjectRulesReviewStatus {

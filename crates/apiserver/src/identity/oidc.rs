@@ -63,16 +63,37 @@ impl OidcAuthenticator {
             keys: ArcSwapOption::empty(),
             looked: Mutex::new(None),
         });
-        let fetching = Arc::clone(&this);
+        let fetching = Arc::downgrade(&this);
         tasks.spawn_until_stopped("oidc keys", async move {
-            while fetching.keys.load().is_none() {
-                fetching.look().await;
-                if fetching.keys.load().is_none() {
-                    corten_rt::sleep(EVERY).await;
+            // Whoever is replaced by another configuration is not held here.
+            while let Some(this) = fetching.upgrade() {
+                this.look().await;
+                if this.keys.load().is_some() {
+                    return;
                 }
+                drop(this);
+                corten_rt::sleep(EVERY).await;
             }
         });
         this
+    }
+
+    /// Waits until the keys are there.
+    ///
+    /// # Errors
+    /// When they are not there in time.
+    pub async fn ready(&self, within: Duration) -> Result<(), String> {
+        let fetched = async {
+            while self.keys.load().is_none() {
+                self.look().await;
+                if self.keys.load().is_none() {
+                    corten_rt::sleep(PAUSE).await;
+                }
+            }
+        };
+        let issuer = &self.provider.issuer().url;
+        let ready = corten_rt::timeout(within, fetched).await;
+        ready.ok_or_else(|| format!("the keys of the provider {issuer} cannot be fetched"))
     }
 
     /// Fetches the keys, unless that was done just now.

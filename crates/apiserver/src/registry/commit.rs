@@ -10,8 +10,8 @@ use corten_store::{Compare, Durability, Op, Revision, Txn, TxnOutcome};
 use super::Registry;
 use super::place::Place;
 use super::quota::Charges;
-use crate::encryption::EncryptedStore;
 use crate::cache::{Entry, form, store_failed};
+use crate::encryption::EncryptedStore;
 
 /// What becomes of an object.
 pub(crate) enum Change {

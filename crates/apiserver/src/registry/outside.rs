@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use corten_admission::Server;
 use corten_api::admissionregistration::v1::WebhookClientConfig;
 use corten_api::authentication::v1::UserInfo;
-use corten_api::selector::FieldSelector;
+use corten_api::selector::{FieldSelector, Selector};
 use corten_api::{KindInfo, Object};
 use corten_auth::Attributes;
 use corten_cel as cel;
@@ -88,13 +88,15 @@ impl Server for Registry {
                 ..Attributes::resource(user, check.verb, &of.group, &of.resource)
             },
         };
-        let fields = match check.of {
-            cel::Checked::Resource(of) if !of.field_selector.is_empty() => {
-                FieldSelector::parse(&of.field_selector).ok()
-            }
-            _ => None,
+        let (fields, labels) = match check.of {
+            cel::Checked::Resource(of) => (
+                Some(&of.field_selector).filter(|t| !t.is_empty()).and_then(|t| FieldSelector::parse(t).ok()),
+                Some(&of.label_selector).filter(|t| !t.is_empty()).and_then(|t| Selector::parse(t).ok()),
+            ),
+            cel::Checked::Path(_) => (None, None),
         };
-        let decision = self.authorizer.authorize(&Attributes { fields: fields.as_ref(), ..attributes });
+        let attributes = Attributes { fields: fields.as_ref(), labels: labels.as_ref(), ..attributes };
+        let decision = self.authorizer.authorize(&attributes);
         cel::Decision { allowed: decision.allowed, reason: decision.reason.to_string(), error: None }
     }
 }

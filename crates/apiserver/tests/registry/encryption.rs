@@ -175,17 +175,12 @@ async fn wildcards_take_every_resource_custom_ones_too() {
     close(again).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_changed_configuration_is_taken_over_unless_something_became_unreadable() {
     let below: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("encryption.yaml");
     let first = configuration("secrets", &[(CBC, "one"), ("", "")]);
-    std::fs::write(&file, &first).expect("written");
-    let store = Arc::new(EncryptedStore::new(below.clone(), first.as_bytes()).expect("right"));
+    let store = EncryptedStore::new(below.clone(), first.as_bytes()).expect("right");
     let tasks = Tasks::new(Stop::new());
-    let following = store.clone().follow(file.clone(), first.clone().into_bytes(), Duration::from_secs(60));
-    tasks.spawn_until_stopped("encryption configuration", following);
     let write = async |name: &str| {
         let key = format!("/registry/secrets/ns/{name}");
         store.txn(Txn::create(key.as_str(), "{}")).await.expect("done");
@@ -194,12 +189,11 @@ async fn a_changed_configuration_is_taken_over_unless_something_became_unreadabl
     assert!(write("a").await.starts_with("k8s:enc:aescbc:v1:one:"));
     // Without the key of `a`, and then a file that is none: the last good one stays.
     for (name, text) in [("x", configuration("secrets", &[(BOX, "two")])), ("y", "kind: Pod".to_string())] {
-        std::fs::write(&file, text).expect("written");
-        corten_rt::sleep(Duration::from_secs(150)).await;
+        store.take_over(text.as_bytes(), &tasks).await.expect_err("refused");
         assert!(write(name).await.starts_with("k8s:enc:aescbc:v1:one:"));
     }
-    std::fs::write(&file, configuration("secrets", &[(BOX, "two"), (CBC, "one")])).expect("written");
-    corten_rt::sleep(Duration::from_secs(150)).await;
+    let rotated = configuration("secrets", &[(BOX, "two"), (CBC, "one")]);
+    store.take_over(rotated.as_bytes(), &tasks).await.expect("taken over");
     assert!(write("b").await.starts_with("k8s:enc:secretbox:v1:two:"));
     assert_eq!(store.get("/registry/secrets/ns/a").await.expect("read").record.expect("there").value, "{}");
     assert!(tasks.shutdown(Duration::from_secs(5)).await);

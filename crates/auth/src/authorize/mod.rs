@@ -10,6 +10,7 @@ mod node;
 mod rbac;
 mod review;
 mod rules;
+mod selectors;
 
 pub use conditions::MatchConditions;
 pub use config::{
@@ -21,11 +22,12 @@ pub use modes::{Answer, Mode, Verdict, Webhook};
 pub use rbac::{Binding, Rbac, aggregated_rules};
 pub use review::review;
 pub use rules::allows;
+pub use selectors::Narrowed;
 
 use arc_swap::ArcSwapOption;
 use corten_api::Object;
 use corten_api::authentication::v1::UserInfo;
-use corten_api::selector::FieldSelector;
+use corten_api::selector::{FieldSelector, Selector};
 use corten_semantics::status::Resource;
 use corten_semantics::{ApiError, identity};
 use std::fmt;
@@ -54,6 +56,8 @@ pub struct Attributes<'a> {
     pub path: &'a str,
     /// What a list, watch or deletion of many is narrowed to.
     pub fields: Option<&'a FieldSelector>,
+    /// The same by labels.
+    pub labels: Option<&'a Selector>,
 }
 
 impl<'a> Attributes<'a> {
@@ -75,6 +79,7 @@ impl<'a> Attributes<'a> {
             name: "",
             path,
             fields: None,
+            labels: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Attributes;
 use corten_api::authentication::v1::UserInfo;
+use corten_api::selector::{Operator, Requirement};
 use serde_json::{Map, Value, json};
 
 /// The spec with all its texts, also the empty ones: as expressions see it.
@@ -31,13 +32,38 @@ pub fn review(attributes: &Attributes<'_>) -> Value {
         let requirements: Vec<Value> = terms.iter().map(requirement).collect();
         spec["resourceAttributes"]["fieldSelector"] = json!({"requirements": requirements});
     }
+    let requirements: Vec<Value> = attributes
+        .labels
+        .map_or(&[][..], |labels| labels.requirements())
+        .iter()
+        .filter_map(label_requirement)
+        .collect();
+    if !requirements.is_empty() {
+        spec["resourceAttributes"]["labelSelector"] = json!({"requirements": requirements});
+    }
     spec
+}
+
+/// What a review cannot say is left out: the question is then about more than was wanted.
+fn label_requirement(requirement: &Requirement) -> Option<Value> {
+    let operator = match requirement.operator {
+        Operator::In => "In",
+        Operator::NotIn => "NotIn",
+        Operator::Exists => "Exists",
+        Operator::DoesNotExist => "DoesNotExist",
+        Operator::GreaterThan | Operator::LessThan => return None,
+    };
+    let mut told = json!({"key": requirement.key, "operator": operator});
+    if !requirement.values.is_empty() {
+        told["values"] = json!(requirement.values);
+    }
+    Some(told)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use corten_api::selector::FieldSelector;
+    use corten_api::selector::{FieldSelector, Selector};
 
     #[test]
     fn what_is_wanted_is_told_whole() {
@@ -45,6 +71,8 @@ mod tests {
         let fields = FieldSelector::parse("spec.nodeName=n,status.phase!=Failed").expect("a selector");
         let mut wanted = Attributes::resource(&user, "list", "", "pods");
         (wanted.fields, wanted.namespace) = (Some(&fields), "ns");
+        let labels = Selector::parse("a in (c,b),!d,e>3").expect("a selector");
+        wanted.labels = Some(&labels);
         let told = review(&wanted);
         assert_eq!(told["user"], "jane");
         assert_eq!(told["resourceAttributes"]["namespace"], "ns");
@@ -53,6 +81,13 @@ mod tests {
             json!([
                 {"key": "spec.nodeName", "operator": "In", "values": ["n"]},
                 {"key": "status.phase", "operator": "NotIn", "values": ["Failed"]},
+            ])
+        );
+        assert_eq!(
+            told["resourceAttributes"]["labelSelector"]["requirements"],
+            json!([
+                {"key": "a", "operator": "In", "values": ["b", "c"]},
+                {"key": "d", "operator": "DoesNotExist"},
             ])
         );
         let told = review(&Attributes::path(&user, "get", "/metrics"));

@@ -16,7 +16,7 @@ pub struct AuthenticationConfiguration {
 }
 
 /// Requests that prove nothing.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnonymousConfiguration {
     /// Whether they are answered.
@@ -26,7 +26,7 @@ pub struct AnonymousConfiguration {
 }
 
 /// Where requests are answered that prove nothing.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnonymousCondition {
     /// The whole path.

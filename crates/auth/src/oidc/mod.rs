@@ -9,8 +9,9 @@ mod keys;
 mod validate;
 
 pub use config::{
-    AuthenticationConfiguration, ClaimMappings, ClaimOrExpression, ClaimValidationRule, ExtraMapping, Issuer,
-    JwtAuthenticator, PrefixedClaimOrExpression, UserValidationRule,
+    AnonymousConfiguration, AuthenticationConfiguration, ClaimMappings, ClaimOrExpression,
+    ClaimValidationRule, ExtraMapping, Issuer, JwtAuthenticator, PrefixedClaimOrExpression,
+    UserValidationRule,
 };
 pub use keys::KeySet;
 

@@ -2,23 +2,17 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use corten_apiserver::http::Api;
-use corten_apiserver::identity::{AuthorizerWebhook, OidcAuthenticator, Remote, TokenWebhook};
-use corten_auth::authenticate::{Anonymous, FrontProxy, FrontProxySettings, TokenAuthenticator, Ways};
-use corten_auth::authorize::{AuthorizationConfiguration, Mode, WebhookConfiguration, duration};
+use corten_auth::authenticate::{Anonymous, FrontProxy, FrontProxySettings};
+use corten_auth::authorize::duration;
 use corten_auth::oidc::{
-    ALGORITHMS, AuthenticationConfiguration, ClaimMappings, ClaimValidationRule, Issuer, JwtAuthenticator,
-    PrefixedClaimOrExpression, Provider,
+    AuthenticationConfiguration, ClaimMappings, ClaimValidationRule, Issuer, JwtAuthenticator,
+    PrefixedClaimOrExpression,
 };
 use corten_auth::pki::Pki;
 use corten_auth::token::TokenSettings;
-use corten_client::http::HttpConfig;
-use corten_codec::{Problems, yaml};
-use corten_rt::Tasks;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The name of the server's own certificate to others whom it speaks for users to.
@@ -223,41 +217,7 @@ impl IdentityFlags {
         })
     }
 
-    /// Has the API know users and permissions as the flags say; connections and keys are kept by `tasks`.
-    pub fn apply(&self, api: &Api, pki: &Pki, tasks: &Tasks) -> Result<()> {
-        let configuration = match &self.authentication_config {
-            Some(_) if !self.oidc.oidc_issuer_url.is_empty() => {
-                bail!("authentication-config file and oidc-* flags are mutually exclusive")
-            }
-            Some(file) => {
-                let json = json(file)?;
-                let about = || format!("the authentication configuration {}", file.display());
-                AuthenticationConfiguration::parse(&json, &self.service_account_issuer)
-                    .map_err(anyhow::Error::msg)
-                    .with_context(about)?
-            }
-            None => AuthenticationConfiguration::default(),
-        };
-        let mut tokens: Vec<Arc<dyn TokenAuthenticator>> = Vec::new();
-        let algorithms: Vec<String> = ALGORITHMS.map(str::to_string).to_vec();
-        let by_flags = self.oidc.authenticator()?;
-        let all = configuration.jwt.iter().map(|jwt| (jwt, &algorithms));
-        for (jwt, algorithms) in all.chain(by_flags.iter().map(|jwt| (jwt, &self.oidc.oidc_signing_algs))) {
-            let provider = Provider::new(jwt, algorithms).map_err(anyhow::Error::msg)?;
-            let (outbound, names) = (Arc::clone(api.registry.outbound()), pki.tokens.audiences().to_vec());
-            tokens.push(OidcAuthenticator::start(provider, outbound, api.clock, names, tasks));
-        }
-        tokens.extend(self.webhooks.tokens(api, pki)?);
-        let anonymous = self.anonymous(&configuration)?;
-        let front_proxy = Some(Arc::new(self.proxy.front_proxy(pki)?));
-        api.authenticator.ways.store(Arc::new(Ways { tokens, front_proxy, anonymous }));
-        if let Some(modes) = self.webhooks.modes(api)? {
-            api.authorizer.set_modes(modes);
-        }
-        Ok(())
-    }
-
-    fn anonymous(&self, configuration: &AuthenticationConfiguration) -> Result<Anonymous> {
+    pub(super) fn anonymous(&self, configuration: &AuthenticationConfiguration) -> Result<Anonymous> {
         Ok(match (&configuration.anonymous, self.anonymous_auth) {
             (Some(_), Some(_)) => bail!(
                 "--anonymous-auth flag cannot be set when anonymous field is configured in authentication \
@@ -275,7 +235,7 @@ impl IdentityFlags {
 
 impl OidcFlags {
     /// The provider of the flags, if they name one.
-    fn authenticator(&self) -> Result<Option<JwtAuthenticator>> {
+    pub(super) fn authenticator(&self) -> Result<Option<JwtAuthenticator>> {
         match (self.oidc_issuer_url.as_str(), self.oidc_client_id.as_str()) {
             ("", "") => return Ok(None),
             ("", _) | (_, "") => bail!("oidc-issuer-url and oidc-client-id must be specified together"),
@@ -347,88 +307,13 @@ impl ProxyFlags {
         }
     }
 
-    fn front_proxy(&self, pki: &Pki) -> Result<FrontProxy> {
+    pub(super) fn front_proxy(&self, pki: &Pki) -> Result<FrontProxy> {
         let pem = self.authority(pki)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
         let found = found.ok().filter(|found| !found.is_empty());
         let found = found.context("the authority of front proxies holds no certificate in PEM")?;
         FrontProxy::new(&found, self.settings()).map_err(anyhow::Error::from)
     }
-}
-
-impl WebhookFlags {
-    fn tokens(&self, api: &Api, pki: &Pki) -> Result<Option<Arc<dyn TokenAuthenticator>>> {
-        let Some(file) = &self.authentication_token_webhook_config_file else { return Ok(None) };
-        let ttl = duration(&self.authentication_token_webhook_cache_ttl).map_err(anyhow::Error::msg)?;
-        let (version, names) = (&self.authentication_token_webhook_version, pki.tokens.audiences().to_vec());
-        let webhook = TokenWebhook::new(remote(api, file)?, version, names, ttl);
-        Ok(Some(Arc::new(webhook.map_err(anyhow::Error::msg)?)))
-    }
-
-    /// The authorizers; `None` for the usual ones.
-    fn modes(&self, api: &Api) -> Result<Option<Vec<Mode>>> {
-        if let Some(file) = &self.authorization_config {
-            let about = || format!("the authorization configuration {}", file.display());
-            let read = AuthorizationConfiguration::parse(&json(file)?).map_err(anyhow::Error::msg);
-            let read = read.with_context(about)?;
-            let mode = |one: &corten_auth::authorize::AuthorizerConfiguration| match &one.webhook {
-                Some(webhook) => hook(api, webhook),
-                None => plain(&one.kind),
-            };
-            return read.authorizers.iter().map(mode).collect::<Result<_>>().map(Some);
-        }
-        if self.authorization_mode == ["Node", "RBAC"] {
-            return Ok(None);
-        }
-        let webhook = || {
-            let file = self.authorization_webhook_config_file.as_ref();
-            let file =
-                file.context("authorization-mode Webhook needs --authorization-webhook-config-file")?;
-            hook(
-                api,
-                &WebhookConfiguration::of_flags(
-                    &file.to_string_lossy(),
-                    &self.authorization_webhook_version,
-                    &self.authorization_webhook_cache_authorized_ttl,
-                    &self.authorization_webhook_cache_unauthorized_ttl,
-                ),
-            )
-        };
-        let mode = |name: &String| if name == "Webhook" { webhook() } else { plain(name) };
-        self.authorization_mode.iter().map(mode).collect::<Result<_>>().map(Some)
-    }
-}
-
-fn plain(name: &str) -> Result<Mode> {
-    Ok(match name {
-        "Node" => Mode::Node,
-        "RBAC" => Mode::Rbac,
-        "AlwaysAllow" => Mode::AlwaysAllow,
-        "AlwaysDeny" => Mode::AlwaysDeny,
-        other => bail!("authorization-mode {other:?} is not a valid mode"),
-    })
-}
-
-fn hook(api: &Api, webhook: &WebhookConfiguration) -> Result<Mode> {
-    let Some(file) = webhook.connection_info.kube_config_file.as_deref() else {
-        bail!(
-            "connectionInfo of type InClusterConfig is for servers inside of a cluster: name a KubeConfigFile"
-        );
-    };
-    let made = AuthorizerWebhook::new(remote(api, Path::new(file))?, webhook);
-    Ok(Mode::Webhook(Arc::new(made.map_err(anyhow::Error::msg)?)))
-}
-
-fn remote(api: &Api, file: &Path) -> Result<Remote> {
-    let config = HttpConfig::from_kubeconfig(file)?;
-    let made = Remote::new(Arc::clone(api.registry.outbound()), config).map_err(anyhow::Error::msg);
-    made.with_context(|| format!("the webhook of {}", file.display()))
-}
-
-fn json(file: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
-    let json = yaml::to_json(&bytes, &mut Problems::ignore());
-    Ok(json.with_context(|| format!("read {}", file.display()))?.to_vec())
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 mod admission;
 mod audit;
 mod encryption;
+mod files;
 mod identification;
 mod publish;
 mod signer;
 pub mod token;
 mod versions;
+mod ways;
 
 pub use admission::AdmissionFlags;
 pub use audit::AuditFlags;
@@ -58,15 +60,16 @@ impl ControlPlane {
             .await
             .context("open the store")?;
         let mut store: Arc<dyn Store> = Arc::new(store);
-        let encryption = flags.encryption.begin(&store, tasks)?;
-        if let Some(encrypted) = &encryption {
-            store = encrypted.clone();
+        let encryption = flags.encryption.begin(&store, tasks).await?;
+        if let Some(encryption) = &encryption {
+            store = encryption.store.clone();
         }
         let config = Config {
             service_cidr: flags.service_cidr.clone(),
             admission: Arc::new(flags.admission.chain(flags.feature_gates)?),
             optional: flags.versions.optional_kinds()?,
-            encryption,
+            gates: flags.feature_gates,
+            encryption: encryption.as_ref().map(|encryption| encryption.store.clone()),
             ..Config::default()
         };
         let registry = Registry::open(store.clone(), config, tasks).await.map_err(anyhow::Error::from)?;
@@ -80,7 +83,7 @@ impl ControlPlane {
         pki.tokens = Arc::new(pki.tokens.as_ref().clone().with(flags.identity.tokens()?));
         let pki = Arc::new(pki);
         let bootstrapping = Arc::new(AtomicBool::new(true));
-        let server = serve(flags, &registry, &pki, &bootstrapping, tasks).await?;
+        let server = serve(flags, &registry, &pki, encryption, &bootstrapping, tasks).await?;
         let plane = ControlPlane {
             kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| flags.at.data_dir.join("kubeconfig")),
             port: server.address().port(),
@@ -179,7 +182,8 @@ impl ControlPlane {
 async fn serve(
     flags: &Flags,
     registry: &Arc<Registry>,
-    pki: &Pki,
+    pki: &Arc<Pki>,
+    encryption: Option<encryption::Encryption>,
     bootstrapping: &Arc<AtomicBool>,
     tasks: &Tasks,
 ) -> Result<Server> {
@@ -188,7 +192,8 @@ async fn serve(
     let mut api = Api::new(registry.clone(), pki, Limits::default(), serving)?;
     api.bootstrapping = Arc::clone(bootstrapping);
     api.audit = flags.audit.begin(&flags.at.data_dir, api.clock, tasks)?;
-    flags.identity.apply(&api, pki, tasks)?;
+    encryption.iter().for_each(|encryption| encryption.show(&mut api));
+    ways::Identification::new(&flags.identity, &api, pki, tasks).begin(&api.metrics)?;
     // The authority travels along, so that a node that knows its hash can verify it.
     let shown = Identity {
         certificate: format!("{}{}", pki.server.certificate, pki.ca.pem()),

@@ -21,7 +21,7 @@ pub async fn ranges(client: &Client, flags: &Server) -> Result<()> {
     map.metadata.name = NAME.into();
     for (key, value) in [
         ("clusterCIDR", flags.cluster_cidr.clone()),
-        ("serviceCIDR", flags.service_cidr.clone()),
+        ("serviceCIDR", flags.node_services()),
         ("clusterDNS", cluster_dns(&flags.service_cidr)),
     ] {
         map.data.insert(key.into(), value);
