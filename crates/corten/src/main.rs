@@ -6,6 +6,7 @@ mod control;
 mod images;
 mod join;
 mod node;
+mod pod_create;
 mod process;
 mod reset;
 mod runtime;
@@ -57,6 +58,6 @@ async fn run(flags: Flags) -> Result<()> {
             }
         },
         Command::Cri(cri) => Box::pin(runtime::cri::run(cri)).await,
-        Command::Bench(bench) => corten_cli::bench::run(bench).await,
+        Command::Bench(bench) => corten_cli::bench::run(bench, pod_create::PARTS).await,
     }
 }

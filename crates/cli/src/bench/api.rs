@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bytes::Bytes;
 use clap::Args;
 use hyper::Method;
 use serde::Serialize;
-use serde_json::json;
 
 use corten_rt::Tasks;
 
+use super::aims::{self, Compared, WRITERS};
 use super::fan_out::{self, Fan};
 use super::http::{Call, Connection, Server};
 use super::load::{Load, Outcome};
+use super::memory::{self, Held, MemoryArgs};
 use super::namespace::Namespace;
+use super::objects::{self, PATCHES, PAYLOAD, config_map};
+use super::part::{self, Part};
 use super::processes::{Group, Memory, memory, sample_all};
 use super::stats::{Latency, rate};
 use super::table::{Table, figure, mebibytes};
 use super::{Cpu, Report, TargetArgs, cpu_each};
 
-/// Bytes of text in each ConfigMap.
-const PAYLOAD: usize = 1024;
 /// Lists of everything are sent by no more clients than this, since each answer is megabytes long.
 const LISTERS: usize = 4;
 
@@ -33,7 +33,7 @@ pub struct ApiArgs {
     /// Connections that send requests at the same time.
     #[arg(long, default_value_t = 50)]
     pub(super) connections: usize,
-    /// Objects: each is created, read, updated and deleted once.
+    /// Objects: each is created, read, updated, patched and deleted once.
     #[arg(long, default_value_t = 5000)]
     pub(super) count: usize,
     /// Lists of all objects.
@@ -48,6 +48,8 @@ pub struct ApiArgs {
     /// Seconds of steady writes, 50 each second, that all watches follow.
     #[arg(long, default_value_t = 10)]
     steady_seconds: usize,
+    #[command(flatten)]
+    held: MemoryArgs,
 }
 
 /// The figures of one operation.
@@ -61,6 +63,9 @@ pub(super) struct Figures {
     pub(super) per_second: f64,
     #[serde(flatten)]
     pub(super) latency: Latency,
+    /// Bytes of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_each: Option<f64>,
     pub(super) cpu: Vec<Cpu>,
 }
 
@@ -71,15 +76,26 @@ struct ApiReport {
     objects: usize,
     watchers: usize,
     operations: Vec<Figures>,
+    compared: Vec<Compared>,
+    /// Requests that the server's audit log recorded at level Metadata meanwhile; none where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audited: Option<u64>,
     memory: Vec<Memory>,
+    /// What the server holds for many things.
+    held: Vec<Held>,
 }
 
 /// Runs all operations in a namespace of their own, and prints their figures.
-pub async fn run(args: ApiArgs) -> Result<()> {
+pub async fn run(args: ApiArgs, parts: &'static [Part]) -> Result<()> {
     super::at_least_one(args.connections, "--connections")?;
     super::at_least_one(args.count, "--count")?;
     let report = super::in_namespace(&args.target, async |server, namespace, tasks| {
-        measure(&args, server, namespace, tasks).await
+        let mut report = measure(&args, server, namespace, tasks).await?;
+        for part in parts {
+            report.operations.push(part::measure(part, args.count)?);
+        }
+        report.compared = aims::compare(&report.operations);
+        Ok(report)
     });
     args.target.processes.print(&report.await?)
 }
@@ -87,39 +103,75 @@ pub async fn run(args: ApiArgs) -> Result<()> {
 async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Tasks) -> Result<ApiReport> {
     let groups = args.target.processes.groups();
     let memory_before = sample_all(&groups);
+    let audited_before = audited(&server).await;
     let connections = server.connect_many(args.connections).await?;
     let mut runner = Runner { connections, tasks, groups, namespace, done: Vec::new() };
-    let each = runner.namespace.path("configmaps");
-    let named = move |method: Method, namespace: &Namespace| {
-        let path = namespace.path("configmaps");
-        move |n: usize| Call::new(method.clone(), format!("{path}/cm-{n}"))
-    };
-
-    let path = each.clone();
-    let create = move |n| Call::with(Method::POST, path.clone(), config_map(n, &format!("create-{n}")));
-    runner.run("create", args.count, create).await?;
-    runner.run("get", args.count, named(Method::GET, &runner.namespace)).await?;
-    let rest = runner.connections.split_off(LISTERS.min(args.connections));
-    let list = move |_| Call::new(Method::GET, each.clone());
-    runner.run(&format!("list of {}", args.count), args.lists, list).await?;
-    runner.connections.extend(rest);
-    let path = runner.namespace.path("configmaps");
-    let update =
-        move |n| Call::with(Method::PUT, format!("{path}/cm-{n}"), config_map(n, &format!("update-{n}")));
-    runner.run("update", args.count, update).await?;
+    requests(args, &mut runner).await?;
     for fan in fans(args) {
         runner.fan_out(&server, fan).await?;
     }
-    runner.run("delete", args.count, named(Method::DELETE, &runner.namespace)).await?;
+    let maps = runner.namespace.path("configmaps");
+    let delete = move |n| Call::new(Method::DELETE, format!("{maps}/cm-{n}"));
+    runner.run("delete", args.count, delete).await?;
+    let (maps, first) = (runner.namespace.path("configmaps"), args.count);
+    runner.connections = server.connect_many(WRITERS).await?;
+    let create = move |n| Call::with(Method::POST, maps.clone(), config_map(first + n, "rate"));
+    runner.run(&format!("create, {WRITERS} clients"), args.count, create).await?;
+    let audited_after = audited(&server).await;
 
-    let Runner { groups, done, .. } = runner;
+    let Runner { groups, done, connections, tasks, namespace } = runner;
+    drop(connections);
+    let memory = memory(&groups, &memory_before, &sample_all(&groups));
+    let held = memory::measure(&args.held, &groups, &server, &namespace, &tasks).await?;
     Ok(ApiReport {
         connections: args.connections,
         objects: args.count,
         watchers: args.watchers,
         operations: done,
-        memory: memory(&groups, &memory_before, &sample_all(&groups)),
+        compared: Vec::new(),
+        audited: audited_before.zip(audited_after).map(|(before, after)| after.saturating_sub(before)),
+        memory,
+        held,
     })
+}
+
+/// One kind of request after the other.
+async fn requests(args: &ApiArgs, runner: &mut Runner) -> Result<()> {
+    let count = args.count;
+    let maps = || runner.namespace.path("configmaps");
+    let path = maps();
+    let create = move |n| Call::with(Method::POST, path.clone(), config_map(n, &format!("create-{n}")));
+    let path = maps();
+    let get = move |n| Call::new(Method::GET, format!("{path}/cm-{n}"));
+    let path = maps();
+    let list = move |_| Call::new(Method::GET, path.clone());
+    let path = maps();
+    let update =
+        move |n| Call::with(Method::PUT, format!("{path}/cm-{n}"), config_map(n, &format!("update-{n}")));
+    runner.run("create", count, create).await?;
+    runner.run("get", count, get).await?;
+    let rest = runner.connections.split_off(LISTERS.min(args.connections));
+    runner.run(&format!("list of {count}"), args.lists, list).await?;
+    runner.connections.extend(rest);
+    runner.run("update", count, update).await?;
+    for patch in PATCHES {
+        let path = runner.namespace.path("configmaps");
+        runner.run(patch.operation, count, move |n| patch.call(&path, n)).await?;
+    }
+    if let Some(connection) = runner.connections.first_mut() {
+        super::pods::wait_for_account(connection, &runner.namespace).await;
+    }
+    let path = runner.namespace.path("pods");
+    let create = move |n| Call::with(Method::POST, path.clone(), objects::pod(n));
+    runner.run("create a Pod", count, create).await
+}
+
+/// How many requests the server's audit log has recorded at level Metadata; `None` where it does not tell.
+async fn audited(server: &Server) -> Option<u64> {
+    const LEVEL: &str = "apiserver_audit_level_total{level=\"Metadata\"} ";
+    let metrics = server.connect().await.ok()?.call(Call::new(Method::GET, "/metrics")).await.ok()?;
+    let text = std::str::from_utf8(&metrics).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(LEVEL))?.parse().ok()
 }
 
 /// The runs that watches follow: all writes at once, then few at a time.
@@ -143,19 +195,6 @@ fn fans(args: &ApiArgs) -> Vec<Fan> {
     fans
 }
 
-/// The nth object as JSON, with 1 KiB of text and a mark that tells one write from another.
-pub(super) fn config_map(n: usize, mark: &str) -> Bytes {
-    let text: String =
-        (0..PAYLOAD).map(|at| char::from(b'a' + ((at * 7 + n * 3 + at / 26) % 26) as u8)).collect();
-    let object = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": format!("cm-{n}")},
-        "data": {"payload": text, "seq": mark},
-    });
-    object.to_string().into()
-}
-
 /// Runs one operation after the other over the same connections.
 struct Runner {
     connections: Vec<Connection>,
@@ -172,7 +211,7 @@ impl Runner {
     {
         let before = sample_all(&self.groups);
         let load = Load { count, pace: Duration::ZERO, call };
-        let Outcome { latencies, errors, first_error, wall } =
+        let Outcome { latencies, errors, first_error, bytes, wall } =
             load.run(&mut self.connections, &self.tasks).await?;
         let cpu = cpu_each(&self.groups, &before, &sample_all(&self.groups), count);
         if latencies.is_empty() && count > 0 {
@@ -183,6 +222,7 @@ impl Runner {
             errors,
             first_error,
             per_second: rate(latencies.len(), wall),
+            bytes_each: Some(bytes as f64 / latencies.len().max(1) as f64),
             latency: Latency::of(latencies),
             cpu,
         });
@@ -196,7 +236,7 @@ impl Runner {
         let before = sample_all(&self.groups);
         let deliveries = fan.watchers * fan.writes;
         let operation = fan.operation.clone();
-        let Outcome { latencies, errors, first_error, wall } =
+        let Outcome { latencies, errors, first_error, wall, .. } =
             fan_out::run(fan, watches, &path, &mut self.connections, &self.tasks).await?;
         self.done.push(Figures {
             operation,
@@ -204,6 +244,7 @@ impl Runner {
             first_error,
             per_second: rate(latencies.len(), wall),
             latency: Latency::of(latencies),
+            bytes_each: None,
             cpu: cpu_each(&self.groups, &before, &sample_all(&self.groups), deliveries),
         });
         Ok(())
@@ -233,9 +274,25 @@ impl Report for ApiReport {
             self.watchers,
             table.render()
         );
+        text.push_str(&aims::text(&self.compared));
+        text.push_str(&self.audit_text());
         text.push_str(&memory_text(&self.memory));
+        let names: Vec<String> = self.memory.iter().map(|memory| memory.name.clone()).collect();
+        text.push_str(&memory::text(&names, &self.held));
         text.push_str(&errors_text(&self.operations));
         text
+    }
+}
+
+impl ApiReport {
+    fn audit_text(&self) -> String {
+        match self.audited {
+            Some(0) => "\nThe server's audit log recorded none of these requests.\n".to_owned(),
+            Some(count) => {
+                format!("\nThe server's audit log recorded {count} of these requests at level Metadata.\n")
+            }
+            None => "\nThe server does not say whether it keeps an audit log.\n".to_owned(),
+        }
     }
 }
 
@@ -266,18 +323,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_differ_and_hold_a_kibibyte() {
-        let value = |n, mark| -> serde_json::Value {
-            serde_json::from_slice(&config_map(n, mark)).expect("valid JSON")
-        };
-        let object = value(3, "7");
-        assert_eq!(object["metadata"]["name"], "cm-3");
-        assert_eq!(object["data"]["seq"], "7");
-        assert_eq!(object["data"]["payload"].as_str().map(str::len), Some(PAYLOAD));
-        assert_ne!(object["data"]["payload"], value(4, "7")["data"]["payload"]);
-    }
-
-    #[test]
     fn tables_have_a_column_for_each_process() {
         let cpu = |name: &str, micros_each| Cpu { name: name.into(), micros_each };
         let report = ApiReport {
@@ -290,8 +335,12 @@ mod tests {
                 first_error: Some("409".into()),
                 per_second: 1234.0,
                 latency: Latency { count: 9, p50_ms: 1.5, p90_ms: 2.0, p99_ms: 25.0, max_ms: 30.0 },
+                bytes_each: None,
                 cpu: vec![cpu("apiserver", 250.0), cpu("etcd", 80.5)],
             }],
+            compared: Vec::new(),
+            held: Vec::new(),
+            audited: Some(9),
             memory: vec![Memory {
                 name: "etcd".into(),
                 processes: 1,
@@ -305,6 +354,7 @@ mod tests {
         assert_eq!(cells, ["create", "9", "1", "1234", "1.50", "25.0", "250", "80.5"]);
         assert!(text.contains("apiserver CPU µs each  etcd CPU µs each"), "{text}");
         assert!(text.contains("create: 1 failed, first: 409"), "{text}");
+        assert!(text.contains("recorded 9 of these requests"), "{text}");
         let json = serde_json::to_value(&report).expect("JSON");
         assert_eq!(json["operations"][0]["p99Ms"], 25.0);
         assert_eq!(json["operations"][0]["cpu"][1]["microsEach"], 80.5);

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 
 use corten_rt::{Instant, Tasks, timeout};
 
-use super::api::config_map;
 use super::http::{Call, Connection, Lines, Server};
 use super::load::{Load, Outcome};
+use super::objects::config_map;
 
 /// How long the last deliveries may take after the last write was answered.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -148,19 +148,21 @@ pub struct Call {
     pub method: Method,
     /// Path and query, below the server's URL.
     pub path: String,
-    /// JSON, or nothing.
+    /// What the body is.
+    pub media_type: &'static str,
+    /// The body, or nothing.
     pub body: Bytes,
 }
 
 impl Call {
     /// A request without a body.
     pub fn new(method: Method, path: impl Into<String>) -> Call {
-        Call { method, path: path.into(), body: Bytes::new() }
+        Call::with(method, path, Bytes::new())
     }
 
     /// A request with a JSON body.
     pub fn with(method: Method, path: impl Into<String>, body: impl Into<Bytes>) -> Call {
-        Call { method, path: path.into(), body: body.into() }
+        Call { method, path: path.into(), media_type: "application/json", body: body.into() }
     }
 }
 
@@ -188,6 +190,27 @@ impl Connection {
         timeout(CALL_TIMEOUT, calling).await.unwrap_or_else(|| Err(anyhow!("{} timed out", call.path)))
     }
 
+    /// Reads an answer of a media type to its end and keeps nothing of it; its bytes.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub async fn drain(&mut self, path: String, accept: &'static str) -> Result<usize> {
+        let call = Call::new(Method::GET, path);
+        let reading = async {
+            let response = self.send_for(&call, accept).await?;
+            let status = response.status();
+            let (mut body, mut bytes) = (response.into_body(), 0);
+            while let Some(frame) = body.frame().await {
+                bytes += frame?.data_ref().map_or(0, Bytes::len);
+            }
+            if !status.is_success() {
+                bail!("{} was answered with {status}", call.path);
+            }
+            Ok(bytes)
+        };
+        timeout(CALL_TIMEOUT, reading).await.unwrap_or_else(|| Err(anyhow!("{} timed out", call.path)))
+    }
+
     /// Sends a watch and gives its lines. The connection is the watch's from then on.
     ///
     /// # Errors
@@ -203,6 +226,10 @@ impl Connection {
     }
 
     async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
+        self.send_for(call, "application/json").await
+    }
+
+    async fn send_for(&mut self, call: &Call, accept: &'static str) -> Result<Response<Incoming>> {
         if self.sender.ready().await.is_err() {
             self.sender = self.server.open().await?;
         }
@@ -211,12 +238,12 @@ impl Connection {
             .method(call.method.clone())
             .uri(format!("{}{}", server.prefix, call.path))
             .header(HOST, &server.authority)
-            .header(ACCEPT, "application/json");
+            .header(ACCEPT, accept);
         if let Some(authorization) = &server.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         if !call.body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            request = request.header(CONTENT_TYPE, call.media_type);
         }
         Ok(self.sender.send_request(request.body(Full::new(call.body.clone()))?).await?)
     }

@@ -20,6 +20,8 @@ pub struct Outcome {
     pub errors: usize,
     /// Why the first of them did.
     pub first_error: Option<String>,
+    /// Bytes of all good answers.
+    pub bytes: usize,
     /// From the first call to the last answer.
     pub wall: Duration,
 }
@@ -28,6 +30,7 @@ impl Outcome {
     fn add(&mut self, other: Outcome) {
         self.latencies.extend(other.latencies);
         self.errors += other.errors;
+        self.bytes += other.bytes;
         self.first_error = self.first_error.take().or(other.first_error);
     }
 }
@@ -87,7 +90,10 @@ impl<F: Fn(usize) -> Call + Send + Sync + 'static> Load<F> {
             let call = (self.call)(number);
             let begun = Instant::now();
             match connection.call(call).await {
-                Ok(_) => outcome.latencies.push(begun.elapsed()),
+                Ok(answer) => {
+                    outcome.latencies.push(begun.elapsed());
+                    outcome.bytes += answer.len();
+                }
                 Err(error) => {
                     outcome.errors += 1;
                     outcome.first_error.get_or_insert_with(|| format!("{error:#}"));

@@ -2,17 +2,24 @@
 //! and memory of the processes behind them. It speaks plain HTTPS to any Kubernetes API server, so that
 //! others can be measured beside ours in the same way.
 
+mod aims;
 mod api;
 mod fan_out;
 mod http;
 mod idle;
 mod load;
+mod memory;
 mod namespace;
+mod objects;
+mod part;
 mod pods;
 mod processes;
 mod runtime;
 mod stats;
 mod table;
+
+pub use objects::pod;
+pub use part::{Part, Work};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -119,14 +126,14 @@ fn cpu_each(
     groups.iter().zip(used).map(each).collect()
 }
 
-/// Runs a benchmark to its end and prints what it found. Ctrl-C ends it early, and still removes what it
-/// made in the cluster.
+/// Runs a benchmark to its end and prints what it found; `parts` are measured in this process. Ctrl-C ends it
+/// early, and still removes what it made in the cluster.
 ///
 /// # Errors
 /// When the server cannot be reached or refuses, or the run is interrupted.
-pub async fn run(args: BenchArgs) -> Result<()> {
+pub async fn run(args: BenchArgs, parts: &'static [Part]) -> Result<()> {
     match args.command {
-        Bench::Api(args) => api::run(args).await,
+        Bench::Api(args) => api::run(args, parts).await,
         Bench::Pods(args) => pods::run(args).await,
         Bench::Runtime(args) => runtime::run(args).await,
         Bench::Idle(args) => idle::run(args).await,

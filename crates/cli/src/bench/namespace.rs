@@ -49,6 +49,18 @@ impl Namespace {
         Ok(list.metadata.resource_version)
     }
 
+    /// What makes an object go with the namespace: the owner that it names.
+    ///
+    /// # Errors
+    /// When the server does not show the namespace.
+    pub async fn reference(&self, connection: &mut Connection) -> Result<serde_json::Value> {
+        let call = Call::new(Method::GET, format!("/api/v1/namespaces/{}", self.0));
+        let namespace: serde_json::Value = serde_json::from_slice(&connection.call(call).await?)
+            .context("a namespace was answered with something else")?;
+        let uid = &namespace["metadata"]["uid"];
+        Ok(json!({"apiVersion": "v1", "kind": "Namespace", "name": self.0, "uid": uid}))
+    }
+
     /// Removes it with all that is in it, without waiting for the end.
     ///
     /// # Errors

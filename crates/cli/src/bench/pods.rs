@@ -102,7 +102,7 @@ async fn measure(args: &PodsArgs, server: Server, namespace: Namespace, tasks: T
 
 /// Pods are refused before their namespace has its ServiceAccount. A server without that controller may
 /// take them all the same, so its absence is no error here.
-async fn wait_for_account(connection: &mut Connection, namespace: &Namespace) {
+pub(super) async fn wait_for_account(connection: &mut Connection, namespace: &Namespace) {
     let path = namespace.path("serviceaccounts/default");
     let waiting = async {
         while connection.call(Call::new(Method::GET, path.clone())).await.is_err() {
@@ -258,6 +258,7 @@ impl Times {
             first_error: self.first_error.clone().filter(|_| !what.ends_with("Running")),
             per_second: rate(times.len(), wall),
             latency: Latency::of(times),
+            bytes_each: None,
             cpu: Vec::new(),
         };
         rows.into_iter().map(row).collect()
