@@ -88,8 +88,7 @@ impl Entry {
 
     /// An entry that can be made of its text again.
     fn of_text(kind: &'static KindInfo, key: Arc<str>, revision: Revision, json: Bytes) -> Arc<Self> {
-        let text =
-            if form::is_large(kind) { Text::Packed(Packed::of(&json)) } else { Text::Plain(json) };
+        let text = if form::is_large(kind) { Text::Packed(Packed::of(&json)) } else { Text::Plain(json) };
         let text = OnceLock::from(text);
         Arc::new_cyclic(|me| Entry { me: me.clone(), ..Entry::new(kind, key, revision, text, None) })
     }
@@ -114,10 +113,7 @@ impl Entry {
     pub(crate) fn as_kind(&self, kind: &'static KindInfo) -> Arc<Self> {
         let json = OnceLock::from(Text::Plain(self.json()));
         let key = self.key.clone();
-        Arc::new_cyclic(|me| Entry {
-            me: me.clone(),
-            ..Entry::new(kind, key, self.revision, json, None)
-        })
+        Arc::new_cyclic(|me| Entry { me: me.clone(), ..Entry::new(kind, key, self.revision, json, None) })
     }
 
     /// The same place and revision with another object.

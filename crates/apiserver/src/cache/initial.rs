@@ -34,7 +34,8 @@ impl Initial {
 
     /// The next additions, in the client's version; there may be none.
     pub async fn step(&mut self, selection: &Selection) -> ApiResult<Vec<WatchEvent>> {
-        let taken_back = || ApiError::expired("too old resource version: the initial objects were read too slowly");
+        let taken_back =
+            || ApiError::expired("too old resource version: the initial objects were read too slowly");
         let snapshot = self.lent.get().ok_or_else(taken_back)?;
         let entries = if selection.key().is_some() || selection.node().is_some() {
             self.ended = true;

@@ -65,9 +65,8 @@ mod tests {
     #[test]
     fn the_oldest_that_nobody_uses_go() {
         let value = form::stored(&ConfigMap::default());
-        let entries: Vec<_> = (0..10)
-            .map(|n| Entry::stored(ConfigMap::INFO, format!("{n}").into(), 1, &value, None))
-            .collect();
+        let entries: Vec<_> =
+            (0..10).map(|n| Entry::stored(ConfigMap::INFO, format!("{n}").into(), 1, &value, None)).collect();
         let mut warm = Warm::new(4 * EACH);
         let mut held = Vec::new();
         for (number, entry) in entries.iter().enumerate() {
@@ -79,7 +78,8 @@ mod tests {
         }
         assert_eq!(warm.bytes, warm.entries.len() * EACH);
         assert!(warm.entries.len() <= 5, "{}", warm.entries.len());
-        let kept = |entry: &Arc<Entry>| warm.entries.iter().any(|(weak, _)| weak.as_ptr() == Arc::as_ptr(entry));
+        let kept =
+            |entry: &Arc<Entry>| warm.entries.iter().any(|(weak, _)| weak.as_ptr() == Arc::as_ptr(entry));
         assert_eq!(
             [0, 1, 2, 9].map(|number| kept(&entries[number])),
             [false, true, false, true],

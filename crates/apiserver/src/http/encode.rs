@@ -1,11 +1,12 @@
 //! Objects, lists and watch events as clients want them: as stored, as a table, as metadata alone; in JSON,
-//! YAML or protobuf.
+//! YAML, protobuf or CBOR.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use corten_api::meta::v1::ListMeta;
-use corten_api::{KindInfo, View};
+use corten_api::{KindInfo, Schema, View};
+use corten_codec::cbor::Shape;
 use corten_codec::{json, list as lists, watch as frames};
 use corten_kinds::{StrategyRef, TableColumn};
 use corten_rt::Timestamp;
@@ -84,20 +85,22 @@ impl Encoder {
             Form::Plain | Form::Discovery(_) if self.accepted.format == Format::Protobuf => {
                 Ok(formats::entry_protobuf(entry))
             }
-            Form::Plain | Form::Discovery(_) => formats::from_json(entry.json(), self.accepted),
+            Form::Plain | Form::Discovery(_) => {
+                formats::from_json(entry.json(), self.accepted, shape(entry.kind(), Shape::Struct))
+            }
             Form::Metadata(version) if self.accepted.format == Format::Protobuf => {
                 Ok(formats::metadata_protobuf(entry, version))
             }
             Form::Metadata(version) => {
                 let mut out = Vec::new();
                 write_metadata(&mut out, entry, version)?;
-                formats::from_json(out.into(), self.accepted)
+                formats::from_json(out.into(), self.accepted, Shape::Any)
             }
             Form::Table(version) => {
                 let revision = entry.object().meta().resource_version.clone();
                 let head = ListMeta { resource_version: revision, ..ListMeta::default() };
                 let out = self.table(version, &head, &[entry])?;
-                formats::from_json(out.into(), self.accepted)
+                formats::from_json(out.into(), self.accepted, shape(entry.kind(), Shape::Table))
             }
             Form::MetadataList(_) => Err(not_acceptable(&format!(
                 "you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{})",
@@ -107,11 +110,39 @@ impl Encoder {
         }
     }
 
-    /// A list that is to be sent piece by piece: a large one in plain JSON.
+    /// A list that is to be sent piece by piece: a large one in JSON or protobuf.
     pub fn pieces(&self, list: &List) -> Option<Pieces> {
         let Accepted { form, format, pretty, .. } = self.accepted;
-        let plain = matches!(form, Form::Plain | Form::Discovery(_)) && format == Format::Json && !pretty;
-        if plain { Pieces::of(list) } else { None }
+        if pretty || !matches!(format, Format::Json | Format::Protobuf) || !Pieces::are_worth_it(list) {
+            return None;
+        }
+        let head = formats::list_meta(list);
+        match (form, format) {
+            (Form::Plain | Form::Discovery(_), Format::Json) => Some(Pieces::of_json(list)),
+            (Form::Plain | Form::Discovery(_), _) => {
+                let write = |entry: &Entry| formats::item_message(entry);
+                Some(Pieces::of_protobuf(list, lists::type_meta(list.kind), head, write))
+            }
+            (Form::MetadataList(version), Format::Json) => {
+                let mut start = Vec::new();
+                open_metadata_list(&mut start, version, &head);
+                let write = move |out: &mut Vec<u8>, entry: &Entry| write_metadata(out, entry, version);
+                Some(Pieces::of_text(list, start, write))
+            }
+            (Form::MetadataList(version), _) => {
+                let list_kind = formats::partial("PartialObjectMetadataList", version);
+                let write = |entry: &Entry| Ok(formats::metadata_message(entry).into());
+                Some(Pieces::of_protobuf(list, list_kind, head, write))
+            }
+            (Form::Table(version), Format::Json) => {
+                let mut start = Vec::new();
+                self.open_table(&mut start, version, &head);
+                let rows = self.clone();
+                let write = move |out: &mut Vec<u8>, entry: &Entry| rows.row(out, version, entry);
+                Some(Pieces::of_text(list, start, write))
+            }
+            (Form::Table(_) | Form::Metadata(_), _) => None,
+        }
     }
 
     /// A list.
@@ -141,7 +172,11 @@ impl Encoder {
                 )));
             }
         };
-        formats::from_json(out.into(), self.accepted)
+        let of: fn(&'static Schema) -> Shape = match self.accepted.form {
+            Form::Table(_) => Shape::Table,
+            _ => Shape::List,
+        };
+        formats::from_json(out.into(), self.accepted, shape(list.kind, of))
     }
 
     /// One event of a watch on `kind`, framed.
@@ -158,7 +193,8 @@ impl Encoder {
         self.columns = false;
         Ok(match self.accepted.format {
             Format::Protobuf => frames::encode_protobuf(name, &object),
-            _ => frames::encode_json(name, &object),
+            Format::Cbor => frames::encode_cbor(name, &object),
+            Format::Json | Format::Yaml => frames::encode_json(name, &object),
         }
         .into())
     }
@@ -175,17 +211,7 @@ impl Encoder {
 
     fn table(&self, version: &str, head: &ListMeta, entries: &[&Entry]) -> ApiResult<Vec<u8>> {
         let mut out = Vec::with_capacity(256 + entries.len() * 512);
-        out.extend_from_slice(b"{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/");
-        out.extend_from_slice(version.as_bytes());
-        out.extend_from_slice(b"\",");
-        write_list_meta(&mut out, head);
-        out.extend_from_slice(b",\"columnDefinitions\":");
-        if self.columns {
-            write_columns(&mut out, &self.strategy.table_columns());
-        } else {
-            out.extend_from_slice(b"null");
-        }
-        out.extend_from_slice(b",\"rows\":[");
+        self.open_table(&mut out, version, head);
         for (at, entry) in entries.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -196,19 +222,38 @@ impl Encoder {
         Ok(out)
     }
 
+    fn open_table(&self, out: &mut Vec<u8>, version: &str, head: &ListMeta) {
+        out.extend_from_slice(b"{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/");
+        out.extend_from_slice(version.as_bytes());
+        out.extend_from_slice(b"\",");
+        write_list_meta(out, head);
+        out.extend_from_slice(b",\"columnDefinitions\":");
+        if self.columns {
+            write_columns(out, &self.strategy.table_columns());
+        } else {
+            out.extend_from_slice(b"null");
+        }
+        out.extend_from_slice(b",\"rows\":[");
+    }
+
     fn row(&self, out: &mut Vec<u8>, version: &str, entry: &Entry) -> ApiResult<()> {
         out.extend_from_slice(b"{\"cells\":");
-        let cells = self.strategy.row(&*entry.object(), self.now);
+        let cells = self.strategy.row(&*entry.object_in_passing(), self.now);
         out.extend_from_slice(serde_json::Value::Array(cells).to_string().as_bytes());
         out.extend_from_slice(b",\"object\":");
         match self.include {
             Include::None => out.extend_from_slice(b"null"),
-            Include::Object => out.extend_from_slice(&entry.json()),
+            Include::Object => entry.read_json(|json| out.extend_from_slice(json)),
             Include::Metadata => write_metadata(out, entry, version)?,
         }
         out.push(b'}');
         Ok(())
     }
+}
+
+/// What an answer about a kind is made of; what definitions declare has no table.
+fn shape(kind: &'static KindInfo, of: fn(&'static Schema) -> Shape) -> Shape {
+    if kind.custom { Shape::Any } else { of((kind.schema)()) }
 }
 
 fn write_list_meta(out: &mut Vec<u8>, head: &ListMeta) {
@@ -218,12 +263,7 @@ fn write_list_meta(out: &mut Vec<u8>, head: &ListMeta) {
 
 fn metadata_list(version: &str, head: &ListMeta, entries: &[&Entry]) -> ApiResult<Vec<u8>> {
     let mut out = Vec::with_capacity(entries.len() * 512 + 128);
-    out.extend_from_slice(
-        format!("{{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/{version}\",")
-            .as_bytes(),
-    );
-    write_list_meta(&mut out, head);
-    out.extend_from_slice(b",\"items\":[");
+    open_metadata_list(&mut out, version, head);
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
             out.push(b',');
@@ -232,6 +272,14 @@ fn metadata_list(version: &str, head: &ListMeta, entries: &[&Entry]) -> ApiResul
     }
     out.extend_from_slice(b"]}");
     Ok(out)
+}
+
+fn open_metadata_list(out: &mut Vec<u8>, version: &str, head: &ListMeta) {
+    out.extend_from_slice(b"{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/");
+    out.extend_from_slice(version.as_bytes());
+    out.extend_from_slice(b"\",");
+    write_list_meta(out, head);
+    out.extend_from_slice(b",\"items\":[");
 }
 
 #[derive(Deserialize)]

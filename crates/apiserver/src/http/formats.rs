@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use corten_api::meta::v1::{ListMeta, PartialObjectMetadata};
 use corten_api::{KindInfo, Struct};
+use corten_codec::cbor::{self, Shape};
 use corten_codec::json::TypeMeta;
 use corten_codec::{Problems, json, list as lists, protobuf, yaml};
 use corten_semantics::{ApiError, ApiResult};
 
-use super::negotiate::{Accepted, Format, MEDIA_TYPES};
+use super::negotiate::{Accepted, Format};
 use super::pretty::indented;
 use crate::cache::Entry;
 use crate::registry::List;
@@ -15,8 +16,8 @@ use crate::registry::List;
 /// A struct (`Status`, a discovery document) in the accepted format.
 pub fn structure(value: &dyn Struct, accepted: Accepted) -> ApiResult<Bytes> {
     match accepted.format {
-        Format::Json | Format::Yaml => from_json(structure_json(value).into(), accepted),
         Format::Protobuf => Ok(protobuf::encode_struct(value).into()),
+        _ => from_json(structure_json(value).into(), accepted, Shape::Any),
     }
 }
 
@@ -26,12 +27,13 @@ pub fn structure_json(value: &dyn Struct) -> Vec<u8> {
 }
 
 /// JSON as the client wants to read it; protobuf is made from objects, not from here.
-pub fn from_json(json: Bytes, accepted: Accepted) -> ApiResult<Bytes> {
+pub fn from_json(json: Bytes, accepted: Accepted, shape: Shape) -> ApiResult<Bytes> {
     match accepted.format {
         Format::Json if accepted.pretty => Ok(indented(&json).into()),
         Format::Json => Ok(json),
         Format::Yaml => yaml::from_json(&json).map(Bytes::from).map_err(ApiError::internal),
-        Format::Protobuf => Err(ApiError::not_acceptable(&MEDIA_TYPES)),
+        Format::Cbor => cbor::from_json(&json, shape).map(Bytes::from).map_err(ApiError::internal),
+        Format::Protobuf => Err(ApiError::internal("protobuf is not made from JSON")),
     }
 }
 
@@ -52,21 +54,29 @@ pub fn list_meta(list: &List) -> ListMeta {
 
 /// A list in protobuf.
 pub fn list_protobuf(list: &List) -> ApiResult<Bytes> {
-    let items: Vec<Bytes> = list.items.iter().map(|entry| entry_protobuf(entry)).collect();
-    let messages: Vec<&[u8]> = items
-        .iter()
-        .map(|item| protobuf::open(item).map(|envelope| envelope.raw).map_err(ApiError::internal))
-        .collect::<ApiResult<_>>()?;
+    let messages = list.items.iter().map(|entry| item_message(entry)).collect::<ApiResult<Vec<Bytes>>>()?;
     Ok(lists::encode_protobuf(&lists::type_meta(list.kind), &list_meta(list), messages).into())
 }
 
 /// `apiVersion` and `kind` of metadata alone.
-fn partial(kind: &'static str, version: &str) -> TypeMeta<'static> {
+pub fn partial(kind: &'static str, version: &str) -> TypeMeta<'static> {
     TypeMeta { api_version: format!("meta.k8s.io/{version}").into(), kind: kind.into() }
 }
 
-fn metadata_message(entry: &Entry) -> Vec<u8> {
-    let metadata = entry.object().meta().clone();
+/// An object as an item of a list in protobuf; made anew where it is not at hand.
+pub fn item_message(entry: &Entry) -> ApiResult<Bytes> {
+    match entry.known_protobuf() {
+        Some(whole) => {
+            let envelope = protobuf::open(&whole).map_err(ApiError::internal)?;
+            Ok(whole.slice_ref(envelope.raw))
+        }
+        None => Ok(protobuf::encode_message(entry.object_in_passing().as_struct()).into()),
+    }
+}
+
+/// An object's metadata as a message.
+pub fn metadata_message(entry: &Entry) -> Vec<u8> {
+    let metadata = entry.object_in_passing().meta().clone();
     protobuf::encode_message(&PartialObjectMetadata { metadata })
 }
 
@@ -117,6 +127,8 @@ enum Content<'a> {
     /// YAML, and the same as JSON.
     Yaml(&'a [u8], Vec<u8>),
     Protobuf(protobuf::Envelope<'a>),
+    /// CBOR, as JSON.
+    Cbor(Vec<u8>),
 }
 
 /// Looks at a body; the error is upstream's text.
@@ -124,6 +136,7 @@ pub fn readable(body: &[u8], format: Format) -> Result<Readable<'_>, String> {
     let content = match format {
         Format::Json => Content::Json(body),
         Format::Protobuf => Content::Protobuf(protobuf::open(body).map_err(|e| e.to_string())?),
+        Format::Cbor => Content::Cbor(cbor::to_json(body).map_err(|e| e.to_string())?),
         Format::Yaml => {
             let json = yaml::to_json(body, &mut Problems::ignore()).map_err(|e| e.to_string())?;
             Content::Yaml(body, json)
@@ -146,7 +159,9 @@ impl Readable<'_> {
         };
         match &self.content {
             Content::Json(text) => json::type_meta(text).map(|meta| own(&meta)).map_err(|e| e.to_string()),
-            Content::Yaml(_, text) => json::type_meta(text).map(|meta| own(&meta)).map_err(|e| e.to_string()),
+            Content::Yaml(_, text) | Content::Cbor(text) => {
+                json::type_meta(text).map(|meta| own(&meta)).map_err(|e| e.to_string())
+            }
             Content::Protobuf(envelope) => Ok(own(&envelope.type_meta)),
         }
     }
@@ -163,6 +178,7 @@ impl Readable<'_> {
     pub fn fill(&self, to: &mut dyn Struct, problems: &mut Problems) -> Result<(), String> {
         match &self.content {
             Content::Json(text) => json::decode_struct(text, to, problems),
+            Content::Cbor(text) => json::decode_struct(text, to, problems),
             Content::Yaml(text, _) => yaml::decode_struct(text, to, problems),
             Content::Protobuf(envelope) => protobuf::decode_message(envelope.raw, to),
         }
