@@ -112,8 +112,13 @@ pub struct Server {
     /// Addresses of pods.
     #[arg(long, env = "CORTEN_CLUSTER_CIDR", default_value = "10.244.0.0/16")]
     pub cluster_cidr: String,
-    /// Addresses of Services.
-    #[arg(long, env = "CORTEN_SERVICE_CIDR", default_value = "10.96.0.0/16")]
+    /// Addresses of Services: a range of IPv4, and perhaps one of IPv6 behind a comma.
+    #[arg(
+        long,
+        env = "CORTEN_SERVICE_CIDR",
+        alias = "service-cluster-ip-range",
+        default_value = "10.96.0.0/16"
+    )]
     pub service_cidr: String,
     /// Seconds after which a silent node counts as unreachable.
     #[arg(long, env = "CORTEN_NODE_MONITOR_GRACE", default_value_t = 40)]
@@ -147,6 +152,13 @@ pub struct Server {
     pub versions: VersionFlags,
     #[command(flatten)]
     pub identity: IdentityFlags,
+}
+
+impl Server {
+    /// The addresses of Services that nodes lead to their endpoints: those of IPv4.
+    pub fn node_services(&self) -> String {
+        self.service_cidr.split(',').next().unwrap_or_default().to_string()
+    }
 }
 
 #[derive(Args, Clone, Debug)]

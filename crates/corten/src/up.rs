@@ -97,7 +97,7 @@ async fn start(flags: &Up, tasks: &Tasks) -> Result<ControlPlane> {
         serving: plane.pki.node_server(&name, &[address], now)?,
         authority: plane.pki.ca.pem().to_string(),
         cluster_cidr: server.cluster_cidr.clone(),
-        service_cidr: server.service_cidr.clone(),
+        service_cidr: server.node_services(),
         cluster_dns: cluster_dns(&server.service_cidr),
         client: client.clone(),
         name: name.clone(),

@@ -99,10 +99,10 @@ fn slice(ip: &str, port: i32) -> discovery::EndpointSlice {
     slice
 }
 
-/// The ServiceCIDR that stands for the configured range, ready.
+/// The ServiceCIDR that stands for the configured ranges, ready.
 async fn range(system: &System) -> ApiResult<()> {
     let mut cidr = ServiceCIDR { metadata: meta("", NAME), ..ServiceCIDR::default() };
-    cidr.spec.cidrs = vec![system.registry.service_cidr().to_string()];
+    cidr.spec.cidrs = system.registry.service_cidr().split(',').map(String::from).collect();
     system.create_missing(std::sync::Arc::new(cidr.clone())).await?;
     let Some(found) = system.find(&cidr).await? else { return Ok(()) };
     let Some(found) = found.downcast_ref::<ServiceCIDR>() else { return Ok(()) };

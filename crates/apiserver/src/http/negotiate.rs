@@ -1,6 +1,7 @@
 //! Content negotiation: which format a body is in, and in which form the client wants the answer
 //! (apiserver `endpoints/handlers/negotiation`).
 
+use corten_semantics::gates::{Gate, Gates};
 use corten_semantics::{ApiError, ApiResult};
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -14,15 +15,29 @@ pub enum Format {
     Json,
     Yaml,
     Protobuf,
+    /// Only while its gate is open.
+    Cbor,
 }
 
 /// In the order of preference, and as messages list them.
-const FORMATS: [Format; 3] = [Format::Json, Format::Yaml, Format::Protobuf];
+const FORMATS: [Format; 4] = [Format::Json, Format::Yaml, Format::Protobuf, Format::Cbor];
 /// The media types of [`Format`], as messages list them.
-pub const MEDIA_TYPES: [&str; 3] =
-    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
-const STREAM_TYPES: [&str; 2] =
-    ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+const MEDIA_TYPES: [&str; 4] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
+const STREAM_TYPES: [&str; 3] =
+    ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch", CBOR_SEQUENCE];
+/// A sequence of CBOR items, as watches are.
+pub const CBOR_SEQUENCE: &str = "application/cbor-seq";
+
+/// How many of [`FORMATS`] there are: the last is behind a gate.
+fn count(gates: Gates) -> usize {
+    if gates.open(Gate::CborServingAndStorage) { FORMATS.len() } else { FORMATS.len() - 1 }
+}
+
+/// The media types that are served.
+pub fn media_types(gates: Gates) -> &'static [&'static str] {
+    &MEDIA_TYPES[..count(gates)]
+}
 
 impl Format {
     /// The media type.
@@ -30,8 +45,8 @@ impl Format {
         MEDIA_TYPES[self as usize]
     }
 
-    fn of(media_type: &str) -> Option<Format> {
-        FORMATS.into_iter().find(|f| f.media_type() == media_type)
+    fn of(media_type: &str, gates: Gates) -> Option<Format> {
+        FORMATS.into_iter().take(count(gates)).find(|f| f.media_type() == media_type)
     }
 
     fn matches(self, type_: &str, subtype: &str) -> bool {
@@ -78,30 +93,31 @@ pub enum Offer {
 }
 
 /// Chooses the answer's format and form; 406 when nothing that is accepted can be had.
-pub fn answer(headers: &HeaderMap, query: &Query, offer: Offer) -> ApiResult<Accepted> {
+pub fn answer(headers: &HeaderMap, query: &Query, offer: Offer, gates: Gates) -> ApiResult<Accepted> {
     let header = headers.get(ACCEPT).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    let mut accepted = choose(header, offer).ok_or_else(|| ApiError::not_acceptable(&MEDIA_TYPES))?;
+    let mut accepted =
+        choose(header, offer, gates).ok_or_else(|| ApiError::not_acceptable(media_types(gates)))?;
     accepted.pretty |= wants_pretty(headers, query);
     Ok(accepted)
 }
 
 /// The same for a watch, which YAML cannot carry.
-pub fn stream(headers: &HeaderMap, query: &Query, offer: Offer) -> ApiResult<Accepted> {
-    let accepted = answer(headers, query, offer)?;
+pub fn stream(headers: &HeaderMap, query: &Query, offer: Offer, gates: Gates) -> ApiResult<Accepted> {
+    let accepted = answer(headers, query, offer, gates)?;
     if accepted.format == Format::Yaml {
-        return Err(ApiError::not_acceptable(&STREAM_TYPES));
+        return Err(ApiError::not_acceptable(&STREAM_TYPES[..count(gates) - 1]));
     }
     Ok(accepted)
 }
 
 /// The format of a body; 415 when it is none of ours.
-pub fn body(headers: &HeaderMap) -> ApiResult<Format> {
+pub fn body(headers: &HeaderMap, gates: Gates) -> ApiResult<Format> {
     let header = headers.get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
     if header.is_empty() {
         return Ok(Format::Json);
     }
     let media_type = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    Format::of(&media_type).ok_or_else(|| ApiError::unsupported_media_type(&MEDIA_TYPES))
+    Format::of(&media_type, gates).ok_or_else(|| ApiError::unsupported_media_type(media_types(gates)))
 }
 
 struct Clause<'a> {
@@ -111,14 +127,15 @@ struct Clause<'a> {
     quality: f32,
 }
 
-fn choose(header: &str, offer: Offer) -> Option<Accepted> {
+fn choose(header: &str, offer: Offer, gates: Gates) -> Option<Accepted> {
     if header.trim().is_empty() {
         return Some(Accepted::default());
     }
     let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(clause).collect();
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     clauses.iter().find_map(|c| {
-        FORMATS.into_iter().filter(|f| f.matches(c.type_, c.subtype)).find_map(|f| accept(f, c, offer))
+        let served = FORMATS.into_iter().take(count(gates));
+        served.filter(|f| f.matches(c.type_, c.subtype)).find_map(|f| accept(f, c, offer))
     })
 }
 
@@ -217,14 +234,44 @@ mod tests {
             ("application/json;stream=watch", Offer::Resources, Some((Json, Plain))),
             ("application/json;stream=other", Offer::Resources, None),
         ] {
-            let got = choose(header, offer).map(|a| (a.format, a.form));
+            let got = choose(header, offer, Gates::default()).map(|a| (a.format, a.form));
             assert_eq!(got, want, "{header} {offer:?}");
         }
     }
 
     #[test]
+    fn cbor_is_behind_its_gate() {
+        let open = Gates::default().with(Gate::CborServingAndStorage, true);
+        let accepted = |header, gates| choose(header, Offer::Resources, gates).map(|a| (a.format, a.form));
+        let table = "application/cbor;as=Table;v=v1;g=meta.k8s.io";
+        for (header, closed, wanted) in [
+            ("application/cbor", None, Some((Format::Cbor, Form::Plain))),
+            (
+                "application/cbor,application/json;q=0.9",
+                Some((Format::Json, Form::Plain)),
+                Some((Format::Cbor, Form::Plain)),
+            ),
+            ("*/*", Some((Format::Json, Form::Plain)), Some((Format::Json, Form::Plain))),
+            (table, None, Some((Format::Cbor, Form::Table("v1")))),
+        ] {
+            assert_eq!(accepted(header, Gates::default()), closed, "{header}");
+            assert_eq!(accepted(header, open), wanted, "{header}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "application/cbor".parse().expect("a header"));
+        assert_eq!(body(&headers, open).expect("served"), Format::Cbor);
+        let error = body(&headers, Gates::default()).expect_err("not served");
+        assert!(!error.to_string().contains("cbor"), "{error}");
+        headers.insert(ACCEPT, "text/plain".parse().expect("a header"));
+        let query = Query::parse("");
+        let error = answer(&headers, &query, Offer::Resources, open).expect_err("unknown");
+        assert!(error.to_string().ends_with(", application/cbor"), "{error}");
+    }
+
+    #[test]
     fn unknown_bodies_are_refused() {
         let mut headers = HeaderMap::new();
+        let body = |headers: &HeaderMap| body(headers, Gates::default());
         assert_eq!(body(&headers).expect("json is the default"), Format::Json);
         for (value, want) in [
             ("application/json; charset=utf-8", Some(Format::Json)),

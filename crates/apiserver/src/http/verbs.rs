@@ -4,6 +4,8 @@ use bytes::Bytes;
 use corten_api::Object;
 use corten_api::meta::v1 as meta;
 use corten_client::Target;
+use corten_codec::cbor;
+use corten_semantics::gates::Gate;
 use corten_semantics::{ApiError, ApiResult};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -19,12 +21,16 @@ use crate::audit::Level;
 use crate::registry::{Body, DeleteOptions, PatchType, Reply};
 
 /// The patches that are taken, as the refusal of another lists them.
-const PATCHES: [(PatchType, &str); 4] = [
+const PATCHES: [(PatchType, &str); 5] = [
     (PatchType::Json, "application/json-patch+json"),
     (PatchType::Merge, "application/merge-patch+json"),
     (PatchType::Strategic, "application/strategic-merge-patch+json"),
     (PatchType::Apply, "application/apply-patch+yaml"),
+    (PatchType::Apply, APPLY_CBOR),
 ];
+
+/// Apply in CBOR, where that is served.
+const APPLY_CBOR: &str = "application/apply-patch+cbor";
 
 /// Does what a request asks for with an object or collection.
 pub async fn answer(exchange: Exchange, target: Target, verb: Verb) -> ApiResult<Response> {
@@ -48,7 +54,8 @@ pub fn offer(target: &Target) -> Offer {
 
 /// The encoder for the answer, which is settled before anything is done.
 fn encoder(exchange: &Exchange, target: &Target) -> ApiResult<Encoder> {
-    let mut accepted = negotiate::answer(exchange.headers(), &exchange.query, offer(target))?;
+    let mut accepted =
+        negotiate::answer(exchange.headers(), &exchange.query, offer(target), exchange.gates())?;
     if target.kind.custom && target.subresource != "scale" {
         no_protobuf(accepted)?;
     }
@@ -74,9 +81,14 @@ pub fn no_protobuf(accepted: Accepted) -> ApiResult<()> {
 
 /// The format of a body, which must be one that the kind has.
 fn body_format(exchange: &Exchange, target: &Target) -> ApiResult<negotiate::Format> {
-    let format = negotiate::body(exchange.headers())?;
+    let format = negotiate::body(exchange.headers(), exchange.gates())?;
     if target.kind.custom && target.subresource != "scale" && format == negotiate::Format::Protobuf {
-        return Err(ApiError::unsupported_media_type(&negotiate::MEDIA_TYPES[..2]));
+        let others: Vec<&str> = negotiate::media_types(exchange.gates())
+            .iter()
+            .copied()
+            .filter(|t| *t != format.media_type())
+            .collect();
+        return Err(ApiError::unsupported_media_type(&others));
     }
     Ok(format)
 }
@@ -222,13 +234,21 @@ async fn patch(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let header = exchange.headers().get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let media_type = header.split(';').next().unwrap_or_default().trim();
     // Custom kinds say nothing of merge keys.
-    let taken = PATCHES.iter().filter(|(kind, _)| !(target.kind.custom && *kind == PatchType::Strategic));
+    let cbor = exchange.gates().open(Gate::CborServingAndStorage);
+    let taken = PATCHES.iter().filter(|(kind, name)| {
+        !(target.kind.custom && *kind == PatchType::Strategic) && (cbor || *name != APPLY_CBOR)
+    });
+    let from_cbor = media_type == APPLY_CBOR;
     let Some((kind, _)) = taken.clone().find(|(_, name)| *name == media_type) else {
         let names: Vec<&str> = taken.map(|(_, name)| *name).collect();
         return Err(ApiError::unsupported_media_type(&names));
     };
     let mut encoder = encoder(&exchange, &target)?;
-    let bytes = read_body(&mut exchange).await?;
+    let mut bytes = read_body(&mut exchange).await?;
+    if from_cbor {
+        let json = cbor::to_json(&bytes);
+        bytes = json.map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?.into();
+    }
     if let Some(record) = &exchange.record {
         record.request_body(&bytes);
     }
@@ -246,7 +266,7 @@ async fn delete_options(exchange: &mut Exchange) -> ApiResult<DeleteOptions> {
     if bytes.is_empty() {
         return options::delete_query(&exchange.query);
     }
-    let format = negotiate::body(exchange.headers())?;
+    let format = negotiate::body(exchange.headers(), exchange.gates())?;
     let mut read = meta::DeleteOptions::default();
     decode::options(&bytes, format, "DeleteOptions", &mut read)?;
     options::delete_body(read)

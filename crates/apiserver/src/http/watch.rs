@@ -32,7 +32,8 @@ const TOGETHER: usize = 16 * 1024;
 /// Opens a watch and answers with its events.
 pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let options = options::watch(&exchange.query)?;
-    let accepted = negotiate::stream(exchange.headers(), &exchange.query, verbs::offer(&target))?;
+    let accepted =
+        negotiate::stream(exchange.headers(), &exchange.query, verbs::offer(&target), exchange.gates())?;
     let accepted = negotiate::Accepted { pretty: false, ..accepted };
     if target.kind.custom {
         verbs::no_protobuf(accepted)?;
@@ -44,12 +45,16 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let stop = exchange.api.tasks.stop().clone();
     let events = Events { stop, counted, kind: target.kind, encoder, watch, window: Window::new() };
     if wants_websocket(exchange.headers()) {
-        let framing = if accepted.format == Format::Protobuf { Framing::Binary } else { Framing::Text };
+        let framing = match accepted.format {
+            Format::Protobuf | Format::Cbor => Framing::Binary,
+            Format::Json | Format::Yaml => Framing::Text,
+        };
         return over_websocket(exchange, events, framing);
     }
     let content_type = match accepted.format {
         Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
-        _ => accepted.format.media_type(),
+        Format::Cbor => negotiate::CBOR_SEQUENCE,
+        Format::Json | Format::Yaml => accepted.format.media_type(),
     };
     let pieces = futures::stream::unfold(events, |mut events| async move {
         events.next(true).await.map(|bytes| (Ok::<_, BodyError>(bytes), events))

@@ -25,6 +25,7 @@ mod outside;
 mod owner_references;
 mod patch;
 mod place;
+mod policy_params;
 mod provision;
 mod quota;
 mod read;
@@ -67,7 +68,7 @@ pub struct Config {
     pub admission: Arc<Chain>,
     /// The features that are on.
     pub gates: Gates,
-    /// The range that Services get their cluster IPs from.
+    /// The range that Services get their cluster IPs from, of IPv4; one of IPv6 may follow behind a comma.
     pub service_cidr: String,
     /// The first and last port that Services of type NodePort may use.
     pub node_ports: (u16, u16),

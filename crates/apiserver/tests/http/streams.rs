@@ -28,7 +28,14 @@ async fn echo(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, I
             let Ok(io) = upgrade.await else { return };
             let (mut from, mut to) = tokio::io::split(TokioIo::new(io));
             let _ = to.write_all(line.as_bytes()).await;
-            let _ = tokio::io::copy(&mut from, &mut to).await;
+            if line.contains("/bye") {
+                let _ = to.shutdown().await;
+            }
+            let ended = tokio::io::copy(&mut from, &mut to).await;
+            if line.contains("/end") && ended.is_ok() {
+                let _ = to.write_all(b" and the end").await;
+                let _ = to.shutdown().await;
+            }
         });
         let granted =
             Response::builder().status(101).header("connection", "upgrade").header("upgrade", protocol);
@@ -39,6 +46,11 @@ async fn echo(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, I
     let body = request.into_body().collect().await.expect("a body").to_bytes();
     let text = format!("{line}{}{}", String::from_utf8_lossy(&body), if secret { "SECRET" } else { "" });
     let mut response = Response::builder().status(code);
+    if path == "/page" {
+        let page = r#"<a href="/b">b</a><a href="c">c</a>"#;
+        let page = response.header("content-type", "text/html; charset=utf-8").body(Full::from(page));
+        return Ok(page.expect("a response"));
+    }
     if path == "/moved" {
         response = response.status(302).header("location", "/elsewhere");
     }
@@ -208,8 +220,35 @@ async fn services_are_reached_through_the_proxy() {
     let moved = world.admin("GET", &format!("{proxy}/moved"), "").await;
     let want = format!("{proxy}/elsewhere");
     assert_eq!((moved.code, moved.headers["location"].as_str()), (302, want.as_str()));
+    let page = world.admin("GET", &format!("{proxy}/page"), "").await;
+    assert_eq!(page.text(), format!(r#"<a href="{proxy}/b">b</a><a href="c">c</a>"#));
     let slash = world.admin("GET", &format!("{proxy}?q=1"), "").await;
     assert_eq!((slash.code, slash.headers["location"].as_str()), (301, format!("{proxy}/?q=1").as_str()));
+    world.end().await;
+}
+
+/// TLS tells a proper end from a connection that was cut: the readers fail at the latter.
+#[tokio::test]
+async fn the_end_of_an_upgraded_connection_is_passed_on() {
+    let world = World::new().await;
+    populate(&world, kubelet(&world).await).await;
+    for (path, own_words) in [("/bye", ""), ("/end", "last words")] {
+        let path = format!("/api/v1/nodes/n/proxy{path}");
+        let headers = [("connection", "upgrade"), ("upgrade", "echo")];
+        let call = Call { method: "GET", path: &path, headers: &headers, body: b"" };
+        let answer = world.open(Some(&world.pki.admin), &call).await;
+        assert_eq!(answer.status(), 101, "{path}");
+        let mut io = TokioIo::new(hyper::upgrade::on(answer).await.expect("an upgrade"));
+        if !own_words.is_empty() {
+            io.write_all(own_words.as_bytes()).await.expect("written");
+            io.shutdown().await.expect("closed");
+        }
+        let mut all = String::new();
+        io.read_to_string(&mut all).await.expect("a proper end");
+        let heard = all.split_once('\n').expect("a line").1;
+        let want = if own_words.is_empty() { "" } else { "last words and the end" };
+        assert_eq!(heard, want, "{path}");
+    }
     world.end().await;
 }
 

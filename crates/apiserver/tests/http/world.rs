@@ -82,9 +82,17 @@ impl World {
 
     /// A fresh server that `change` has set up further; its directory is told.
     pub async fn built(limits: Limits, change: impl FnOnce(&mut Api, &std::path::Path)) -> World {
+        World::configured(Config::default(), limits, change).await
+    }
+
+    /// The same over a registry with settings of its own.
+    pub async fn configured(
+        config: Config,
+        limits: Limits,
+        change: impl FnOnce(&mut Api, &std::path::Path),
+    ) -> World {
         let dir = tempfile::tempdir().expect("a directory");
         let tasks = Tasks::new(Stop::new());
-        let config = Config::default();
         let now = config.clock.now();
         let pki = Pki::open(&dir.path().join("pki"), &ServerNames::default(), now).expect("certificates");
         let store = Arc::new(MemoryStore::new());

@@ -3,7 +3,9 @@
 
 mod backend;
 mod fetch;
+mod html;
 mod kubelet;
+mod links;
 mod log;
 mod options;
 mod proxy;
@@ -34,13 +36,17 @@ pub fn refusal(error: UpgradeError) -> ApiError {
 }
 
 /// Joins the client with what the target names.
-pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
+pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     if exchange.query.get("dryRun").is_some() {
         return Err(ApiError::bad_request("dryRun is not supported"));
     }
     if target.subresource != "log" {
-        let options = options::of(&target, &exchange.query, &exchange.info.rest);
-        exchange.api.registry.admit_connection(&exchange.context, &target, &options).await?;
+        let asked = options::of(&target, &exchange.query, &exchange.info.rest);
+        let mut options = asked.clone();
+        exchange.api.registry.admit_connection(&exchange.context, &target, &mut options).await?;
+        if options != asked {
+            exchange.query = options::query(&options);
+        }
     }
     match target.subresource {
         "log" => log::answer(exchange, target).await,

@@ -6,6 +6,7 @@ use corten_api::apidiscovery::v2::{
     APIGroupDiscovery, APIResourceDiscovery, APISubresourceDiscovery, APIVersionDiscovery,
 };
 use corten_api::meta::v1::{GroupVersionKind, ListMeta};
+use corten_codec::cbor::Shape;
 use corten_codec::json::TypeMeta;
 use corten_codec::{json, list, protobuf};
 use corten_semantics::ApiResult;
@@ -33,7 +34,7 @@ pub fn document(groups: Vec<APIGroupDiscovery>, version: &str, accepted: Accepte
             out
         })
         .collect();
-    formats::from_json(list::encode_json(&what, &meta, None, items).into(), accepted)
+    formats::from_json(list::encode_json(&what, &meta, None, items).into(), accepted, Shape::Any)
 }
 
 /// The core group, or all others.

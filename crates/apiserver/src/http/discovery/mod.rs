@@ -7,6 +7,7 @@ mod resources;
 
 use bytes::Bytes;
 use corten_semantics::ApiResult;
+use corten_semantics::gates::Gates;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_NONE_MATCH, VARY};
 use sha2::{Digest, Sha512};
@@ -27,7 +28,8 @@ pub fn answer(exchange: &Exchange, path: &str) -> ApiResult<Option<Response>> {
         }
         groups.retain(|group| !group.versions.is_empty());
     }
-    let accepted = negotiate::answer(exchange.headers(), &exchange.query, Offer::Discovery)?;
+    let accepted =
+        negotiate::answer(exchange.headers(), &exchange.query, Offer::Discovery, Gates::default())?;
     if let ("/api" | "/apis", Form::Discovery(version)) = (path, accepted.form) {
         let core = path == "/api";
         let mut items = aggregated::groups(&groups, core);

@@ -1,7 +1,7 @@
 //! IPAddress objects: each cluster IP has one, which names its Service (upstream's `ipallocator`). The pools
 //! decide; these objects tell, and are put right now and then.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use corten_api::Kind;
@@ -23,13 +23,14 @@ pub(super) fn parent(address: &IPAddress) -> Option<String> {
 }
 
 fn addresses(service: &Service) -> impl Iterator<Item = &String> {
-    service.spec.cluster_ips.iter().filter(|ip| ip.parse::<Ipv4Addr>().is_ok())
+    service.spec.cluster_ips.iter().filter(|ip| ip.parse::<IpAddr>().is_ok())
 }
 
 fn address(ip: &str, service: &Service) -> IPAddress {
     let mut made = IPAddress::default();
     made.metadata.name = ip.into();
-    made.metadata.labels.insert(FAMILY.into(), "IPv4".into());
+    let family = if ip.contains(':') { "IPv6" } else { "IPv4" };
+    made.metadata.labels.insert(FAMILY.into(), family.into());
     made.metadata.labels.insert(MANAGED_BY.into(), MANAGER.into());
     made.spec.parent_ref = Some(Box::new(ParentReference {
         group: String::new(),

@@ -4,7 +4,7 @@ mod addresses;
 mod assign;
 mod pool;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use corten_api::Object;
@@ -28,8 +28,41 @@ pub(crate) struct Allocator {
 const SETTLED: Duration = Duration::from_secs(30);
 
 struct Pools {
-    addresses: Pool,
+    four: Pool,
+    /// In a cluster with addresses of both families.
+    six: Option<Pool>,
     ports: Pool,
+}
+
+impl Pools {
+    /// The pool of a family's addresses, if the cluster has the family.
+    fn of_family(&mut self, family: &str) -> Option<&mut Pool> {
+        match family {
+            "IPv4" => Some(&mut self.four),
+            "IPv6" => self.six.as_mut(),
+            _ => None,
+        }
+    }
+
+    fn of_address(&mut self, address: IpAddr) -> Option<&mut Pool> {
+        if address.is_ipv4() { Some(&mut self.four) } else { self.six.as_mut() }
+    }
+}
+
+/// An address as a number in its family.
+fn number_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(four) => u32::from(four).into(),
+        IpAddr::V6(six) => six.into(),
+    }
+}
+
+/// The address of a family that a number is.
+fn address_of(family: &str, number: u128) -> IpAddr {
+    match (family, u32::try_from(number)) {
+        ("IPv4", Ok(number)) => Ipv4Addr::from(number).into(),
+        _ => Ipv6Addr::from(number).into(),
+    }
 }
 
 /// What one write took from the pools. It ends with [`Reservation::keep`] or, dropped, gives back.
@@ -43,14 +76,14 @@ pub(crate) struct Reservation<'a> {
 /// Addresses and ports of one Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Holdings {
-    addresses: Vec<u32>,
+    addresses: Vec<IpAddr>,
     ports: Vec<u32>,
 }
 
 impl Holdings {
     fn of(service: &Service) -> Self {
         let spec = &service.spec;
-        let addresses = spec.cluster_ips.iter().filter_map(|ip| ip.parse::<Ipv4Addr>().ok()).map(u32::from);
+        let addresses = spec.cluster_ips.iter().filter_map(|ip| ip.parse().ok());
         let ports = spec.ports.iter().map(|p| p.node_port).chain([spec.health_check_node_port]);
         let mut ports: Vec<u32> = ports.filter_map(|p| u32::try_from(p).ok()).filter(|p| *p > 0).collect();
         ports.sort_unstable();
@@ -64,7 +97,9 @@ impl Holdings {
 
     /// What is held here but not there.
     fn without(&self, other: &Holdings) -> Holdings {
-        let minus = |a: &[u32], b: &[u32]| a.iter().copied().filter(|x| !b.contains(x)).collect();
+        fn minus<T: Copy + PartialEq>(a: &[T], b: &[T]) -> Vec<T> {
+            a.iter().copied().filter(|x| !b.contains(x)).collect()
+        }
         Holdings {
             addresses: minus(&self.addresses, &other.addresses),
             ports: minus(&self.ports, &other.ports),
@@ -102,15 +137,20 @@ impl Drop for Reservation<'_> {
 }
 
 impl Allocator {
-    /// Empty pools of these ranges.
-    pub fn new(cidr: &str, ports: (u16, u16)) -> ApiResult<Self> {
-        let (first, last) = range_of(cidr).ok_or_else(|| {
-            ApiError::internal(format!(
-                "{cidr:?} is no usable IPv4 range for Services; give one like 10.96.0.0/16"
-            ))
-        })?;
-        let pools =
-            Pools { addresses: Pool::new(first, last), ports: Pool::new(ports.0.into(), ports.1.into()) };
+    /// Empty pools of these ranges: one of IPv4, and perhaps one of IPv6 behind a comma.
+    pub fn new(cidrs: &str, ports: (u16, u16)) -> ApiResult<Self> {
+        let usable: Option<Vec<Range>> = cidrs.split(',').map(range_of).collect();
+        let (four, six) = match usable.as_deref() {
+            Some([four]) if !four.six => (four, None),
+            Some([four, six]) if !four.six && six.six => (four, Some(Pool::new(six.first, six.last))),
+            _ => {
+                return Err(ApiError::internal(format!(
+                    "{cidrs:?} are no usable ranges for Services; give one of IPv4 like 10.96.0.0/16, and one of IPv6 like fd00:96::/112 behind a comma if need be"
+                )));
+            }
+        };
+        let ports = Pool::new(ports.0.into(), ports.1.into());
+        let pools = Pools { four: Pool::new(four.first, four.last), six, ports };
         Ok(Allocator { pools: Mutex::new(pools), abandoned: Mutex::default() })
     }
 
@@ -119,8 +159,10 @@ impl Allocator {
         let mut pools = self.pools.lock();
         for service in objects.list::<Service>("") {
             let held = Holdings::of(&service);
-            held.addresses.iter().for_each(|a| _ = pools.addresses.take(*a));
-            held.ports.iter().for_each(|p| _ = pools.ports.take(*p));
+            for address in held.addresses {
+                _ = pools.of_address(address).map(|pool| pool.take(number_of(address)));
+            }
+            held.ports.iter().for_each(|p| _ = pools.ports.take((*p).into()));
         }
     }
 
@@ -161,16 +203,22 @@ impl Allocator {
             under_way: false,
         };
         let Some(service) = new.downcast_mut::<Service>() else { return Ok(reservation) };
-        let had = old.and_then(|o| o.downcast_ref()).map(Holdings::of).unwrap_or_default();
+        let old = old.and_then(|o| o.downcast_ref::<Service>());
+        let had = old.map(Holdings::of).unwrap_or_default();
+        let settled = old.is_some_and(|old| assign::stays_as_preferred(&service.spec, &old.spec));
         let name = format!("{}/{}", service.metadata.namespace, service.metadata.name);
-        let foreign = |number: u32| {
-            let address = objects.get::<IPAddress>("", &Ipv4Addr::from(number).to_string());
+        let foreign = |address: IpAddr| {
+            let address = objects.get::<IPAddress>("", &address.to_string());
             address.is_some_and(|address| addresses::parent(&address).as_ref() != Some(&name))
         };
         let assigned = {
             let mut pools = self.pools.lock();
-            pools.addresses.widen(ranges(objects));
-            assign(&mut pools, &mut service.spec, &had, &mut reservation.taken, &foreign)
+            let (six, four): (Vec<Range>, Vec<Range>) = ranges(objects).into_iter().partition(|r| r.six);
+            pools.four.widen(four.iter().map(|range| (range.first, range.last)));
+            if let Some(pool) = &mut pools.six {
+                pool.widen(six.iter().map(|range| (range.first, range.last)));
+            }
+            assign(&mut pools, &mut service.spec, (&had, settled), &mut reservation.taken, &foreign)
         };
         reservation.freed = had.without(&Holdings::of(service));
         match assigned {
@@ -192,14 +240,18 @@ impl Allocator {
     fn give_back(&self, held: &Holdings) {
         if !held.is_empty() {
             let mut pools = self.pools.lock();
-            held.addresses.iter().for_each(|a| pools.addresses.free(*a));
-            held.ports.iter().for_each(|p| pools.ports.free(*p));
+            for address in &held.addresses {
+                if let Some(pool) = pools.of_address(*address) {
+                    pool.free(number_of(*address));
+                }
+            }
+            held.ports.iter().for_each(|p| pools.ports.free((*p).into()));
         }
     }
 }
 
 /// The ranges of ServiceCIDRs that addresses may be taken from.
-fn ranges(objects: &dyn Lookup) -> Vec<(u32, u32)> {
+fn ranges(objects: &dyn Lookup) -> Vec<Range> {
     let is_ready = |cidr: &ServiceCIDR| {
         let refused = cidr.status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "False");
         cidr.metadata.deletion_timestamp.is_none() && !refused
@@ -209,18 +261,36 @@ fn ranges(objects: &dyn Lookup) -> Vec<(u32, u32)> {
     ready.flat_map(|cidr| cidr.spec.cidrs.iter().filter_map(|range| range_of(range))).collect()
 }
 
-/// First and last address that a Service may get: neither the network's own nor the broadcast address.
-pub(crate) fn range_of(cidr: &str) -> Option<(u32, u32)> {
-    let (address, bits) = cidr.split_once('/')?;
-    let bits: u32 = bits.parse().ok().filter(|b| (8..=29).contains(b))?;
-    let network = u32::from(address.parse::<Ipv4Addr>().ok()?) & (u32::MAX << (32 - bits));
-    let broadcast = network | (u32::MAX >> bits);
-    Some((network + 1, broadcast - 1))
+/// Addresses of a family that Services may get, as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    six: bool,
+    first: u128,
+    last: u128,
 }
 
-/// The address of the Service `kubernetes`: the first of the range.
-pub(crate) fn first_address(cidr: &str) -> Option<Ipv4Addr> {
-    Some(Ipv4Addr::from(range_of(cidr)?.0))
+/// First and last address that a Service may get: neither the network's own nor, in IPv4, the broadcast address.
+fn range_of(cidr: &str) -> Option<Range> {
+    let (address, bits) = cidr.split_once('/')?;
+    let bits: u32 = bits.parse().ok()?;
+    match address.parse().ok()? {
+        IpAddr::V4(address) if (8..=29).contains(&bits) => {
+            let network = u32::from(address) & (u32::MAX << (32 - bits));
+            let broadcast = network | (u32::MAX >> bits);
+            Some(Range { six: false, first: (network + 1).into(), last: (broadcast - 1).into() })
+        }
+        IpAddr::V6(address) if (8..=125).contains(&bits) => {
+            let network = u128::from(address) & (u128::MAX << (128 - bits));
+            Some(Range { six: true, first: network + 1, last: network | (u128::MAX >> bits) })
+        }
+        _ => None,
+    }
+}
+
+/// The address of the Service `kubernetes`: the first of the first range.
+pub(crate) fn first_address(cidrs: &str) -> Option<Ipv4Addr> {
+    let range = range_of(cidrs.split(',').next()?).filter(|range| !range.six)?;
+    u32::try_from(range.first).ok().map(Ipv4Addr::from)
 }
 
 #[cfg(test)]
@@ -313,6 +383,50 @@ mod tests {
         cidr.metadata.deletion_timestamp = Some(corten_api::Time::default());
         objects[1] = std::sync::Arc::new(cidr);
         assert!(!free(&objects, "10.97.0.1"), "its range goes");
+    }
+
+    #[test]
+    fn services_of_both_families_get_an_address_of_each() {
+        let allocator = Allocator::new("10.96.0.0/24,fd00:96::/112", (30000, 30000)).expect("valid");
+        let asking = |policy: &str, families: &[&str]| {
+            let mut asking = service("ClusterIP", "", &[]);
+            asking.spec.ip_family_policy = Some(policy.into());
+            asking.spec.ip_families = families.iter().map(ToString::to_string).collect();
+            asking
+        };
+        let mut dual = asking("PreferDualStack", &["IPv4"]);
+        allocator.reserve(&NOTHING, &mut dual, None).expect("both").keep();
+        let spec = &dual.spec;
+        assert_eq!(spec.ip_families, ["IPv4", "IPv6"]);
+        assert!(spec.cluster_ips[0].starts_with("10.96.0."), "{:?}", spec.cluster_ips);
+        assert!(spec.cluster_ips[1].starts_with("fd00:96::"), "{:?}", spec.cluster_ips);
+        assert_eq!(spec.cluster_ip, spec.cluster_ips[0]);
+        let mut six = asking("SingleStack", &["IPv6"]);
+        allocator.reserve(&NOTHING, &mut six, None).expect("one of IPv6").keep();
+        assert!(six.spec.cluster_ip.starts_with("fd00:96::"), "{}", six.spec.cluster_ip);
+        let mut taken = asking("SingleStack", &["IPv6"]);
+        taken.spec.cluster_ip.clone_from(&six.spec.cluster_ip);
+        assert!(allocator.reserve(&NOTHING, &mut taken, None).is_err());
+        // A Service that grows keeps its first address; one that shrinks gives the second back.
+        let mut single = asking("SingleStack", &["IPv4"]);
+        allocator.reserve(&NOTHING, &mut single, None).expect("one").keep();
+        let mut grown = single.clone();
+        grown.spec.ip_family_policy = Some("RequireDualStack".into());
+        allocator.reserve(&NOTHING, &mut grown, Some(&single)).expect("both").keep();
+        assert_eq!((grown.spec.cluster_ips.len(), &grown.spec.cluster_ip), (2, &single.spec.cluster_ip));
+        let mut shrunk = single.clone();
+        shrunk.spec.cluster_ips.truncate(1);
+        allocator.reserve(&NOTHING, &mut shrunk, Some(&grown)).expect("less").keep();
+        let mut again = asking("SingleStack", &["IPv6"]);
+        again.spec.cluster_ip.clone_from(&grown.spec.cluster_ips[1]);
+        allocator.reserve(&NOTHING, &mut again, None).expect("it is free again").keep();
+        // What was settled before the cluster had both stays.
+        let mut old = single.clone();
+        old.spec.ip_family_policy = Some("PreferDualStack".into());
+        let mut new = old.clone();
+        allocator.reserve(&NOTHING, &mut new, Some(&old)).expect("as before").keep();
+        assert_eq!(new.spec.cluster_ips.len(), 1);
+        assert!(Allocator::new("fd00:96::/112", (30000, 30000)).is_err());
     }
 
     #[test]

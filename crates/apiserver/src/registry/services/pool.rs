@@ -16,28 +16,28 @@ pub(super) enum Refused {
 /// part stays free for those who name theirs (upstream's KEP-3070 and KEP-3668).
 pub(super) struct Pool {
     /// At least one; each may overlap others.
-    ranges: Vec<(u32, u32)>,
-    taken: BTreeSet<u32>,
+    ranges: Vec<(u128, u128)>,
+    taken: BTreeSet<u128>,
 }
 
 impl Pool {
-    pub fn new(first: u32, last: u32) -> Self {
+    pub fn new(first: u128, last: u128) -> Self {
         Pool { ranges: vec![(first, last)], taken: BTreeSet::new() }
     }
 
     /// First and last number of the first range.
-    pub fn range(&self) -> (u32, u32) {
+    pub fn range(&self) -> (u128, u128) {
         self.ranges.first().copied().unwrap_or_default()
     }
 
     /// Gives numbers of these ranges beside the first from now on; what is taken stays so.
-    pub fn widen(&mut self, more: impl IntoIterator<Item = (u32, u32)>) {
+    pub fn widen(&mut self, more: impl IntoIterator<Item = (u128, u128)>) {
         self.ranges.truncate(1);
         self.ranges.extend(more);
     }
 
     /// Takes this very number.
-    pub fn take(&mut self, number: u32) -> Result<u32, Refused> {
+    pub fn take(&mut self, number: u128) -> Result<u128, Refused> {
         if !self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&number)) {
             return Err(Refused::OutOfRange);
         }
@@ -45,27 +45,28 @@ impl Pool {
     }
 
     /// Takes any free number.
-    pub fn any(&mut self) -> Result<u32, Refused> {
+    pub fn any(&mut self) -> Result<u128, Refused> {
         let number = self.ranges.iter().find_map(|range| self.any_in(*range)).ok_or(Refused::Exhausted)?;
         self.taken.insert(number);
         Ok(number)
     }
 
-    fn any_in(&self, (first, last): (u32, u32)) -> Option<u32> {
+    fn any_in(&self, (first, last): (u128, u128)) -> Option<u128> {
         let size = last - first + 1;
         let lower = if size <= 16 { 0 } else { (size / 16).clamp(16, 256).min(size - 1) };
-        let start = first + lower + random::below((size - lower) as usize) as u32;
+        let choices = usize::try_from(size - lower).unwrap_or(usize::MAX);
+        let start = first + lower + random::below(choices) as u128;
         let found = self.free_in(start, last).or_else(|| self.free_in(first + lower, last));
         found.or_else(|| self.free_in(first, last))
     }
 
     /// Gives a number back.
-    pub fn free(&mut self, number: u32) {
+    pub fn free(&mut self, number: u128) {
         self.taken.remove(&number);
     }
 
     /// The first free number from `from` to `to`.
-    fn free_in(&self, from: u32, to: u32) -> Option<u32> {
+    fn free_in(&self, from: u128, to: u128) -> Option<u128> {
         let mut next = from;
         for taken in self.taken.range(from..=to) {
             if *taken != next {
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn every_number_is_given_once() {
         let mut pool = Pool::new(100, 199);
-        let mut given: Vec<u32> = (0..100).map(|_| pool.any().expect("free")).collect();
+        let mut given: Vec<u128> = (0..100).map(|_| pool.any().expect("free")).collect();
         assert!(given[..80].iter().all(|n| *n >= 116), "the lower part is kept for those who ask");
         given.sort_unstable();
         assert_eq!(given, (100..200).collect::<Vec<_>>());
