@@ -18,8 +18,10 @@ impl KindStrategy for ControllerRevisionStrategy {
 
     fn validate(&self, revision: &ControllerRevision) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        if revision.data.is_empty() {
-            errors.push(FieldError::required("data", "data is mandatory"));
+        match revision.data.to_value() {
+            None | Some(Value::Null) => errors.push(FieldError::required("data", "data is mandatory")),
+            Some(Value::Object(_)) => {}
+            Some(_) => errors.push(FieldError::required("data", "data must be a valid JSON object")),
         }
         if revision.revision < 0 {
             errors.push(FieldError::invalid("revision", revision.revision, NOT_NEGATIVE));

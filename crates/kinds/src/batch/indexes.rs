@@ -2,21 +2,25 @@
 
 /// What is wrong with a list for a job of so many completions; `None` when nothing is.
 pub(super) fn wrong(list: &str, completions: i32) -> Option<String> {
+    total(list, completions).err()
+}
+
+/// How many indexes a list has, or what is wrong with it.
+pub(super) fn total(list: &str, completions: i32) -> Result<i64, String> {
     if list.is_empty() {
-        return None;
+        return Ok(0);
     }
+    let mut total = 0;
     let mut last: Option<i32> = None;
     for part in list.split(',') {
-        let (first, end) = match interval(part, completions) {
-            Ok(interval) => interval,
-            Err(why) => return Some(why),
-        };
+        let (first, end) = interval(part, completions)?;
         if let Some(last) = last.filter(|last| *last >= first) {
-            return Some(format!("non-increasing order, previous: {last}, current: {first}"));
+            return Err(format!("non-increasing order, previous: {last}, current: {first}"));
         }
+        total += i64::from(end) - i64::from(first) + 1;
         last = Some(end);
     }
-    None
+    Ok(total)
 }
 
 /// The first and last index of a part of a list.

@@ -16,6 +16,13 @@ use corten_api::selector::Selector;
 use corten_semantics::field::FieldError;
 
 const MOST_PARALLEL_INDEXED: i32 = 100_000;
+/// The most failed indexes that a job may put up with.
+const MOST_FAILED: i32 = 100_000;
+/// Beyond so many completions failures of each index are counted for few pods at a time, and few indexes.
+const MANY_COMPLETIONS: i32 = 100_000;
+const MOST_OF_MANY: i32 = 10_000;
+/// The longest list of indexes of a success policy.
+const LONGEST_INDEXES: usize = 64 * 1024;
 const POLICY_ACTIONS: &[&str] = &["Count", "FailIndex", "FailJob", "Ignore"];
 
 pub(super) fn job(job: &Job) -> Vec<FieldError> {
@@ -189,6 +196,26 @@ fn indexed(errors: &mut Errors, spec: &JobSpec, path: &str) {
     {
         errors.invalid(at("maxFailedIndexes"), failed, "must be less than or equal to completions");
     }
+    if let Some(many) = spec.max_failed_indexes.filter(|failed| *failed > MOST_FAILED) {
+        let detail = format!("must be less than or equal to {MOST_FAILED}");
+        errors.invalid(at("maxFailedIndexes"), many, detail);
+    }
+    if spec.backoff_limit_per_index.is_some() && spec.completions.is_some_and(|c| c > MANY_COMPLETIONS) {
+        if spec.max_failed_indexes.is_none() {
+            let detail = format!("must be specified when completions is above {MANY_COMPLETIONS}");
+            errors.required(at("maxFailedIndexes"), &detail);
+        }
+        for (name, value) in
+            [("parallelism", spec.parallelism), ("maxFailedIndexes", spec.max_failed_indexes)]
+        {
+            if let Some(value) = value.filter(|value| *value > MOST_OF_MANY) {
+                let detail = format!(
+                    "must be less than or equal to {MOST_OF_MANY} when completions are above {MANY_COMPLETIONS} and used with backoff limit per index"
+                );
+                errors.invalid(at(name), value, detail);
+            }
+        }
+    }
     if let Some(policy) = &spec.success_policy {
         success(errors, policy, spec, &at("successPolicy"));
     }
@@ -208,11 +235,17 @@ fn success(errors: &mut Errors, policy: &SuccessPolicy, spec: &JobSpec, path: &s
             let detail = "at least one of succeededCount or succeededIndexes must be specified";
             errors.required(&at, detail);
         }
-        if let Some(list) = rule.succeeded_indexes.as_deref()
-            && let Some(wrong) = super::indexes::wrong(list, spec.completions.unwrap_or(0))
-        {
-            let detail = format!("error parsing succeededIndexes: {wrong}");
-            errors.invalid(format!("{at}.succeededIndexes"), list, detail);
+        let mut listed = None;
+        if let Some(list) = rule.succeeded_indexes.as_deref() {
+            let path = format!("{at}.succeededIndexes");
+            if list.len() > LONGEST_INDEXES {
+                errors.too_long(&path, LONGEST_INDEXES);
+            }
+            let counted = super::indexes::total(list, spec.completions.unwrap_or(0));
+            listed = Some(*counted.as_ref().unwrap_or(&0));
+            if let Err(wrong) = counted {
+                errors.invalid(path, list, format!("error parsing succeededIndexes: {wrong}"));
+            }
         }
         if let Some(count) = rule.succeeded_count {
             let path = format!("{at}.succeededCount");
@@ -221,6 +254,12 @@ fn success(errors: &mut Errors, policy: &SuccessPolicy, spec: &JobSpec, path: &s
                 let completions = spec.completions.unwrap_or(0);
                 let detail = format!(
                     "must be less than or equal to {completions} (the number of specified completions)"
+                );
+                errors.invalid(&path, count, detail);
+            }
+            if let Some(listed) = listed.filter(|listed| i64::from(count) > *listed) {
+                let detail = format!(
+                    "must be less than or equal to {listed} (the number of indexes in the specified succeededIndexes field)"
                 );
                 errors.invalid(path, count, detail);
             }

@@ -75,7 +75,15 @@ impl KindStrategy for PersistentVolumeStrategy {
     fn validate_update(&self, new: &PersistentVolume, old: &PersistentVolume) -> Vec<FieldError> {
         let mut errors = Errors::default();
         validate_spec(&mut errors, &new.spec);
-        if !reflection::equal(&new.spec.persistent_volume_source, &old.spec.persistent_volume_source) {
+        let (mut source, before) =
+            (new.spec.persistent_volume_source.clone(), &old.spec.persistent_volume_source);
+        // A secret for expansion may be named once.
+        if let (Some(csi), Some(had)) = (&mut source.csi, &before.csi)
+            && had.controller_expand_secret_ref.is_none()
+        {
+            csi.controller_expand_secret_ref = None;
+        }
+        if !reflection::equal(&source, before) {
             let detail = "spec.persistentvolumesource is immutable after creation\n";
             errors.forbidden("spec.persistentvolumesource", detail);
         }
@@ -84,6 +92,11 @@ impl KindStrategy for PersistentVolumeStrategy {
         }
         if old.spec.node_affinity.is_some() && new.spec.node_affinity != old.spec.node_affinity {
             errors.invalid("nodeAffinity", shown(&new.spec.node_affinity), IMMUTABLE);
+        }
+        let (class, had) = (&new.spec.volume_attributes_class_name, &old.spec.volume_attributes_class_name);
+        if had.is_some() && class.is_none() {
+            let detail = "update from non-nil value to nil is forbidden";
+            errors.forbidden("spec.volumeAttributesClassName", detail);
         }
         errors.into_vec()
     }

@@ -234,6 +234,18 @@ fn claim_update(errors: &mut Errors, new: &PersistentVolumeClaim, old: &Persiste
         let mode = new.spec.volume_mode.as_deref().unwrap_or_default();
         errors.invalid("volumeMode", mode, crate::metadata::IMMUTABLE);
     }
+    let class = new.spec.volume_attributes_class_name.as_deref();
+    let applied = old.status.current_volume_attributes_class_name.is_some();
+    if applied && class != old.spec.volume_attributes_class_name.as_deref() {
+        let to = match class {
+            None => "nil",
+            Some("") => "empty string",
+            Some(_) => return,
+        };
+        let detail =
+            format!("update to {to} is forbidden when status.currentVolumeAttributesClassName is not nil");
+        errors.forbidden("spec.volumeAttributesClassName", detail);
+    }
 }
 
 /// `dataSource` and `dataSourceRef` say the same where only one is given.

@@ -1,12 +1,12 @@
 //! FlowSchemas.
 
-use super::RULES;
+use super::{RULES, rule};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::flowcontrol::v1::{FlowSchema, PolicyRulesWithSubjects};
+use corten_api::flowcontrol::v1::FlowSchema;
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -43,9 +43,16 @@ impl KindStrategy for FlowSchemaStrategy {
             };
             errors.invalid("spec.matchingPrecedence", spec.matching_precedence, detail);
         }
+        if spec.matching_precedence == 1 && schema.metadata.name != "exempt" {
+            let detail = "only the schema named 'exempt' may have matchingPrecedence 1";
+            errors.invalid("spec.matchingPrecedence", 1, detail);
+        }
         if let Some(method) = &spec.distinguisher_method {
             let known = &["ByNamespace", "ByUser"];
-            errors.supported("spec.distinguisherMethod", &method.type_, known);
+            if !known.contains(&method.type_.as_str()) {
+                let path = "spec.distinguisherMethod.type";
+                errors.extend([FieldError::not_supported(path, rule::method(&method.type_), known)]);
+            }
         }
         let level = &spec.priority_level_configuration.name;
         if level.is_empty() {
@@ -54,8 +61,14 @@ impl KindStrategy for FlowSchemaStrategy {
             errors.format("spec.priorityLevelConfiguration.name", level, names::dns_subdomain);
         }
         for (i, rule) in spec.rules.iter().enumerate() {
-            validate_rule(&mut errors, rule, &format!("spec.rules[{i}]"));
+            rule::validate(&mut errors, rule, &format!("spec.rules[{i}]"));
         }
+        errors.into_vec()
+    }
+
+    fn validate_status_update(&self, new: &FlowSchema, _old: &FlowSchema) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        rule::conditions(&mut errors, new.status.conditions.iter().map(|c| &c.type_));
         errors.into_vec()
     }
 
@@ -73,46 +86,79 @@ impl KindStrategy for FlowSchemaStrategy {
     }
 }
 
-fn validate_rule(errors: &mut Errors, rule: &PolicyRulesWithSubjects, path: &str) {
-    if rule.subjects.is_empty() {
-        errors.required(format!("{path}.subjects"), "subjects must contain at least one value");
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::flowcontrol::v1::{
+        GroupSubject, NonResourcePolicyRule, PolicyRulesWithSubjects, ResourcePolicyRule, Subject,
+        UserSubject,
+    };
+
+    fn list(items: &[&str]) -> Vec<String> {
+        items.iter().map(ToString::to_string).collect()
     }
-    for (i, subject) in rule.subjects.iter().enumerate() {
-        let kinds = &["Group", "ServiceAccount", "User"];
-        errors.supported(format!("{path}.subjects[{i}].kind"), &subject.kind, kinds);
+
+    fn schema() -> FlowSchema {
+        let mut schema = FlowSchema::default();
+        schema.metadata.name = "s".into();
+        schema.spec.matching_precedence = 50;
+        schema.spec.priority_level_configuration.name = "level".into();
+        let user = Some(Box::new(UserSubject { name: "u".into() }));
+        schema.spec.rules = vec![PolicyRulesWithSubjects {
+            subjects: vec![Subject { kind: "User".into(), user, ..Subject::default() }],
+            resource_rules: vec![ResourcePolicyRule {
+                verbs: list(&["get", "list"]),
+                api_groups: list(&[""]),
+                resources: list(&["*"]),
+                cluster_scope: true,
+                ..ResourcePolicyRule::default()
+            }],
+            non_resource_rules: vec![NonResourcePolicyRule {
+                verbs: list(&["*"]),
+                non_resource_urls: list(&["/", "/healthz/*"]),
+            }],
+        }];
+        schema
     }
-    if rule.resource_rules.is_empty() && rule.non_resource_rules.is_empty() {
-        let detail = "at least one of resourceRules and nonResourceRules has to be non-empty";
-        errors.required(path, detail);
-    }
-    for (i, resources) in rule.resource_rules.iter().enumerate() {
-        let at = |field: &str| format!("{path}.resourceRules[{i}].{field}");
-        for (name, empty, detail) in [
-            ("verbs", resources.verbs.is_empty(), "verbs must contain at least one value"),
+
+    #[test]
+    fn schemas_are_judged_as_upstreams() {
+        type Case = (fn(&mut FlowSchema), &'static str);
+        let told = |schema: &FlowSchema| -> Vec<String> {
+            KindStrategy::validate(&FlowSchemaStrategy, schema).iter().map(ToString::to_string).collect()
+        };
+        let fine: [String; 0] = [];
+        assert_eq!(told(&schema()), fine);
+        let cases: &[Case] = &[
             (
-                "apiGroups",
-                resources.api_groups.is_empty(),
-                "resource rules must supply at least one api group",
+                |s| s.spec.matching_precedence = 1,
+                "spec.matchingPrecedence: Invalid value: 1: only the schema named 'exempt' may have matchingPrecedence 1",
             ),
-            ("resources", resources.resources.is_empty(), "resource rules must supply at least one resource"),
             (
-                "namespaces",
-                resources.namespaces.is_empty() && !resources.cluster_scope,
-                "resource rules that are not cluster scoped must supply at least one namespace",
+                |s| s.spec.rules[0].subjects[0].user = None,
+                "spec.rules[0].subjects[0].user: Required value: user is required when subject kind is 'User'",
             ),
-        ] {
-            if empty {
-                errors.required(at(name), detail);
-            }
-        }
-    }
-    for (i, urls) in rule.non_resource_rules.iter().enumerate() {
-        let at = |field: &str| format!("{path}.nonResourceRules[{i}].{field}");
-        if urls.verbs.is_empty() {
-            errors.required(at("verbs"), "verbs must contain at least one value");
-        }
-        if urls.non_resource_urls.is_empty() {
-            errors.required(at("nonResourceURLs"), "nonResourceURLs must contain at least one value");
+            (
+                |s| s.spec.rules[0].subjects[0].group = Some(Box::new(GroupSubject { name: "g".into() })),
+                "spec.rules[0].subjects[0].group: Forbidden: group is forbidden when subject kind is not 'Group'",
+            ),
+            (
+                |s| s.spec.rules[0].resource_rules[0].verbs.push("connect".into()),
+                r#"spec.rules[0].resourceRules[0].verbs: Unsupported value: ["get","list","connect"]: supported values: "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch""#,
+            ),
+            (
+                |s| s.spec.rules[0].resource_rules[0].resources.push("pods".into()),
+                r#"spec.rules[0].resourceRules[0].resources: Invalid value: ["*","pods"]: if '*' is present, must not specify other resources"#,
+            ),
+            (
+                |s| s.spec.rules[0].non_resource_rules[0].non_resource_urls.push("/a*".into()),
+                r#"spec.rules[0].nonResourceRules[0].nonResourceURLs[2]: Invalid value: "/a*": wildcard can only do suffix matching"#,
+            ),
+        ];
+        for (change, want) in cases {
+            let mut schema = schema();
+            change(&mut schema);
+            assert_eq!(told(&schema), [*want]);
         }
     }
 }

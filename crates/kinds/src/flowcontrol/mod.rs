@@ -2,6 +2,7 @@
 
 mod flow_schema;
 mod priority_level_configuration;
+mod rule;
 
 pub use flow_schema::FlowSchemaStrategy;
 pub use priority_level_configuration::PriorityLevelConfigurationStrategy;

@@ -1,14 +1,20 @@
 //! PriorityLevelConfigurations.
 
-use super::RULES;
+use super::{RULES, rule};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::flowcontrol::v1::PriorityLevelConfiguration;
+use corten_api::flowcontrol::v1::{
+    LimitedPriorityLevelConfiguration, PriorityLevelConfiguration, QueuingConfiguration,
+};
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
+
+const MOST_QUEUES: i32 = 10_000_000;
+/// The bits of the hash by which a flow's hand is dealt.
+const MOST_BITS: f64 = 60.0;
 
 /// PriorityLevelConfigurations.
 pub struct PriorityLevelConfigurationStrategy;
@@ -50,40 +56,42 @@ impl KindStrategy for PriorityLevelConfigurationStrategy {
     fn validate(&self, level: &PriorityLevelConfiguration) -> Vec<FieldError> {
         let mut errors = Errors::default();
         let spec = &level.spec;
-        errors.supported("spec.type", &spec.type_, &["Exempt", "Limited"]);
+        let exempt = spec.type_ == "Exempt";
+        if exempt != (level.metadata.name == "exempt") {
+            let detail = "must be 'Exempt' if and only if `name` is 'exempt'";
+            errors.invalid("spec.type", &spec.type_, detail);
+        }
         match (spec.type_.as_str(), &spec.limited) {
-            ("Exempt", Some(_)) => {
-                errors.forbidden("spec.limited", "must be nil if the type is not Limited");
+            ("Exempt", limited) => {
+                if limited.is_some() {
+                    errors.forbidden("spec.limited", "must be nil if the type is not Limited");
+                }
+                if let Some(exempt) = &spec.exempt {
+                    let (shares, lendable) = (exempt.nominal_concurrency_shares, exempt.lendable_percent);
+                    seats(&mut errors, shares, lendable, "spec.exempt");
+                }
             }
-            ("Limited", None) => errors.required("spec.limited", "must not be empty"),
-            _ => {}
+            ("Limited", limited) => {
+                if spec.exempt.is_some() {
+                    errors.forbidden("spec.exempt", "must be nil if the type is Limited");
+                }
+                match limited {
+                    None => errors.required("spec.limited", "must not be empty when type is Limited"),
+                    Some(limited) => self::limited(&mut errors, limited, "spec.limited"),
+                }
+            }
+            (other, _) => errors.supported("spec.type", other, &["Exempt", "Limited"]),
         }
-        if spec.type_ == "Limited" && spec.exempt.is_some() {
-            errors.forbidden("spec.exempt", "must be nil if the type is Limited");
-        }
-        let Some(response) = spec.limited.as_ref().map(|l| &l.limit_response) else {
-            return errors.into_vec();
-        };
-        let path = "spec.limited.limitResponse";
-        errors.supported(format!("{path}.type"), &response.type_, &["Queue", "Reject"]);
-        match (response.type_.as_str(), &response.queuing) {
-            ("Reject", Some(_)) => {
-                let detail = "must be nil if limited.limitResponse.type is not Limited";
-                errors.forbidden(format!("{path}.queuing"), detail);
-            }
-            ("Queue", None) => {
-                let detail = "must not be empty if limited.limitResponse.type is Limited";
-                errors.required(format!("{path}.queuing"), detail);
-            }
-            ("Queue", Some(queuing)) if queuing.hand_size > queuing.queues => {
-                let detail = format!(
-                    "should not be greater than queues ({}) or lead to a hash overflow",
-                    queuing.queues
-                );
-                errors.invalid(format!("{path}.queuing.handSize"), queuing.hand_size, detail);
-            }
-            _ => {}
-        }
+        errors.into_vec()
+    }
+
+    fn validate_status_update(
+        &self,
+        new: &PriorityLevelConfiguration,
+        _old: &PriorityLevelConfiguration,
+    ) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        rule::conditions(&mut errors, new.status.conditions.iter().map(|c| &c.type_));
         errors.into_vec()
     }
 
@@ -100,5 +108,64 @@ impl KindStrategy for PriorityLevelConfigurationStrategy {
             queuing.map_or_else(none, |q| q.queue_length_limit.into()),
             columns::age(level.metadata.creation_timestamp, now),
         ]
+    }
+}
+
+/// The seats of a level, and what of them it lends.
+fn seats(errors: &mut Errors, shares: Option<i32>, lendable: Option<i32>, path: &str) {
+    if let Some(shares) = shares.filter(|shares| *shares < 0) {
+        let at = format!("{path}.nominalConcurrencyShares");
+        errors.invalid(at, shares, "must be a non-negative integer");
+    }
+    if let Some(percent) = lendable.filter(|percent| !(0..=100).contains(percent)) {
+        errors.invalid(format!("{path}.lendablePercent"), percent, "must be between 0 and 100, inclusive");
+    }
+}
+
+fn limited(errors: &mut Errors, limited: &LimitedPriorityLevelConfiguration, path: &str) {
+    seats(errors, limited.nominal_concurrency_shares, limited.lendable_percent, path);
+    if let Some(percent) = limited.borrowing_limit_percent.filter(|percent| *percent < 0) {
+        let detail = "if specified, must be a non-negative integer";
+        errors.invalid(format!("{path}.borrowingLimitPercent"), percent, detail);
+    }
+    let response = &limited.limit_response;
+    let at = format!("{path}.limitResponse.queuing");
+    match (response.type_.as_str(), &response.queuing) {
+        ("Reject", Some(_)) => {
+            errors.forbidden(at, "must be nil if limited.limitResponse.type is not Limited");
+        }
+        ("Reject", None) => {}
+        ("Queue", None) => {
+            errors.required(at, "must not be empty if limited.limitResponse.type is Limited");
+        }
+        ("Queue", Some(queuing)) => self::queuing(errors, queuing, &at),
+        (other, _) => errors.supported(format!("{path}.limitResponse.type"), other, &["Queue", "Reject"]),
+    }
+}
+
+fn queuing(errors: &mut Errors, queuing: &QueuingConfiguration, path: &str) {
+    let (queues, hand) = (queuing.queues, queuing.hand_size);
+    for (name, value) in
+        [("queueLengthLimit", queuing.queue_length_limit), ("queues", queues), ("handSize", hand)]
+    {
+        if value <= 0 {
+            errors.invalid(format!("{path}.{name}"), value, "must be positive");
+        }
+    }
+    if queues > MOST_QUEUES {
+        let detail = format!("must not be greater than {MOST_QUEUES}");
+        errors.invalid(format!("{path}.queues"), queues, detail);
+    }
+    let at = format!("{path}.handSize");
+    if hand <= 0 {
+        return;
+    }
+    if hand > queues {
+        errors.invalid(at, hand, format!("should not be greater than queues ({queues})"));
+    } else if (f64::from(queues).log2() * f64::from(hand)).ceil() > MOST_BITS {
+        let detail = format!(
+            "required entropy bits of deckSize {queues} and handSize {hand} should not be greater than {MOST_BITS}"
+        );
+        errors.invalid(at, hand, detail);
     }
 }

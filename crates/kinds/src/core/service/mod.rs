@@ -56,6 +56,7 @@ impl KindStrategy for ServiceStrategy {
         update::keep_allocated(&mut new.spec, &old.spec);
         update::plural_addresses(&mut new.spec, Some(&old.spec));
         update::drop_what_the_type_has_not(new, old);
+        update::shrink(&mut new.spec, &old.spec);
         fill_families(&mut new.spec, Some(&old.spec));
     }
 

@@ -57,6 +57,19 @@ pub(super) fn plural_addresses(new: &mut ServiceSpec, old: Option<&ServiceSpec>)
     }
 }
 
+/// A Service that is to have one family alone gives up its second address, unless the client has named other ones.
+pub(super) fn shrink(new: &mut ServiceSpec, old: &ServiceSpec) {
+    if new.ip_family_policy.as_deref() != Some("SingleStack") {
+        return;
+    }
+    if new.cluster_ips == old.cluster_ips {
+        new.cluster_ips.truncate(1);
+    }
+    if new.ip_families == old.ip_families {
+        new.ip_families.truncate(1);
+    }
+}
+
 /// Fields that the new type has no use for, unless the client changed them too.
 pub(super) fn drop_what_the_type_has_not(new: &mut Service, old: &Service) {
     let (n, o) = (&mut new.spec, &old.spec);

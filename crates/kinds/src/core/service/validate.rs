@@ -98,14 +98,28 @@ fn same_addresses(errors: &mut Errors, new: &ServiceSpec, old: &ServiceSpec) {
 }
 
 fn same_families(errors: &mut Errors, new: &ServiceSpec, old: &ServiceSpec) {
+    let free = |spec: &ServiceSpec| is_headless(spec) || spec.type_ == "ExternalName";
+    if free(new) || free(old) {
+        return;
+    }
     let (has, had) = (&new.ip_families, &old.ip_families);
     let once = "may not change once set";
     if has.len() == had.len() {
         for _ in had.iter().zip(has).filter(|(a, b)| a != b) {
             errors.invalid("spec.ipFamilies[0]", strings(has), once);
         }
-    } else if !had.is_empty() && !has.is_empty() && has[0] != had[0] {
+        return;
+    }
+    let fewer = has.len() < had.len();
+    if fewer && new.cluster_ips.is_empty() {
+        errors.invalid("spec.ipFamilies[0]", strings(has), "primary ipFamily can not be unset");
+    }
+    if !had.is_empty() && !has.is_empty() && has[0] != had[0] {
         errors.invalid("spec.ipFamilies[0]", strings(&new.cluster_ips), once);
+    }
+    if fewer && has.len() == 1 && new.ip_family_policy.as_deref() != Some("SingleStack") {
+        let detail = "must be set to 'SingleStack' when releasing the secondary ipFamily";
+        errors.invalid("spec.ipFamilyPolicy", shown(&new.ip_family_policy), detail);
     }
 }
 
