@@ -1,7 +1,7 @@
 //! Which requests are approved without a person, and what becomes of approved ones (upstream's `csrapproving`
 //! and `csrsigning` controllers). All pure; a controller carries it out.
 
-use super::{KUBELET_CLIENT_SIGNER, KUBELET_SERVING_SIGNER, Request};
+use super::{CLIENT_SIGNER, KUBELET_CLIENT_SIGNER, KUBELET_SERVING_SIGNER, Request};
 use crate::pki::Authority;
 use corten_api::certificates::v1::CertificateSigningRequest;
 use corten_api::core::v1::Node;
@@ -52,7 +52,7 @@ pub fn grounds(request: &CertificateSigningRequest, objects: &dyn Lookup) -> Vec
     }
 }
 
-/// The certificate (PEM) for an approved request of one of the two kubelet signers, or why it fails, which is
+/// The certificate (PEM) for an approved request of one of our signers, or why it fails, which is
 /// the message of a `Failed` condition with the reason `SignerValidationFailure`; `None` if nothing is to do.
 pub fn certificate(
     request: &CertificateSigningRequest,
@@ -65,11 +65,15 @@ pub fn certificate(
         && !has(request, "Denied")
         && !has(request, "Failed")
         && request.status.certificate.is_empty();
-    if !waits || ![KUBELET_CLIENT_SIGNER, KUBELET_SERVING_SIGNER].contains(&signer) {
+    if !waits || ![CLIENT_SIGNER, KUBELET_CLIENT_SIGNER, KUBELET_SERVING_SIGNER].contains(&signer) {
         return None;
     }
     let signed = || {
         let parsed = Request::parse(&spec.request).map_err(|e| e.to_string())?;
+        if signer == CLIENT_SIGNER {
+            let signed = parsed.sign_client(authority, &spec.usages, spec.expiration_seconds, now);
+            return signed.map_err(|e| e.to_string());
+        }
         parsed.check(signer, &spec.usages)?;
         parsed.sign(authority, signer, spec.expiration_seconds, now).map_err(|e| e.to_string())
     };
@@ -168,4 +172,40 @@ mod tests {
         done.status.certificate = pem.into_bytes();
         assert_eq!(sign(&done), None);
     }
+
+    #[test]
+    fn a_client_gets_a_certificate_for_the_subject_it_names() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
+        let authority = Authority::create("kubernetes", now).expect("an authority");
+        let mut request = CertificateSigningRequest::default();
+        request.spec.request = JANE.as_bytes().to_vec();
+        request.spec.signer_name = CLIENT_SIGNER.into();
+        request.spec.expiration_seconds = Some(3600);
+        request.spec.usages = vec!["client auth".into(), "digital signature".into()];
+        let request = with(request, "Approved");
+        let pem = certificate(&request, &authority, now).expect("due").expect("signed");
+        let read = Inspected::from_pem(&pem).expect("a certificate");
+        assert_eq!((read.common_name.as_str(), read.organizations.len()), ("jane", 3));
+        assert_eq!(read.not_after, now + std::time::Duration::from_secs(3600));
+        let users = crate::authenticate::ClientCertificates::new(authority.certificate()).expect("judges");
+        let user = users.authenticate(std::slice::from_ref(&read.der), now).expect("it is believed").user;
+        assert_eq!(user.groups, ["a", "b", "c", "system:authenticated"]);
+        for (usages, says) in [
+            (vec!["server auth"], "invalid usage for client certificate: server auth"),
+            (vec!["digital signature"], "missing required usage for client certificate: client auth"),
+        ] {
+            let mut wrong = request.clone();
+            wrong.spec.usages = usages.into_iter().map(String::from).collect();
+            assert_eq!(certificate(&wrong, &authority, now), Some(Err(says.to_string())));
+        }
+    }
+
+    /// `O=a, O=b, O=c, CN=jane`.
+    const JANE: &str = "-----BEGIN CERTIFICATE REQUEST-----\n\
+MIHtMIGVAgEAMDMxCjAIBgNVBAoMAWExCjAIBgNVBAoMAWIxCjAIBgNVBAoMAWMx\n\
+DTALBgNVBAMMBGphbmUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQeYZn1uRww\n\
+mS/zl6vpGuoIu79iNlhXtJxTuyGRrPiSnMhDykoeoHG7AqXqlFRk9YqjBZebKBUV\n\
+bbFOC34iDrf9oAAwCgYIKoZIzj0EAwIDRwAwRAIgf/qabBoT03Wi7Ll56UzJHS7N\n\
+Dd+S3ofkxty01+cRKWcCIHwpk9HoaDn+oEcWo9caAklNoEbLc3Mw8WCsjGIXlFM7\n\
+-----END CERTIFICATE REQUEST-----\n";
 }

@@ -1,5 +1,6 @@
-//! Certificate signing requests of nodes: which are good, and the certificates for them (upstream's
-//! `kubernetes.io/kube-apiserver-client-kubelet` and `kubernetes.io/kubelet-serving` signers).
+//! Certificate signing requests of nodes and clients: which are good, and the certificates for them (upstream's
+//! `kubernetes.io/kube-apiserver-client-kubelet`, `kubernetes.io/kubelet-serving` and
+//! `kubernetes.io/kube-apiserver-client` signers).
 
 mod approval;
 
@@ -40,6 +41,8 @@ pub struct Request {
     pub addresses: Vec<IpAddr>,
     /// How many alternative names are of other sorts.
     pub other_names: usize,
+    /// The subject as it is written.
+    subject: Vec<u8>,
     key: RequestKey,
 }
 
@@ -84,6 +87,7 @@ impl Request {
             hosts: Vec::new(),
             addresses: Vec::new(),
             other_names: 0,
+            subject: info.subject.as_raw().to_vec(),
             key: RequestKey::of(&info.subject_pki)?,
         };
         for extension in request.requested_extensions().into_iter().flatten() {
@@ -132,6 +136,35 @@ impl Request {
         Ok(())
     }
 
+    /// Signs a request of a client of the API, whose usages are good, for the subject that it names; PEM.
+    ///
+    /// # Errors
+    /// When the usages are not a client's, or a name cannot be written in a certificate.
+    pub fn sign_client(
+        &self,
+        authority: &Authority,
+        usages: &[String],
+        seconds: Option<i32>,
+        now: Timestamp,
+    ) -> Result<String, PkiError> {
+        let known = ["digital signature", "key encipherment", "client auth"];
+        if let Some(other) = usages.iter().find(|usage| !known.contains(&usage.as_str())) {
+            return Err(malformed(format!("invalid usage for client certificate: {other}")));
+        }
+        let has = |usage: &str| usages.iter().any(|u| u == usage);
+        if !has("client auth") {
+            return Err(malformed("missing required usage for client certificate: client auth"));
+        }
+        let leaf = Leaf {
+            hosts: self.hosts.clone(),
+            addresses: self.addresses.clone(),
+            lifetime: lifetime(seconds),
+            ..Leaf::default()
+        };
+        let uses = (has("digital signature"), has("key encipherment"));
+        authority.sign_subject(&leaf, uses, &self.subject, &self.key, now)
+    }
+
     /// Signs a request that [`Request::check`] found good; PEM. `seconds` is `spec.expirationSeconds`.
     ///
     /// # Errors
@@ -146,18 +179,23 @@ impl Request {
         let [organization] = self.organizations.as_slice() else {
             return Err(malformed("the subject must have one organization"));
         };
-        let longest = crate::pki::LEAF_LIFE;
-        let asked = seconds.map_or(longest, |s| Duration::from_secs(s.max(0).unsigned_abs().into()));
         let leaf = Leaf {
             common_name: self.common_name.clone(),
             organization: organization.clone(),
             hosts: self.hosts.clone(),
             addresses: self.addresses.clone(),
             purpose: if signer == KUBELET_SERVING_SIGNER { Purpose::Server } else { Purpose::Client },
-            lifetime: asked.clamp(SHORTEST, longest),
+            lifetime: lifetime(seconds),
         };
         authority.sign(&leaf, &self.key, now)
     }
+}
+
+/// How long a certificate is good that is asked for so many seconds.
+fn lifetime(seconds: Option<i32>) -> Duration {
+    let longest = crate::pki::LEAF_LIFE;
+    let asked = seconds.map_or(longest, |s| Duration::from_secs(s.max(0).unsigned_abs().into()));
+    asked.clamp(SHORTEST, longest)
 }
 
 impl RequestKey {

@@ -210,6 +210,28 @@ impl Authority {
         Ok(leaf.params(now, self.end)?.signed_by(key, &issuer)?.pem())
     }
 
+    /// Signs a certificate for somebody's key and a subject as it is written (DER); PEM. `uses` are signatures,
+    /// and encryption of keys.
+    ///
+    /// # Errors
+    /// When a name cannot be written in a certificate.
+    pub(crate) fn sign_subject(
+        &self,
+        leaf: &Leaf,
+        uses: (bool, bool),
+        subject: &[u8],
+        key: &impl PublicKeyData,
+        now: Timestamp,
+    ) -> Result<String, PkiError> {
+        let issuer = Issuer::from_ca_cert_der(&self.der, &self.key)?;
+        let mut params = leaf.params(now, self.end)?;
+        params.key_usages.clear();
+        params.key_usages.extend(uses.0.then_some(KeyUsagePurpose::DigitalSignature));
+        params.key_usages.extend(uses.1.then_some(KeyUsagePurpose::KeyEncipherment));
+        let made = params.signed_by(key, &issuer)?;
+        super::subject::replace(made.der(), subject, &self.key)
+    }
+
     /// Whether a certificate made earlier is all that `leaf` wants, signed by this authority, belongs to its
     /// key and has more than a third of its life left.
     pub(super) fn still_serves(&self, found: &Identity, leaf: &Leaf, now: Timestamp) -> bool {

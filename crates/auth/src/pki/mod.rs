@@ -6,6 +6,7 @@
 mod authority;
 mod files;
 mod inspect;
+mod subject;
 
 pub(crate) use authority::LEAF_LIFE;
 pub use authority::{Authority, Identity, Leaf, Purpose};

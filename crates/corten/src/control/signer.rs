@@ -5,9 +5,10 @@ use corten_api::certificates::v1::CertificateSigningRequest;
 use corten_apiserver::Registry;
 use corten_auth::Attributes;
 use corten_auth::csr;
-use corten_auth::pki::Pki;
+use corten_auth::pki::{Inspected, Pki};
 use corten_auth::token::{Reference, TokenSigner};
 use corten_controllers::{Signer, TokenIssuer};
+use corten_rt::Timestamp;
 use std::sync::Arc;
 
 /// Judges and signs the requests of nodes.
@@ -37,6 +38,11 @@ impl Signer for ClusterSigner {
 
     fn sign(&self, request: &CertificateSigningRequest) -> Option<Result<String, String>> {
         csr::certificate(request, &self.pki.ca, self.registry.clock().now())
+    }
+
+    fn ends(&self, certificate: &[u8]) -> Option<Timestamp> {
+        let certificate = std::str::from_utf8(certificate).ok().filter(|pem| !pem.is_empty())?;
+        Inspected::from_pem(certificate).ok().map(|read| read.not_after)
     }
 }
 

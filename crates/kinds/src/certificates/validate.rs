@@ -1,5 +1,6 @@
 //! What is wrong with a CertificateSigningRequest, and with changes of its status and its approval.
 
+use super::pem;
 use crate::errors::Errors;
 use crate::names;
 use corten_api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
@@ -49,9 +50,9 @@ pub(super) fn request(
 ) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let spec = &csr.spec;
-    if !matches!(blocks(&spec.request).as_deref(), Ok([first, ..]) if first == "CERTIFICATE REQUEST") {
+    if let Some(wrong) = pem::wrong_request(&spec.request) {
         // The request is shown as JSON shows bytes; whoever sent it knows it.
-        errors.invalid("spec.request", "<request data>", "PEM block type must be CERTIFICATE REQUEST");
+        errors.invalid("spec.request", "<request data>", wrong);
     }
     if spec.usages.is_empty() {
         errors.required("spec.usages", "");
@@ -86,9 +87,9 @@ pub(super) fn request(
     conditions(&mut errors, csr, old);
     let touched = old.is_none_or(|old| {
         old.status.certificate != csr.status.certificate
-            && wrong_certificate(&old.status.certificate).is_none()
+            && pem::wrong_certificate(&old.status.certificate).is_none()
     });
-    if let Some(wrong) = wrong_certificate(&csr.status.certificate).filter(|_| touched) {
+    if let Some(wrong) = pem::wrong_certificate(&csr.status.certificate).filter(|_| touched) {
         errors.invalid(CERTIFICATE, "<certificate data>", wrong);
     }
     errors.into_vec()
@@ -197,47 +198,6 @@ fn labels(errors: &mut Errors, text: &str, path: &str, check: fn(&str) -> Vec<St
     }
 }
 
-/// What is wrong with an issued certificate, as far as its frame goes.
-fn wrong_certificate(pem: &[u8]) -> Option<String> {
-    if pem.is_empty() {
-        return None;
-    }
-    let blocks = match blocks(pem) {
-        Ok(blocks) => blocks,
-        Err(wrong) => return Some(wrong.into()),
-    };
-    match blocks.iter().find(|label| *label != "CERTIFICATE") {
-        Some(other) => Some(format!("only CERTIFICATE PEM blocks are allowed, found {other:?}")),
-        None if blocks.is_empty() => Some("must contain at least one CERTIFICATE PEM block".into()),
-        None => None,
-    }
-}
-
-/// The labels of the blocks of a text in PEM. What is no block is passed over; blocks with headers are wrong.
-fn blocks(pem: &[u8]) -> Result<Vec<String>, &'static str> {
-    let text = String::from_utf8_lossy(pem);
-    let mut found = Vec::new();
-    let mut rest = &*text;
-    while let Some(at) = rest.find("-----BEGIN ") {
-        rest = &rest[at + "-----BEGIN ".len()..];
-        let Some((label, body)) = rest.split_once("-----") else { break };
-        let Some((body, after)) = body.split_once(&format!("-----END {label}-----")) else { continue };
-        if label.contains('\n') {
-            continue;
-        }
-        if body.contains(':') {
-            return Err("no PEM block headers are permitted");
-        }
-        let base64 =
-            |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '\n' | '\r' | ' ' | '\t');
-        if body.chars().all(base64) {
-            found.push(label.to_string());
-        }
-        rest = after;
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,7 +208,7 @@ mod tests {
 
     fn good() -> CertificateSigningRequest {
         let mut csr = CertificateSigningRequest::default();
-        csr.spec.request = block("CERTIFICATE REQUEST").into_bytes();
+        csr.spec.request = pem::REQUEST.as_bytes().to_vec();
         csr.spec.usages = vec!["client auth".into()];
         csr.spec.signer_name = "example.com/serving".into();
         csr
@@ -270,6 +230,14 @@ mod tests {
             (
                 |c| c.spec.request = block("CERTIFICATE").into_bytes(),
                 "spec.request: Invalid value: \"<request data>\": PEM block type must be CERTIFICATE REQUEST",
+            ),
+            (
+                |c| c.spec.request = block("CERTIFICATE REQUEST").into_bytes(),
+                "spec.request: Invalid value: \"<request data>\": asn1: syntax error: data truncated",
+            ),
+            (
+                |c| c.spec.request = pem::forged(),
+                "spec.request: Invalid value: \"<request data>\": x509: ECDSA verification failure",
             ),
             (
                 |c| c.spec.usages.push("client auth".into()),
@@ -321,7 +289,12 @@ mod tests {
                 "status.conditions[1].status: Unsupported value: \"False\": supported values: \"True\"",
             ),
             (Update::Status, |c| c.status.conditions.push(condition("Mine", "False")), ""),
-            (Update::Status, |c| c.status.certificate = block("CERTIFICATE").into_bytes(), ""),
+            (Update::Status, |c| c.status.certificate = pem::CERTIFICATE.as_bytes().to_vec(), ""),
+            (
+                Update::Status,
+                |c| c.status.certificate = block("CERTIFICATE").into_bytes(),
+                "status.certificate: Invalid value: \"<certificate data>\": x509: malformed certificate",
+            ),
             (
                 Update::Status,
                 |c| c.status.certificate = b"x".to_vec(),
@@ -329,7 +302,7 @@ mod tests {
             ),
             (
                 Update::Approval,
-                |c| c.status.certificate = block("CERTIFICATE").into_bytes(),
+                |c| c.status.certificate = pem::CERTIFICATE.as_bytes().to_vec(),
                 "status.certificate: Forbidden: updates may not set certificate content",
             ),
         ];
