@@ -121,16 +121,19 @@ impl Entry {
         Self::of(self.key.clone(), self.revision, object)
     }
 
-    /// What [`Entry::converted`] was called for before, if it was.
+    /// A conversion that is kept. Each keeps the one into the next version.
     pub(crate) fn known_conversion(&self, kind: &KindInfo) -> Option<Arc<Self>> {
-        let forms = self.forms.lock();
-        forms.as_ref()?.converted.as_ref().filter(|entry| entry.kind == kind).cloned()
+        let kept = self.forms.lock().as_ref()?.converted.clone()?;
+        if kept.kind == kind { Some(kept) } else { kept.known_conversion(kind) }
     }
 
-    /// Keeps a conversion that was made elsewhere, if none is kept yet.
+    /// Keeps a conversion that was made elsewhere, if none into its version is kept yet.
     pub(crate) fn keep_conversion(&self, converted: &Arc<Self>) {
-        let mut forms = self.forms.lock();
-        forms.get_or_insert_default().converted.get_or_insert_with(|| converted.clone());
+        let kept =
+            self.forms.lock().get_or_insert_default().converted.get_or_insert_with(|| converted.clone()).clone();
+        if kept.kind != converted.kind {
+            kept.keep_conversion(converted);
+        }
     }
 
     /// The same object with the revision of its deletion.
@@ -350,11 +353,12 @@ mod tests {
         let entry = stored("b");
         let object = entry.object();
         entry.protobuf(|_| Bytes::from_static(b"p"));
+        assert!(!entry.cool(), "somebody asked");
         assert!(!entry.cool(), "somebody holds the object");
         assert!(entry.known_protobuf().is_none(), "but not this");
         drop(object);
         entry.object();
-        assert!(!entry.cool(), "somebody asked");
+        assert!(!entry.cool(), "somebody asked again");
         assert!(entry.cool());
         assert!(!is_kept(&entry));
         assert_eq!(entry.object().meta().name, "m");

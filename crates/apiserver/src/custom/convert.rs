@@ -1,5 +1,6 @@
 //! From version to version: by changing `apiVersion` alone, or by asking the definition's webhook.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -57,9 +58,16 @@ impl CustomKinds {
                 return Ok(entries);
             }
             let (claim, others) = self.under_way.claim(open, kind);
-            if let Err(error) = self.convert_entries(claim.entries(), kind).await {
-                claim.failed(&error);
-                return Err(error);
+            match self.convert_entries(claim.entries(), kind).await {
+                Ok(made) => entries.iter_mut().for_each(|entry| {
+                    if let Some(made) = made.get(&Arc::as_ptr(entry)) {
+                        *entry = made.clone();
+                    }
+                }),
+                Err(error) => {
+                    claim.failed(&error);
+                    return Err(error);
+                }
             }
             drop(claim);
             for mut other in others {
@@ -72,13 +80,20 @@ impl CustomKinds {
         }
     }
 
-    /// Converts entries; each keeps what became of it.
-    async fn convert_entries(&self, entries: &[Arc<Entry>], kind: &'static KindInfo) -> ApiResult<()> {
-        let objects = entries.iter().map(|entry| entry.object().clone_object()).collect();
-        for (entry, object) in entries.iter().zip(self.convert_all(objects, kind).await?) {
-            entry.keep_conversion(&entry.with_object(Arc::from(object)));
-        }
-        Ok(())
+    /// What becomes of entries, by what they were; each keeps it for a while, too.
+    async fn convert_entries(
+        &self,
+        entries: &[Arc<Entry>],
+        kind: &'static KindInfo,
+    ) -> ApiResult<HashMap<*const Entry, Arc<Entry>>> {
+        let objects = entries.iter().map(|entry| entry.object_in_passing().clone_object()).collect();
+        let both = entries.iter().zip(self.convert_all(objects, kind).await?);
+        let made = both.map(|(entry, object)| {
+            let converted = entry.with_object(Arc::from(object));
+            entry.keep_conversion(&converted);
+            (Arc::as_ptr(entry), converted)
+        });
+        Ok(made.collect())
     }
 
     /// Who brings stored objects into the version of `kind`, when they may be of another.
@@ -86,7 +101,8 @@ impl CustomKinds {
         let served = self.served_as(kind)?;
         let by_webhook = served.resource.webhook.is_some();
         let translates = served.resource.versions.len() > 1;
-        translates.then(|| Arc::new(Towards { kind, by_webhook, custom: self.clone() }) as Arc<dyn Translator>)
+        translates
+            .then(|| Arc::new(Towards { kind, by_webhook, custom: self.clone() }) as Arc<dyn Translator>)
     }
 
     /// The object in another version.
@@ -218,7 +234,8 @@ impl Reader for Settled {
         let kind = self.0.versions[version].info;
         let strategy = corten_custom::CustomStrategy::new(self.0.clone(), version);
         let read = entry.as_kind(kind);
-        let mut object = read.object().clone_object();
+        let was = read.object_in_passing();
+        let mut object = was.clone_object();
         corten_kinds::Strategy::default(&strategy, &mut *object);
         if object.meta().generation == 0 {
             object.meta_mut().generation = 1;
@@ -226,9 +243,9 @@ impl Reader for Settled {
         // Most are as they would be written now.
         let says = |text: &str| entry.json().windows(text.len()).any(|w| w == text.as_bytes());
         let current = says(&format!("\"apiVersion\":\"{}\"", kind.api_version()));
-        let same = current
-            && object.as_any().downcast_ref::<DynamicObject>() == read.object().as_any().downcast_ref();
-        if same { entry.as_kind(kind) } else { entry.with_object(Arc::from(object)) }
+        let same =
+            current && object.as_any().downcast_ref::<DynamicObject>() == was.as_any().downcast_ref();
+        if same { read } else { entry.with_object(Arc::from(object)) }
     }
 
     fn reads_writes(&self) -> bool {

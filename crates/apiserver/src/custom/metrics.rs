@@ -39,7 +39,8 @@ impl Durations {
             let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {sum}");
         }
         let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", self.count);
-        let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", self.seconds, self.count);
+        let _ =
+            writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", self.seconds, self.count);
     }
 }
 

@@ -52,8 +52,8 @@ pub(super) fn answered(
     given: &[&DynamicObject],
     to: &'static KindInfo,
 ) -> Result<Vec<DynamicObject>, Failure> {
-    let converted = response(answer, version, uid)
-        .map_err(|why| Failure::new(MALFORMED, format!("failed: {why}")))?;
+    let converted =
+        response(answer, version, uid).map_err(|why| Failure::new(MALFORMED, format!("failed: {why}")))?;
     if converted.len() != given.len() {
         let message = format!("returned {} objects, expected {}", converted.len(), given.len());
         return Err(Failure::new(PARTIAL, message));
@@ -153,12 +153,13 @@ fn taken(before: &DynamicObject, after: &Value, to: &'static KindInfo) -> Result
         many => return Err(Wrong::Metadata(format!("[{}]", many.join(", ")))),
     }
     let mut object = DynamicObject::new(to);
-    let bare: Map<String, Value> = after.as_object().into_iter().flatten().fold(Map::new(), |mut all, (k, v)| {
-        if k != "metadata" {
-            all.insert(k.clone(), v.clone());
-        }
-        all
-    });
+    let bare: Map<String, Value> =
+        after.as_object().into_iter().flatten().fold(Map::new(), |mut all, (k, v)| {
+            if k != "metadata" {
+                all.insert(k.clone(), v.clone());
+            }
+            all
+        });
     json::decode(Value::Object(bare).to_string().as_bytes(), &mut object, &mut Problems::ignore())
         .map_err(|e| Wrong::Object(e.to_string()))?;
     object.metadata.clone_from(was);
@@ -253,15 +254,48 @@ mod tests {
         let mut refused = answer(json!([]));
         refused["response"]["result"] = json!({"status": "Failure", "message": "not today"});
         for (answer, want) in [
-            (json!({}), failed(MALFORMED, "failed: expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, got , Kind=")),
-            (json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview"}), failed(MALFORMED, "failed: no response provided")),
+            (
+                json!({}),
+                failed(
+                    MALFORMED,
+                    "failed: expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, got , Kind=",
+                ),
+            ),
+            (
+                json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview"}),
+                failed(MALFORMED, "failed: no response provided"),
+            ),
             (refused, failed(MALFORMED, "failed: not today")),
             (answer(json!([])), failed(PARTIAL, "returned 0 objects, expected 1")),
-            (answer(json!([other])), failed(INVALID, "returned invalid object at index 0: invalid kind (expected Thing, received Other)")),
-            (answer(json!([converted(json!({"name": "m", "uid": "u"}))])), failed(INVALID, "returned invalid object: must have the same name: n != m")),
-            (answer(json!([converted(json!({"name": "n"}))])), failed(INVALID, "returned invalid object: must have the same UID: u != ")),
-            (answer(json!([converted(json!({"name": "n", "uid": "u", "labels": {"c": 1}}))])), failed(INVALID, "returned invalid metadata: metadata.labels[c] must be a string, but is int64 in converted object")),
-            (answer(json!([converted(json!({"name": "n", "uid": "u", "labels": "c"}))])), failed(INVALID, "returned invalid metadata: invalid metadata.labels of type string in converted object")),
+            (
+                answer(json!([other])),
+                failed(
+                    INVALID,
+                    "returned invalid object at index 0: invalid kind (expected Thing, received Other)",
+                ),
+            ),
+            (
+                answer(json!([converted(json!({"name": "m", "uid": "u"}))])),
+                failed(INVALID, "returned invalid object: must have the same name: n != m"),
+            ),
+            (
+                answer(json!([converted(json!({"name": "n"}))])),
+                failed(INVALID, "returned invalid object: must have the same UID: u != "),
+            ),
+            (
+                answer(json!([converted(json!({"name": "n", "uid": "u", "labels": {"c": 1}}))])),
+                failed(
+                    INVALID,
+                    "returned invalid metadata: metadata.labels[c] must be a string, but is int64 in converted object",
+                ),
+            ),
+            (
+                answer(json!([converted(json!({"name": "n", "uid": "u", "labels": "c"}))])),
+                failed(
+                    INVALID,
+                    "returned invalid metadata: invalid metadata.labels of type string in converted object",
+                ),
+            ),
             (answer(json!([good])), Ok(1)),
         ] {
             let was = object("n");
@@ -274,7 +308,9 @@ mod tests {
     fn labels_and_annotations_are_the_webhooks_all_other_metadata_is_as_it_was() {
         let (a, b) = (object("a"), object("b"));
         let of = |name: &str| {
-            converted(json!({"name": name, "uid": "u", "annotations": {"n": "m"}, "generation": 9, "finalizers": ["f"]}))
+            converted(
+                json!({"name": name, "uid": "u", "annotations": {"n": "m"}, "generation": 9, "finalizers": ["f"]}),
+            )
         };
         let all = answered(&answer(json!([of("a"), of("b")])), "v1", "1", &[&a, &b], kind("v2"));
         let all = all.expect("two objects");
