@@ -140,11 +140,11 @@ impl Chain {
         Ok(())
     }
 
-    /// Asks the checks about a connection.
+    /// Asks the checks about a connection, which they may change.
     ///
     /// # Errors
     /// The first refusal.
-    pub async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
+    pub async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
         for check in self.handling(context) {
             check.connect(context, options).await?;
         }

@@ -135,8 +135,9 @@ pub trait Check: Send + Sync {
         Ok(())
     }
 
-    /// Judges a connection to a pod, service or node; `options` is its `PodExecOptions` and the like.
-    async fn connect(&self, _context: &Context<'_>, _options: &Value) -> ApiResult<()> {
+    /// Judges a connection to a pod, service or node, and may change it; `options` is its `PodExecOptions` and
+    /// the like.
+    async fn connect(&self, _context: &Context<'_>, _options: &mut Value) -> ApiResult<()> {
         Ok(())
     }
 }

@@ -5,14 +5,15 @@ use crate::webhook::matching::{BodyKind, Invocation, Subject};
 use crate::webhook::review::Shown;
 use corten_api::View;
 use corten_cel::{
-    Authorizer, Bindings, Budget, Check, Decision, EvalError, Fields, Map, Program, ResourceCheckFields,
-    Value,
+    Authorizer, Bindings, Budget, Check, Checked, Decision, EvalError, Fields, Map, Program,
+    ResourceCheckFields, Value,
 };
 use corten_codec::json::encode_value;
 use serde_json::{Value as Json, json};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::{Mutex, PoisonError};
 
 /// An expression, compiled, or why it does not compile.
 #[derive(Debug)]
@@ -91,12 +92,42 @@ fn request(subject: &Subject<'_>, invocation: &Invocation) -> Json {
     request
 }
 
-/// Answers what expressions ask about rights.
-pub(crate) struct Asker<'a>(pub &'a Context<'a>);
+/// Answers what expressions of one request ask about rights, the same question once.
+pub(crate) struct Asker<'a> {
+    context: &'a Context<'a>,
+    known: Mutex<Vec<(Question, Decision)>>,
+}
+
+/// A service account if it is another than the request's user, the verb, and what it is about.
+#[derive(PartialEq)]
+struct Question(Option<(String, String)>, String, Result<ResourceCheckFields, String>);
+
+/// Answers beyond this many are not kept.
+const MOST_ANSWERS: usize = 1000;
+
+impl<'a> Asker<'a> {
+    pub fn new(context: &'a Context<'a>) -> Self {
+        Asker { context, known: Mutex::default() }
+    }
+}
 
 impl Authorizer for Asker<'_> {
     fn authorize(&self, check: &Check<'_>) -> Decision {
-        self.0.server.authorize(self.0.user, check)
+        let account = check.service_account.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        let about = match check.of {
+            Checked::Path(path) => Err(path.to_owned()),
+            Checked::Resource(fields) => Ok(fields.clone()),
+        };
+        let question = Question(account, check.verb.to_owned(), about);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, decision)) = known.iter().find(|(asked, _)| *asked == question) {
+            return decision.clone();
+        }
+        let decision = self.context.server.authorize(self.context.user, check);
+        if known.len() < MOST_ANSWERS {
+            known.push((question, decision.clone()));
+        }
+        decision
     }
 }
 

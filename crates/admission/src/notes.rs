@@ -12,6 +12,7 @@ pub struct Notes {
 struct Said {
     warnings: Vec<String>,
     annotations: Vec<(String, String)>,
+    details: Vec<(String, String)>,
 }
 
 /// More of either than this is dropped.
@@ -35,6 +36,21 @@ impl Notes {
                 said.annotations.push((key, value.into()));
             }
         });
+    }
+
+    /// The same, for events that record what requests hold.
+    pub fn annotate_detail(&self, key: impl Into<String>, value: impl Into<String>) {
+        let key = key.into();
+        self.with(|said| {
+            if said.details.len() < MOST && !said.details.iter().any(|(k, _)| *k == key) {
+                said.details.push((key, value.into()));
+            }
+        });
+    }
+
+    /// Those so far.
+    pub fn details(&self) -> Vec<(String, String)> {
+        self.with(|said| said.details.clone())
     }
 
     /// The warnings so far; they are given once.

@@ -25,7 +25,7 @@ pub enum Checked<'c> {
 }
 
 /// A resource that is asked about; what is not said is empty.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceCheckFields {
     pub group: String,
     pub resource: String,

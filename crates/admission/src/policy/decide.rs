@@ -21,7 +21,7 @@ pub(super) struct Judgement<'a> {
     pub policy: &'a Policy,
     pub scene: &'a Scene,
     pub namespace: &'a Json,
-    pub subject: &'a Subject<'a>,
+    pub asker: &'a Asker<'a>,
 }
 
 /// What is wrong with a request, by one rule.
@@ -64,15 +64,15 @@ impl Judgement<'_> {
     pub fn judge(&self, params: &Json) -> Findings {
         let expressions = &*self.policy.expressions;
         let ignore = self.policy.ignores();
-        let asker = Asker(self.subject.context);
+        let asker = self.asker;
         let conditions = &expressions.conditions;
-        match conditions.hold(self.scene, &asker, params, &expressions.variables, ignore) {
+        match conditions.hold(self.scene, asker, params, &expressions.variables, ignore) {
             Ok(true) => {}
             Ok(false) => return Findings::default(),
             Err(why) => return Findings::failed(why, ignore),
         }
         let mut findings = Findings::default();
-        if let Err(why) = self.validations(expressions, params, &asker, &mut findings) {
+        if let Err(why) = self.validations(expressions, params, &mut findings) {
             return Findings::failed(why, ignore);
         }
         match self.annotate(expressions, params, &mut findings) {
@@ -91,11 +91,10 @@ impl Judgement<'_> {
         &self,
         expressions: &Expressions,
         params: &Json,
-        asker: &Asker<'_>,
         findings: &mut Findings,
     ) -> Result<(), String> {
         let ignore = self.policy.ignores();
-        let composed = self.composed(params, Some(asker));
+        let composed = self.composed(params, Some(self.asker));
         let mut budget = Budget::new(RUNTIME_BUDGET);
         let mut failed = Vec::new();
         for (index, validation) in expressions.validations.iter().enumerate() {

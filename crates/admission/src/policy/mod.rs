@@ -16,7 +16,7 @@ mod verdict;
 mod tests;
 
 use crate::check::{Check, Context};
-use crate::expressions::Scene;
+use crate::expressions::{Asker, Scene};
 use crate::webhook::call::Exhibits;
 use crate::webhook::is_exempt;
 use crate::webhook::matching::{Invocation, Subject};
@@ -57,6 +57,7 @@ impl ValidatingAdmissionPolicies {
             subject,
             object,
             options,
+            asker: Asker::new(subject.context),
             exhibits: Exhibits::new(subject),
             scenes: Vec::new(),
             namespace: None,
@@ -74,6 +75,7 @@ struct Hearing<'a> {
     subject: &'a Subject<'a>,
     object: Option<&'a dyn Object>,
     options: Option<&'a Value>,
+    asker: Asker<'a>,
     exhibits: Exhibits<'a>,
     /// The request as expressions see it, for each way in which rules match it.
     scenes: Vec<(Invocation, Arc<Scene>)>,
@@ -127,7 +129,7 @@ impl Hearing<'_> {
                 }
             };
             let namespace = self.namespace()?;
-            let judgement = Judgement { policy, scene: &scene, namespace: &namespace, subject };
+            let judgement = Judgement { policy, scene: &scene, namespace: &namespace, asker: &self.asker };
             for params in &params {
                 self.verdicts.add(policy, binding, judgement.judge(params));
             }
@@ -194,7 +196,7 @@ impl Check for ValidatingAdmissionPolicies {
         self.judge(&Subject::new(context, None), None, None).await
     }
 
-    async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
+    async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
         let kind = options["kind"].as_str().unwrap_or_default();
         self.judge(&Subject::connection(context, kind), None, Some(options)).await
     }

@@ -14,8 +14,10 @@ use std::collections::BTreeMap;
 pub(super) enum Trouble {
     /// It could not be asked; what that means is its failure policy's business.
     Calling(String),
-    /// It, or the server, said no.
+    /// It said no.
     Refused(ApiError),
+    /// The server cannot do what it said.
+    Broken(ApiError),
 }
 
 /// What a failed call becomes when it is not ignored.
@@ -79,7 +81,7 @@ pub(super) fn is_wanted(
         return Ok(true);
     }
     let scene = Scene::new(subject, invocation, shown);
-    let holds = hook.conditions.hold(&scene, &Asker(subject.context), &Value::Null, &[], hook.ignore);
+    let holds = hook.conditions.hold(&scene, &Asker::new(subject.context), &Value::Null, &[], hook.ignore);
     holds.map_err(|why| {
         tracing::warn!(webhook = hook.name, why, "match conditions of a webhook fail, and so the request");
         ApiError::forbidden(subject.context.requested, &subject.name, &why)

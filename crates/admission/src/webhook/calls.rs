@@ -21,6 +21,8 @@ pub(super) enum End {
     Agreed,
     /// It said no, by this code.
     Refused(u16),
+    /// The server could not do what it said.
+    Broken,
     /// It could not be asked, and the request went on, or not.
     Failed {
         ignored: bool,
@@ -33,6 +35,7 @@ impl End {
         match told {
             Ok(()) => End::Agreed,
             Err(Trouble::Refused(error)) => End::Refused(error.code()),
+            Err(Trouble::Broken(_)) => End::Broken,
             Err(Trouble::Calling(_)) => End::Failed { ignored: hook.ignore },
         }
     }
@@ -45,6 +48,7 @@ impl End {
         match self {
             End::Agreed => 200,
             End::Refused(code) => code.min(600),
+            End::Broken => 0,
             End::Failed { .. } => UNREACHABLE,
         }
     }
@@ -90,6 +94,7 @@ impl Calls {
         let operation = operation.to_string();
         let error = match end {
             End::Refused(_) => Some("no_error"),
+            End::Broken => Some("apiserver_internal_error"),
             End::Failed { ignored: false } => Some("calling_webhook_error"),
             End::Failed { ignored: true } => {
                 counts.failed_open += 1;

@@ -30,7 +30,7 @@ impl MutatingWebhooks {
 /// What a request carries.
 enum Body<'a> {
     Object(&'a mut Box<dyn Object>),
-    Connection(&'a Value),
+    Connection(&'a mut Value),
     /// A deletion.
     Nothing,
 }
@@ -83,10 +83,10 @@ impl Check for MutatingWebhooks {
         self.run(&hooks, &Subject::new(context, None), Body::Nothing).await
     }
 
-    async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
+    async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
         let hooks = self.source.hooks(context.objects);
-        let kind = options["kind"].as_str().unwrap_or_default();
-        self.run(&hooks, &Subject::connection(context, kind), Body::Connection(options)).await
+        let kind = options["kind"].as_str().unwrap_or_default().to_owned();
+        self.run(&hooks, &Subject::connection(context, &kind), Body::Connection(options)).await
     }
 }
 
@@ -96,6 +96,7 @@ impl MutatingWebhooks {
         let round = usize::from(context.rounds.is_some_and(|r| r.is_second()));
         let mut exhibits = Exhibits::new(subject);
         for (index, hook) in hooks.iter().enumerate() {
+            let place = Place { hook, round, index };
             let Some(invocation) = invocation(hook, subject, body.object())? else { continue };
             // A second round is for those alone that were asked in the first.
             if round == 1 && !context.rounds.is_some_and(|r| r.webhooks.again(&hook.uid)) {
@@ -111,14 +112,14 @@ impl MutatingWebhooks {
             let asked = Instant::now();
             let told = match ask(hook, subject, &invocation, shown, true).await {
                 Ok(verdict) => {
-                    patched(subject, hook, &invocation, &verdict.patch, shown.object.as_deref(), &body).await
+                    patched(subject, place, &invocation, &verdict.patch, shown.object.as_deref(), &body).await
                 }
                 Err(trouble) => Err(trouble),
             };
             let end = End::of(hook, told.as_ref().map(drop));
             self.calls.ended(&hook.name, context.operation, asked.elapsed(), end);
             let changed = matches!(told, Ok(Some((_, true))));
-            annotate(subject, hook, (round, index), changed);
+            place.annotate_mutation(subject, changed);
             if changed && let Some(rounds) = context.rounds {
                 rounds.webhooks.changed();
                 rounds.ask();
@@ -131,21 +132,21 @@ impl MutatingWebhooks {
             match told {
                 Ok(None) => {}
                 Ok(Some((new, _))) => {
-                    if let Body::Object(object) = &mut body {
-                        **object = new;
+                    match (&mut body, new) {
+                        (Body::Object(object), New::Object(new)) => **object = new,
+                        (Body::Connection(options), New::Options(new)) => **options = new,
+                        _ => {}
                     }
                     exhibits.changed();
                 }
-                Err(Trouble::Refused(error)) => return Err(error),
+                Err(Trouble::Refused(error) | Trouble::Broken(error)) => return Err(error),
                 Err(Trouble::Calling(why)) if hook.ignore => {
                     tracing::warn!(
                         webhook = hook.name,
                         why,
                         "a webhook could not be asked, and is passed over"
                     );
-                    let key =
-                        format!("failed-open.mutation.webhook.admission.k8s.io/round_{round}_index_{index}");
-                    context.notes.annotate(key, hook.name.as_str());
+                    context.notes.annotate(place.key("failed-open.mutation"), hook.name.as_str());
                 }
                 Err(Trouble::Calling(why)) => return Err(failed(hook, &why)),
             }
@@ -154,23 +155,55 @@ impl MutatingWebhooks {
     }
 }
 
-/// Says in the audit log whether the webhook changed anything.
-fn annotate(subject: &Subject<'_>, hook: &Hook, (round, index): (usize, usize), mutated: bool) {
-    let value = json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": mutated});
-    let key = format!("mutation.webhook.admission.k8s.io/round_{round}_index_{index}");
-    subject.context.notes.annotate(key, value.to_string());
+/// A webhook among those of its round.
+#[derive(Clone, Copy)]
+struct Place<'h> {
+    hook: &'h Hook,
+    round: usize,
+    index: usize,
+}
+
+impl Place<'_> {
+    fn key(self, what: &str) -> String {
+        format!("{what}.webhook.admission.k8s.io/round_{}_index_{}", self.round, self.index)
+    }
+
+    /// What annotations begin with, in upstream's order.
+    fn head(self) -> String {
+        let (configuration, webhook) = (json!(self.hook.configuration), json!(self.hook.name));
+        format!("{{\"configuration\":{configuration},\"webhook\":{webhook}")
+    }
+
+    /// Says in the audit log whether the webhook changed anything.
+    fn annotate_mutation(self, subject: &Subject<'_>, mutated: bool) {
+        let value = format!("{},\"mutated\":{mutated}}}", self.head());
+        subject.context.notes.annotate(self.key("mutation"), value);
+    }
+
+    /// Says in the audit log what the webhook changed, where requests are recorded with what they hold.
+    fn annotate_patch(self, subject: &Subject<'_>, operations: &[Value]) {
+        let value = format!("{},\"patch\":{},\"patchType\":\"JSONPatch\"}}", self.head(), json!(operations));
+        subject.context.notes.annotate_detail(self.key("patch"), value);
+    }
+}
+
+/// What a patch makes.
+enum New {
+    Object(Box<dyn Object>),
+    /// Of a connection.
+    Options(Value),
 }
 
 /// The object after the webhook's patch, in the version that is stored, and whether it differs from before;
 /// nothing without a patch.
 async fn patched(
     subject: &Subject<'_>,
-    hook: &Hook,
+    place: Place<'_>,
     invocation: &Invocation,
     patch: &[u8],
     shown: Option<&[u8]>,
     body: &Body<'_>,
-) -> Result<Option<(Box<dyn Object>, bool)>, Trouble> {
+) -> Result<Option<(New, bool)>, Trouble> {
     if patch.is_empty() {
         return Ok(None);
     }
@@ -180,23 +213,28 @@ async fn patched(
     if operations.is_empty() {
         return Ok(None);
     }
-    let (Some(object), Some(shown)) = (body.object(), shown) else {
-        let why = format!(
-            "admission webhook {:?} attempted to modify the object, which is not supported for this operation",
-            hook.name
-        );
-        return Err(Trouble::Refused(ApiError::internal(why)));
+    let internal = |why: String| Trouble::Broken(ApiError::internal(why));
+    let Some(shown) = shown.filter(|_| !matches!(body, Body::Nothing)) else {
+        let name = &place.hook.name;
+        return Err(internal(format!(
+            "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
+        )));
     };
-    let internal = |why: String| Trouble::Refused(ApiError::internal(why));
     let mut document: Value = serde_json::from_slice(shown).map_err(|e| internal(e.to_string()))?;
     apply_json_patch(&mut document, patch).map_err(|e| match e {
         PatchError::Malformed(why) => undecodable(why),
         PatchError::Unprocessable(why) => internal(why),
     })?;
+    let Some(object) = body.object() else {
+        place.annotate_patch(subject, &operations);
+        let changed = document.to_string().as_bytes() != shown;
+        return Ok(Some((New::Options(document), changed)));
+    };
     let kind = invocation.version.unwrap_or(object.info());
     let server = subject.context.server;
     let new = server.decode(kind, document.to_string().as_bytes()).map_err(|e| internal(e.to_string()))?;
     let changed = json::encode(&*new) != shown;
+    place.annotate_patch(subject, &operations);
     let stored = if kind == object.info() { Ok(new) } else { server.convert(new, object.info()).await };
-    Ok(Some((stored.map_err(Trouble::Refused)?, changed)))
+    Ok(Some((New::Object(stored.map_err(Trouble::Broken)?), changed)))
 }

@@ -373,3 +373,25 @@ async fn warnings_and_annotations_are_noted() {
     assert_eq!(tried.notes.take_warnings(), ["careful"]);
     assert_eq!(tried.notes.annotations(), [("h.ex.io/k".to_string(), "v".to_string())]);
 }
+
+#[tokio::test]
+async fn connections_are_changed() {
+    let server = Table::default().with("one", |asked| {
+        assert_eq!(asked["request"]["object"]["kind"], "PodExecOptions");
+        let patch = json!([{"op": "replace", "path": "/command", "value": ["true"]}]);
+        let patch = STANDARD.encode(patch.to_string());
+        Ok(review(asked, json!({"allowed": true, "patchType": "JSONPatch", "patch": patch})))
+    });
+    let mut tried = Try::new().mutating("m", vec![mutating("a.ex.io", "one")]);
+    tried.operation = Operation::Connect;
+    let mut options = json!({"kind": "PodExecOptions", "apiVersion": "v1", "command": ["sh"], "stdin": true});
+    let chain = Chain::new(vec![Box::new(MutatingWebhooks::new())]);
+    chain.connect(&tried.context(&server), &mut options).await.expect("allowed");
+    assert_eq!((&options["command"], &options["stdin"]), (&json!(["true"]), &json!(true)));
+    let mutated = "{\"configuration\":\"m\",\"webhook\":\"a.ex.io\",\"mutated\":true}".to_string();
+    let key = |what: &str| format!("{what}.webhook.admission.k8s.io/round_0_index_0");
+    assert_eq!(tried.notes.annotations(), [(key("mutation"), mutated)]);
+    let patch = "{\"configuration\":\"m\",\"webhook\":\"a.ex.io\",\"patch\":[{\"op\":\"replace\",\"path\":\"/command\",\
+                 \"value\":[\"true\"]}],\"patchType\":\"JSONPatch\"}";
+    assert_eq!(tried.notes.details(), [(key("patch"), patch.to_string())]);
+}

@@ -50,7 +50,7 @@ impl Check for ValidatingWebhooks {
         self.run(&hooks, &Subject::new(context, None), None, None).await
     }
 
-    async fn connect(&self, context: &Context<'_>, options: &Value) -> ApiResult<()> {
+    async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
         let hooks = self.source.hooks(context.objects);
         let kind = options["kind"].as_str().unwrap_or_default();
         self.run(&hooks, &Subject::connection(context, kind), None, Some(options)).await
@@ -86,7 +86,7 @@ impl ValidatingWebhooks {
             self.calls.ended(&hook.name, subject.context.operation, begun.elapsed(), end);
             match told {
                 Ok(_) => Ok(()),
-                Err(Trouble::Refused(error)) => Err(error),
+                Err(Trouble::Refused(error) | Trouble::Broken(error)) => Err(error),
                 Err(Trouble::Calling(why)) if hook.ignore => {
                     tracing::warn!(
                         webhook = hook.name,

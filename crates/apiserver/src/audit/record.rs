@@ -309,7 +309,10 @@ impl Record {
     }
 
     fn annotations(&self, out: &mut Vec<u8>) {
-        let annotations = self.notes.annotations();
+        let mut annotations = self.notes.annotations();
+        if self.wants(Level::Request) {
+            annotations.extend(self.notes.details());
+        }
         for (i, (key, value)) in annotations.iter().enumerate() {
             out.extend_from_slice(if i == 0 { b",\"annotations\":{" } else { b"," });
             text(out, key);

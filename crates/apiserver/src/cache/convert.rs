@@ -48,7 +48,7 @@ pub(crate) fn convert(
     policy(&*object, to).ok_or(object)
 }
 
-/// A policy, or its binding, in its other version: they differ in nothing else.
+/// A policy, or its binding, in its other version: they differ in nothing but a default.
 fn policy(object: &dyn Object, to: &'static KindInfo) -> Option<Box<dyn Object>> {
     macro_rules! between {
         ($($from:ident :: $kind:ident => $to:ident),*) => {$(
@@ -61,10 +61,15 @@ fn policy(object: &dyn Object, to: &'static KindInfo) -> Option<Box<dyn Object>>
     between!(
         v1alpha1::MutatingAdmissionPolicy => v1beta1,
         v1beta1::MutatingAdmissionPolicy => v1alpha1,
-        v1alpha1::MutatingAdmissionPolicyBinding => v1beta1,
         v1beta1::MutatingAdmissionPolicyBinding => v1alpha1
     );
-    None
+    let from = object.downcast_ref::<v1alpha1::MutatingAdmissionPolicyBinding>();
+    let from = from.filter(|_| to == v1beta1::MutatingAdmissionPolicyBinding::INFO)?;
+    let (metadata, mut spec) = (from.metadata.clone(), from.spec.clone());
+    if let Some(param) = &mut spec.param_ref {
+        param.parameter_not_found_action.get_or_insert_with(|| "Deny".into());
+    }
+    Some(Box::new(v1beta1::MutatingAdmissionPolicyBinding { metadata, spec }))
 }
 
 fn to_events_v1(e: &Event) -> events::v1::Event {

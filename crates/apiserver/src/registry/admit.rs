@@ -164,6 +164,7 @@ impl Registry {
         old: Option<&dyn Object>,
     ) -> ApiResult<()> {
         self.check_escalation(admission.ctx, object, old)?;
+        self.check_policy_params(admission.ctx, object, old)?;
         if self.duties.checks_signers(admission.subresource) {
             signers::check(&self.authorizer, &admission.ctx.user, admission.subresource, object, old)?;
         }
@@ -241,12 +242,12 @@ impl Registry {
     }
 
     /// Asks the checks about a connection to what the target names; `options` is its `PodExecOptions` and the
-    /// like.
+    /// like, which they may change.
     pub(crate) async fn admit_connection(
         &self,
         ctx: &RequestContext,
         target: &Target,
-        options: &Value,
+        options: &mut Value,
     ) -> ApiResult<()> {
         let place = self.place(target)?;
         let admission = Admission {

@@ -162,7 +162,34 @@ fn every_definition_and_every_field_is_described() {
             undescribed(schemas, &mut without);
         }
     }
+    for version in ["v1beta1", "v1alpha1"] {
+        let document = v3_of_optional("admissionregistration.k8s.io", version);
+        let document: Value = serde_json::from_slice(&document).expect("JSON");
+        undescribed(&document["components"]["schemas"], &mut without);
+        assert!(document["paths"].as_object().is_some_and(|paths| paths.len() == 9), "{document}");
+    }
     assert!(without.is_empty(), "{} without a description: {without:#?}", without.len());
+}
+
+#[test]
+fn versions_that_are_turned_on_are_added() {
+    let optional = corten_api::builtin::OPTIONAL;
+    let with: Value = serde_json::from_slice(&v2_json_with(optional, [])).expect("JSON");
+    let without = ours();
+    let count = |document: &Value, part: &str| document[part].as_object().map_or(0, |part| part.len());
+    assert_eq!(count(&with, "paths") - count(&without, "paths"), 18);
+    let new: BTreeSet<&String> = with["definitions"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name)
+        .filter(|name| without["definitions"].get(name.as_str()).is_none())
+        .collect();
+    assert!(new.iter().all(|name| name.contains("admissionregistration.v1")), "{new:?}");
+    assert!(new.contains(&"io.k8s.api.admissionregistration.v1beta1.MutatingAdmissionPolicyList".to_string()));
+    let mut count = 0;
+    references(&with, &with, &mut count);
+    assert!(count > 1000);
 }
 
 /// Every reference in a document leads somewhere.

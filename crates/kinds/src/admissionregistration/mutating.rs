@@ -6,13 +6,8 @@ use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
-use corten_api::Object;
 use corten_api::admissionregistration::v1::MatchResources;
-use corten_api::admissionregistration::v1beta1::{
-    MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBindingSpec,
-    MutatingAdmissionPolicySpec,
-};
-use corten_api::admissionregistration::{v1alpha1, v1beta1};
+use corten_api::admissionregistration::v1beta1::{MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding};
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,7 +24,10 @@ impl KindStrategy for MutatingAdmissionPolicyStrategy {
     const COLUMNS: &'static [Column] = &[NAME, Column::number("Mutations"), Column::text("ParamKind"), AGE];
 
     fn default(&self, policy: &mut MutatingAdmissionPolicy) {
-        default_policy(&mut policy.spec);
+        policy.spec.failure_policy.get_or_insert_with(|| "Fail".into());
+        if let Some(matching) = &mut policy.spec.match_constraints {
+            default_matching(matching);
+        }
     }
 
     fn validate(&self, policy: &MutatingAdmissionPolicy) -> Vec<FieldError> {
@@ -52,30 +50,6 @@ impl KindStrategy for MutatingAdmissionPolicyStrategy {
             policies::param_kind_text(policy.spec.param_kind.as_deref()),
             columns::age(policy.metadata.creation_timestamp, now),
         ]
-    }
-
-    fn of_stored(&self, object: &dyn Object) -> Option<MutatingAdmissionPolicy> {
-        let policy = object.downcast_ref::<v1alpha1::MutatingAdmissionPolicy>()?;
-        Some(MutatingAdmissionPolicy { metadata: policy.metadata.clone(), spec: policy.spec.clone() })
-    }
-}
-
-/// The same in the older version.
-pub struct MutatingAdmissionPolicyAlphaStrategy;
-
-impl KindStrategy for MutatingAdmissionPolicyAlphaStrategy {
-    type Kind = v1alpha1::MutatingAdmissionPolicy;
-    const RULES: Rules = RULES;
-
-    fn default(&self, policy: &mut v1alpha1::MutatingAdmissionPolicy) {
-        default_policy(&mut policy.spec);
-    }
-}
-
-fn default_policy(spec: &mut MutatingAdmissionPolicySpec) {
-    spec.failure_policy.get_or_insert_with(|| "Fail".into());
-    if let Some(matching) = &mut spec.match_constraints {
-        default_matching(matching);
     }
 }
 
@@ -122,7 +96,9 @@ impl KindStrategy for MutatingAdmissionPolicyBindingStrategy {
     const COLUMNS: &'static [Column] = &[NAME, Column::text("PolicyName"), Column::text("ParamRef"), AGE];
 
     fn default(&self, binding: &mut MutatingAdmissionPolicyBinding) {
-        default_binding(&mut binding.spec);
+        if let Some(matching) = &mut binding.spec.match_resources {
+            default_matching(matching);
+        }
     }
 
     fn validate(&self, binding: &MutatingAdmissionPolicyBinding) -> Vec<FieldError> {
@@ -146,35 +122,6 @@ impl KindStrategy for MutatingAdmissionPolicyBindingStrategy {
             policies::param_ref_text(binding.spec.param_ref.as_deref()),
             columns::age(binding.metadata.creation_timestamp, now),
         ]
-    }
-
-    fn of_stored(&self, object: &dyn Object) -> Option<MutatingAdmissionPolicyBinding> {
-        let binding = object.downcast_ref::<v1alpha1::MutatingAdmissionPolicyBinding>()?;
-        Some(v1beta1::MutatingAdmissionPolicyBinding {
-            metadata: binding.metadata.clone(),
-            spec: binding.spec.clone(),
-        })
-    }
-}
-
-/// The same in the older version, in which what becomes of missing parameters has a default.
-pub struct MutatingAdmissionPolicyBindingAlphaStrategy;
-
-impl KindStrategy for MutatingAdmissionPolicyBindingAlphaStrategy {
-    type Kind = v1alpha1::MutatingAdmissionPolicyBinding;
-    const RULES: Rules = RULES;
-
-    fn default(&self, binding: &mut v1alpha1::MutatingAdmissionPolicyBinding) {
-        default_binding(&mut binding.spec);
-        if let Some(param) = &mut binding.spec.param_ref {
-            param.parameter_not_found_action.get_or_insert_with(|| "Deny".into());
-        }
-    }
-}
-
-fn default_binding(spec: &mut MutatingAdmissionPolicyBindingSpec) {
-    if let Some(matching) = &mut spec.match_resources {
-        default_matching(matching);
     }
 }
 
@@ -266,16 +213,11 @@ mod tests {
     #[test]
     fn bindings_name_policy_and_parameters() {
         let spec = json!({"paramRef": {"name": "a", "selector": {}}});
-        let binding: MutatingAdmissionPolicyBinding = read(spec.clone());
+        let binding: MutatingAdmissionPolicyBinding = read(spec);
         let wrong = KindStrategy::validate(&MutatingAdmissionPolicyBindingStrategy, &binding);
         let paths: Vec<&str> = wrong.iter().map(|error| error.path.as_str()).collect();
         let expected = ["spec.policyName", "spec.paramRef.name", "spec.paramRef.selector"];
         assert_eq!(paths[..3], expected);
         assert_eq!(paths[3], "spec.paramRef.parameterNotFoundAction");
-        let mut alpha: v1alpha1::MutatingAdmissionPolicyBinding = read(spec);
-        KindStrategy::default(&MutatingAdmissionPolicyBindingAlphaStrategy, &mut alpha);
-        let of_stored = KindStrategy::of_stored(&MutatingAdmissionPolicyBindingStrategy, &alpha);
-        let param = of_stored.and_then(|binding| binding.spec.param_ref).expect("parameters");
-        assert_eq!(param.parameter_not_found_action.as_deref(), Some("Deny"));
     }
 }

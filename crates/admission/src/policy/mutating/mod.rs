@@ -75,11 +75,12 @@ impl MutatingAdmissionPolicies {
     ) -> ApiResult<()> {
         let context = subject.context;
         let namespace = decide::namespace(subject)?;
+        let asker = Asker::new(context);
         let mut exhibits = Exhibits::new(subject);
         let mut changed = false;
         for turn in turns {
             let shown = exhibits.make(&turn.invocation, Some(&**object)).await?;
-            match is_wanted(turn, &Scene::new(subject, &turn.invocation, shown), context) {
+            match is_wanted(turn, &Scene::new(subject, &turn.invocation, shown), &asker) {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(why) => {
@@ -94,7 +95,8 @@ impl MutatingAdmissionPolicies {
             let before = json::encode(&**object);
             for mutation in &turn.policy.expressions.mutations {
                 let begun = Instant::now();
-                let told = mutate(turn, mutation, (subject, &namespace), &mut exhibits, &**object).await;
+                let told =
+                    mutate(turn, mutation, (subject, &namespace, &asker), &mut exhibits, &**object).await;
                 let error = match &told {
                     Ok(_) => None,
                     Err(Trouble::Failed(why)) => Some(why.as_str()),
@@ -130,17 +132,17 @@ impl MutatingAdmissionPolicies {
 }
 
 /// Whether the policy's match conditions hold.
-fn is_wanted(turn: &Turn<'_>, scene: &Scene, context: &Context<'_>) -> Result<bool, String> {
+fn is_wanted(turn: &Turn<'_>, scene: &Scene, asker: &Asker<'_>) -> Result<bool, String> {
     let expressions = &*turn.policy.expressions;
-    let (ignores, asker) = (turn.policy.ignores(), Asker(context));
-    expressions.conditions.hold(scene, &asker, &turn.params, &expressions.variables, ignores)
+    let ignores = turn.policy.ignores();
+    expressions.conditions.hold(scene, asker, &turn.params, &expressions.variables, ignores)
 }
 
 /// The object after the mutation, with its defaults.
 async fn mutate(
     turn: &Turn<'_>,
     mutation: &Mutation,
-    (subject, namespace): (&Subject<'_>, &Value),
+    (subject, namespace, asker): (&Subject<'_>, &Value, &Asker<'_>),
     exhibits: &mut Exhibits<'_>,
     object: &dyn Object,
 ) -> Result<Box<dyn Object>, Trouble> {
@@ -153,8 +155,7 @@ async fn mutate(
     let change = {
         let scene = Scene::new(subject, invocation, shown);
         let (params, variables) = (&turn.params, &*turn.policy.expressions.variables);
-        let asker = Asker(subject.context);
-        Evaluation { scene: &scene, namespace, params, asker: &asker, variables }.run(mutation)
+        Evaluation { scene: &scene, namespace, params, asker, variables }.run(mutation)
     };
     let kind = invocation.version.unwrap_or(object.info());
     let new = match change.map_err(Trouble::Failed)? {

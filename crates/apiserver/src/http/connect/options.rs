@@ -3,7 +3,7 @@
 use corten_client::Target;
 use serde_json::{Value, json};
 
-use crate::http::query::Query;
+use crate::http::query::{Query, encode};
 
 /// The options of the connection that a target and a query mean; `rest` is the path behind a `proxy`.
 pub fn of(target: &Target, query: &Query, rest: &str) -> Value {
@@ -43,6 +43,24 @@ pub fn of(target: &Target, query: &Query, rest: &str) -> Value {
     options
 }
 
+/// The query of a stream with these options, which admission has changed. Where a proxy leads stays as it was asked.
+pub fn query(options: &Value) -> Query {
+    let mut pairs: Vec<(&str, String)> = Vec::new();
+    for flag in ["stdin", "stdout", "stderr", "tty"] {
+        if options[flag] == true {
+            pairs.push((flag, "true".into()));
+        }
+    }
+    if let Some(container) = options["container"].as_str() {
+        pairs.push(("container", container.into()));
+    }
+    let words = options["command"].as_array().into_iter().flatten();
+    pairs.extend(words.filter_map(Value::as_str).map(|word| ("command", word.to_owned())));
+    let ports = options["ports"].as_array().into_iter().flatten();
+    pairs.extend(ports.filter_map(Value::as_i64).map(|port| ("ports", port.to_string())));
+    Query::parse(&encode(pairs.iter().map(|(key, value)| (*key, value.as_str()))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +97,10 @@ mod tests {
             ),
         ] {
             assert_eq!(of(&target, &Query::parse(query), rest), want);
+            // What is made of options means the same again.
+            if rest.is_empty() {
+                assert_eq!(of(&target, &self::query(&want), rest), want);
+            }
         }
     }
 }
