@@ -143,7 +143,7 @@ fn depth_and_length_have_limits() {
     let nested = |depth: usize| [vec![0x81; depth], vec![0x00]].concat();
     assert!(to_json(&nested(64)).is_ok());
     assert_eq!(to_json(&nested(65)).expect_err("too deep").to_string(), "cbor: exceeded max nested level 64");
-    let tags = [vec![0xd8, 0x64].repeat(1000), vec![0x00]].concat();
+    let tags = [[0xd8, 0x64].repeat(1000), vec![0x00]].concat();
     assert!(to_json(&tags).is_err());
     let many = |count: usize| [vec![0x9f], vec![0x00; count], vec![0xff]].concat();
     assert!(to_json(&many(1024)).is_ok());

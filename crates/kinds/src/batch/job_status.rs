@@ -164,8 +164,9 @@ impl Change<'_> {
         if finished && ending > 0 && (self.finish() || self.part(|s| &s.terminating)) {
             errors.invalid("status.terminating", ending, "terminating>0 is invalid for finished job");
         }
-        let ready = status.ready.unwrap_or(0);
-        if ready > status.active && (self.part(|s| &s.ready) || self.part(|s| &s.active)) {
+        if let Some(ready) = status.ready.filter(|ready| *ready > status.active)
+            && (self.part(|s| &s.ready) || self.part(|s| &s.active))
+        {
             errors.invalid("status.ready", ready, "cannot set more ready pods than active");
         }
     }

@@ -1,17 +1,17 @@
 //! Annotations of pods that mean something.
 
+use super::app_armor::{self, ANNOTATION as APP_ARMOR};
 use super::update::MIRROR;
 use crate::errors::Errors;
 use corten_api::core::v1::Pod;
 
 /// How costly it is to delete a pod, for ReplicaSets that shrink.
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-/// Followed by a container's name: its AppArmor profile, before there was a field for it.
-const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// What is wrong with a new pod's annotations.
 pub(super) fn create(errors: &mut Errors, pod: &Pod) {
     known(errors, pod, false);
+    app_armor::agreement(errors, pod);
 }
 
 /// What is wrong with the annotations of an update, through any endpoint.
@@ -50,6 +50,7 @@ fn known(errors: &mut Errors, pod: &Pod, any_cost: bool) {
     if let Some(cost) = annotations.get(DELETION_COST).filter(|cost| !any_cost && !is_cost(cost)) {
         errors.invalid(at(DELETION_COST), cost, "must be a 32bit integer");
     }
+    app_armor::annotations(errors, pod);
 }
 
 /// A number of 32 bits without plus sign or leading zeros.

@@ -3,7 +3,9 @@
 use super::volumes::required;
 use crate::errors::Errors;
 use crate::names::between;
-use corten_api::core::v1::{FCVolumeSource, ISCSIVolumeSource, VolumeSource};
+use corten_api::core::v1::{
+    FCVolumeSource, FlockerVolumeSource, ISCSIVolumeSource, QuobyteVolumeSource, VolumeSource,
+};
 
 /// Checks a volume of the `kind` that counts.
 pub(super) fn source(errors: &mut Errors, source: &VolumeSource, kind: &str, path: &str) {
@@ -22,6 +24,15 @@ pub(super) fn source(errors: &mut Errors, source: &VolumeSource, kind: &str, pat
     match kind {
         "iscsi" => source.iscsi.iter().for_each(|v| iscsi(errors, v, &at)),
         "fc" => source.fc.iter().for_each(|v| fc(errors, v, &at)),
+        "quobyte" => source.quobyte.iter().for_each(|v| quobyte(errors, v, &at)),
+        "flocker" => source.flocker.iter().for_each(|v| flocker(errors, v, &at)),
+        "flexVolume" => {
+            for key in source.flex_volume.iter().flat_map(|v| v.options.keys()).filter(|key| is_reserved(key))
+            {
+                let detail = "kubernetes.io and k8s.io namespaces are reserved";
+                errors.invalid(format!("{at}.options[{key}]"), key, detail);
+            }
+        }
         "rbd" if source.rbd.as_ref().is_some_and(|v| v.monitors.is_empty()) => {
             errors.required(format!("{at}.monitors"), "");
         }
@@ -75,6 +86,48 @@ fn texts<'a>(source: &'a VolumeSource, kind: &str) -> Vec<(&'static str, &'a str
             })
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+/// Whether an option is of a namespace that is not for users.
+fn is_reserved(key: &str) -> bool {
+    let namespace = key.split('/').next().unwrap_or(key).to_lowercase();
+    ["kubernetes.io", "k8s.io"]
+        .iter()
+        .any(|own| namespace.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+fn quobyte(errors: &mut Errors, v: &QuobyteVolumeSource, path: &str) {
+    let at = format!("{path}.registry");
+    let pairs = "must be a host:port pair or multiple pairs separated by commas";
+    if v.registry.is_empty() {
+        errors.required(at, pairs);
+    } else if v.tenant.len() > 64 {
+        let detail = "must be a UUID and may not exceed a length of 64 characters";
+        errors.required(format!("{path}.tenant"), detail);
+    } else {
+        let is_pair = |pair: &str| {
+            let host = pair.rsplit_once(':').map(|(host, _)| host);
+            host.is_some_and(|host| !host.contains(':') || host.starts_with('[') && host.ends_with(']'))
+        };
+        for _ in v.registry.split(',').filter(|pair| !is_pair(pair)) {
+            errors.invalid(&at, &v.registry, pairs);
+        }
+    }
+    required(errors, format!("{path}.volume"), &v.volume);
+}
+
+fn flocker(errors: &mut Errors, v: &FlockerVolumeSource, path: &str) {
+    match (v.dataset_name.is_empty(), v.dataset_uuid.is_empty()) {
+        (true, true) => errors.required(path, "one of datasetName and datasetUUID is required"),
+        (false, false) => {
+            let detail = "datasetName and datasetUUID can not be specified simultaneously";
+            errors.invalid(path, "resource", detail);
+        }
+        _ => {}
+    }
+    if v.dataset_name.contains('/') {
+        errors.invalid(format!("{path}.datasetName"), &v.dataset_name, "must not contain '/'");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pods.
 
 mod annotations;
+mod app_armor;
 mod columns;
 mod containers;
 pub(crate) mod defaults;
@@ -73,6 +74,7 @@ impl KindStrategy for PodStrategy {
             });
         }
         apply_label_keys(pod);
+        app_armor::fill(pod);
     }
 
     fn prepare_update(&self, new: &mut Pod, old: &Pod) {
