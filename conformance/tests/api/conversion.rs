@@ -125,7 +125,6 @@ impl Follower {
 }
 
 #[tokio::test]
-#[ignore = "fields select only at the stored version"]
 async fn crdfieldselectors_selectablefields_list_watch_informer_conversion() -> Result<()> {
     // A watch from the start, and one as informers of client-go open it.
     const PLAIN: &str = "";

@@ -243,8 +243,7 @@ impl Reader for Settled {
         // Most are as they would be written now.
         let says = |text: &str| entry.json().windows(text.len()).any(|w| w == text.as_bytes());
         let current = says(&format!("\"apiVersion\":\"{}\"", kind.api_version()));
-        let same =
-            current && object.as_any().downcast_ref::<DynamicObject>() == was.as_any().downcast_ref();
+        let same = current && object.as_any().downcast_ref::<DynamicObject>() == was.as_any().downcast_ref();
         if same { read } else { entry.with_object(Arc::from(object)) }
     }
 

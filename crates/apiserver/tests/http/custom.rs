@@ -11,7 +11,7 @@ const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitio
 const WIDGETS: &str = "/apis/example.com/v1/namespaces/default/widgets";
 
 /// Asks until the answer is as it should be.
-async fn until(w: &World, path: &str, what: &str, fits: impl Fn(&Answer) -> bool) -> Answer {
+pub async fn until(w: &World, path: &str, what: &str, fits: impl Fn(&Answer) -> bool) -> Answer {
     let end = Instant::now() + Duration::from_secs(30);
     loop {
         let answer = w.admin("GET", path, "").await;

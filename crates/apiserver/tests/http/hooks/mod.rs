@@ -1,5 +1,6 @@
 //! Webhooks for admission, asked over HTTPS.
 
+mod conversions;
 mod failures;
 pub mod server;
 
