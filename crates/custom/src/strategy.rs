@@ -146,8 +146,15 @@ impl Strategy for CustomStrategy {
         let schema = self.schema();
         value::prune(&mut fields, schema, None);
         value::drop_nulls(&mut fields, schema);
-        if let Some(schema) = schema {
+        if let Some(schema) = schema.filter(|schema| schema.has_defaults()) {
             value::set_defaults(&mut fields, schema);
+            if schema.has_resources() {
+                let mut whole = Value::Object(fields);
+                // Defaults were judged with their definition; what was stored before may be of any form.
+                let _ = value::coerce_resources(&mut whole, schema, &mut Vec::new());
+                let Value::Object(coerced) = whole else { return };
+                fields = coerced;
+            }
         }
         set_content(object, fields);
     }

@@ -49,21 +49,13 @@ async fn open(
 ) -> ApiResult<Arc<Resource>> {
     let prefix = prefix_of(kind);
     let old = cache.resource(kind);
-    let (revision, entries) = match &old {
-        Some(old) => {
-            let snapshot = old.snapshot();
-            let again = snapshot.range(&prefix, "").map(|entry| entry.as_kind(kind)).collect::<Vec<_>>();
-            (cache.revision().max(snapshot.revision), again)
-        }
-        None => {
-            let (revision, records) = read_all(&*cache.store, &prefix).await.map_err(store_failed)?;
-            let stored = |r: corten_store::Record| Entry::stored(kind, r.key, r.mod_revision, &r.value, None);
-            (revision, records.into_iter().map(stored).collect())
-        }
-    };
+    // As they are stored: what the cache has may hold defaults of an older declaration.
+    let (revision, records) = read_all(&*cache.store, &prefix).await.map_err(store_failed)?;
+    let stored = |r: corten_store::Record| Entry::stored(kind, r.key, r.mod_revision, &r.value, None);
+    let entries = records.into_iter().map(stored);
     let mut resource = Resource::new(kind, prefix.clone(), None);
     resource.known = revision;
-    resource.load(revision, entries.into_iter().map(|entry| reader.read(entry)).collect());
+    resource.load(revision, entries.map(|entry| reader.read(entry)).collect());
     resource.reader = Some(reader);
     let resource = Arc::new(resource);
     cache.resources.rcu(|all| all.update(Arc::from(prefix.as_str()), resource.clone()));

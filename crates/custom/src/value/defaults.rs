@@ -1,6 +1,6 @@
 //! Filling what is absent, and dropping `null` where it stands for nothing.
 
-use super::prune;
+use super::{META_FIELDS, prune};
 use crate::schema::{Additional, Ref};
 use serde_json::{Map, Value};
 
@@ -13,7 +13,10 @@ pub fn set_defaults(fields: &mut Map<String, Value>, schema: Ref<'_>) {
         if property.default().is_some()
             && fields.get(name).is_none_or(|value| value.is_null() && !property.nullable())
         {
-            fields.insert(name.to_string(), pruned_default(property));
+            // What all resources have is typed afterwards, and not pruned by what schemas say of it.
+            let typed = schema.is_resource() && META_FIELDS.contains(&name);
+            let default = if typed { property.default().cloned() } else { None };
+            fields.insert(name.to_string(), default.unwrap_or_else(|| pruned_default(property)));
         }
         if let Some(value) = fields.get_mut(name) {
             within(value, property);
@@ -76,5 +79,24 @@ fn nulls_within(value: &mut Value, schema: Option<Ref<'_>>) {
             list.iter_mut().for_each(|item| nulls_within(item, items));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::schema;
+    use serde_json::json;
+
+    #[test]
+    fn defaults_of_what_all_resources_have_are_not_pruned() {
+        let metadata = json!({"type": "object", "default": {"name": "a"}});
+        let other = json!({"type": "object", "default": {"name": "a"}});
+        let (table, root) = schema(json!({"type": "object", "properties": {
+            "pod": {"type": "object", "x-kubernetes-embedded-resource": true,
+                "properties": {"metadata": metadata, "other": other}}}}));
+        let Value::Object(mut fields) = json!({"pod": {}}) else { return };
+        set_defaults(&mut fields, table.at(root).expect("a schema"));
+        assert_eq!(Value::Object(fields), json!({"pod": {"metadata": {"name": "a"}, "other": {}}}));
     }
 }
