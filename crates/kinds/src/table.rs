@@ -77,6 +77,12 @@ static ROWS: &[Row] = &[
     row::<api::admissionregistration::v1beta1::MutatingAdmissionPolicyBinding>(
         &admission::MutatingAdmissionPolicyBindingStrategy,
     ),
+    row::<api::admissionregistration::v1alpha1::MutatingAdmissionPolicy>(
+        &admission::MutatingAdmissionPolicyAlphaStrategy,
+    ),
+    row::<api::admissionregistration::v1alpha1::MutatingAdmissionPolicyBinding>(
+        &admission::MutatingAdmissionPolicyBindingAlphaStrategy,
+    ),
     row::<api::admissionregistration::v1::MutatingWebhookConfiguration>(
         &admission::MutatingWebhookConfigurationStrategy,
     ),

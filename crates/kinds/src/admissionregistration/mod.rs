@@ -6,7 +6,10 @@ mod policies;
 mod validate;
 mod webhooks;
 
-pub use mutating::{MutatingAdmissionPolicyBindingStrategy, MutatingAdmissionPolicyStrategy};
+pub use mutating::{
+    MutatingAdmissionPolicyAlphaStrategy, MutatingAdmissionPolicyBindingAlphaStrategy,
+    MutatingAdmissionPolicyBindingStrategy, MutatingAdmissionPolicyStrategy,
+};
 pub use policies::{ValidatingAdmissionPolicyBindingStrategy, ValidatingAdmissionPolicyStrategy};
 pub use webhooks::{MutatingWebhookConfigurationStrategy, ValidatingWebhookConfigurationStrategy};
 

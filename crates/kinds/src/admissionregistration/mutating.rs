@@ -7,7 +7,12 @@ use crate::errors::Errors;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::admissionregistration::v1::MatchResources;
-use corten_api::admissionregistration::v1beta1::{MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding};
+use corten_api::admissionregistration::v1alpha1;
+use corten_api::admissionregistration::v1beta1::{
+    MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBindingSpec,
+    MutatingAdmissionPolicySpec,
+};
+use corten_api::meta::v1::ObjectMeta;
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -15,13 +20,16 @@ use serde_json::Value;
 /// Only what is written can be changed.
 const OPERATIONS: &[&str] = &["*", "CREATE", "UPDATE"];
 
+const POLICY: &[Column] = &[NAME, Column::number("Mutations"), Column::text("ParamKind"), AGE];
+const BINDING: &[Column] = &[NAME, Column::text("PolicyName"), Column::text("ParamRef"), AGE];
+
 /// MutatingAdmissionPolicies.
 pub struct MutatingAdmissionPolicyStrategy;
 
 impl KindStrategy for MutatingAdmissionPolicyStrategy {
     type Kind = MutatingAdmissionPolicy;
     const RULES: Rules = RULES;
-    const COLUMNS: &'static [Column] = &[NAME, Column::number("Mutations"), Column::text("ParamKind"), AGE];
+    const COLUMNS: &'static [Column] = POLICY;
 
     fn default(&self, policy: &mut MutatingAdmissionPolicy) {
         policy.spec.failure_policy.get_or_insert_with(|| "Fail".into());
@@ -44,13 +52,30 @@ impl KindStrategy for MutatingAdmissionPolicyStrategy {
     }
 
     fn row(&self, policy: &MutatingAdmissionPolicy, now: Timestamp) -> Vec<Value> {
-        row![
-            policy.metadata.name.as_str(),
-            policy.spec.mutations.len(),
-            policies::param_kind_text(policy.spec.param_kind.as_deref()),
-            columns::age(policy.metadata.creation_timestamp, now),
-        ]
+        policy_row(&policy.metadata, &policy.spec, now)
     }
+}
+
+/// How the older version is shown; all else is done to the objects as they are stored.
+pub struct MutatingAdmissionPolicyAlphaStrategy;
+
+impl KindStrategy for MutatingAdmissionPolicyAlphaStrategy {
+    type Kind = v1alpha1::MutatingAdmissionPolicy;
+    const RULES: Rules = RULES;
+    const COLUMNS: &'static [Column] = POLICY;
+
+    fn row(&self, policy: &v1alpha1::MutatingAdmissionPolicy, now: Timestamp) -> Vec<Value> {
+        policy_row(&policy.metadata, &policy.spec, now)
+    }
+}
+
+fn policy_row(meta: &ObjectMeta, spec: &MutatingAdmissionPolicySpec, now: Timestamp) -> Vec<Value> {
+    row![
+        meta.name.as_str(),
+        spec.mutations.len(),
+        policies::param_kind_text(spec.param_kind.as_deref()),
+        columns::age(meta.creation_timestamp, now),
+    ]
 }
 
 /// What is wrong with the policy; its match conditions only if they could have become wrong.
@@ -93,7 +118,7 @@ pub struct MutatingAdmissionPolicyBindingStrategy;
 impl KindStrategy for MutatingAdmissionPolicyBindingStrategy {
     type Kind = MutatingAdmissionPolicyBinding;
     const RULES: Rules = RULES;
-    const COLUMNS: &'static [Column] = &[NAME, Column::text("PolicyName"), Column::text("ParamRef"), AGE];
+    const COLUMNS: &'static [Column] = BINDING;
 
     fn default(&self, binding: &mut MutatingAdmissionPolicyBinding) {
         if let Some(matching) = &mut binding.spec.match_resources {
@@ -116,13 +141,30 @@ impl KindStrategy for MutatingAdmissionPolicyBindingStrategy {
     }
 
     fn row(&self, binding: &MutatingAdmissionPolicyBinding, now: Timestamp) -> Vec<Value> {
-        row![
-            binding.metadata.name.as_str(),
-            binding.spec.policy_name.as_str(),
-            policies::param_ref_text(binding.spec.param_ref.as_deref()),
-            columns::age(binding.metadata.creation_timestamp, now),
-        ]
+        binding_row(&binding.metadata, &binding.spec, now)
     }
+}
+
+/// How the older version is shown.
+pub struct MutatingAdmissionPolicyBindingAlphaStrategy;
+
+impl KindStrategy for MutatingAdmissionPolicyBindingAlphaStrategy {
+    type Kind = v1alpha1::MutatingAdmissionPolicyBinding;
+    const RULES: Rules = RULES;
+    const COLUMNS: &'static [Column] = BINDING;
+
+    fn row(&self, binding: &v1alpha1::MutatingAdmissionPolicyBinding, now: Timestamp) -> Vec<Value> {
+        binding_row(&binding.metadata, &binding.spec, now)
+    }
+}
+
+fn binding_row(meta: &ObjectMeta, spec: &MutatingAdmissionPolicyBindingSpec, now: Timestamp) -> Vec<Value> {
+    row![
+        meta.name.as_str(),
+        spec.policy_name.as_str(),
+        policies::param_ref_text(spec.param_ref.as_deref()),
+        columns::age(meta.creation_timestamp, now),
+    ]
 }
 
 #[cfg(test)]
