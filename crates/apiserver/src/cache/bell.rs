@@ -116,7 +116,9 @@ impl Rooms {
         let mut found = Vec::new();
         let mut add = |map: &HashMap<Box<str>, Vec<u64>>, name: &str| {
             found.extend(map.get(name).into_iter().flatten().filter(|id| {
-                self.all.get(id).is_some_and(|room| change.states().any(|entry| room.selection.may_select(entry)))
+                self.all
+                    .get(id)
+                    .is_some_and(|room| change.states().any(|entry| room.selection.may_select(entry)))
             }));
         };
         if let Some(entry) = change.states().next() {

@@ -7,8 +7,8 @@ use corten_rt::Instant;
 /// Fewer watchers than this are woken at every change.
 const FEW: usize = 64;
 /// How far apart wake-ups are for each watcher there is, and at most. To wake one and to send to it takes some
-/// ten microseconds of a processor, so that the first keeps this to a tenth of one.
-const EACH: Duration = Duration::from_micros(100);
+/// twelve microseconds of a processor, so that the first keeps this to a quarter of one.
+const EACH: Duration = Duration::from_micros(50);
 const MOST: Duration = Duration::from_millis(50);
 
 /// When the watchers of a room are woken.
@@ -68,8 +68,8 @@ mod tests {
             (0, vec![(0, Tell::Now), (0, Tell::Now)]),
             (3, vec![(0, Tell::Now), (1, Tell::Now), (1, Tell::Now)]),
             (63, vec![(0, Tell::Now), (1, Tell::Now)]),
-            (200, vec![(0, Tell::Now), (5, later(20)), (6, Tell::Known), (21, Tell::Now), (22, later(41))]),
-            (200, vec![(0, Tell::Now), (20, Tell::Now), (40, Tell::Now)]),
+            (200, vec![(0, Tell::Now), (5, later(10)), (6, Tell::Known), (11, Tell::Now), (12, later(21))]),
+            (200, vec![(0, Tell::Now), (10, Tell::Now), (20, Tell::Now)]),
             (9000, vec![(0, Tell::Now), (49, later(50)), (50, Tell::Now), (99, later(100))]),
         ] {
             let mut pace = Pace::default();
@@ -78,9 +78,9 @@ mod tests {
             }
         }
         let mut pace = Pace::default();
-        let told = [pace.tell(200, ms(0)), pace.tell(200, ms(10))];
-        pace.told(ms(23));
-        assert_eq!(told, [Tell::Now, later(20)]);
-        assert_eq!((pace.tell(200, ms(30)), pace.tell(200, ms(43))), (later(43), Tell::Now));
+        let told = [pace.tell(200, ms(0)), pace.tell(200, ms(5))];
+        pace.told(ms(13));
+        assert_eq!(told, [Tell::Now, later(10)]);
+        assert_eq!((pace.tell(200, ms(20)), pace.tell(200, ms(23))), (later(23), Tell::Now));
     }
 }

@@ -1,16 +1,18 @@
-//! Watches: events as lines of JSON, frames of protobuf, or messages of a WebSocket, until one side ends it.
+//! Watches: events as lines of JSON, frames of protobuf, a sequence of CBOR, or messages of a WebSocket, until one
+//! side ends it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use corten_api::KindInfo;
 use corten_client::Target;
-use corten_rt::Stop;
 use corten_semantics::ApiResult;
 use corten_streaming::upgrade::{accept_watch, wants_websocket};
 use corten_streaming::websocket::{Framing, WebSocketWriter};
-use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use http::StatusCode;
 use hyper_util::rt::TokioIo;
 
@@ -18,12 +20,12 @@ use super::Api;
 use super::chain::Exchange;
 use super::encode::Encoder;
 use super::metrics::Lasting;
-use super::negotiate::{self, Format};
+use super::negotiate::{self, Accepted, Form, Format};
 use super::path::RequestInfo;
 use super::response::{self, BodyError, Response};
 use super::window::Window;
 use super::{options, verbs};
-use crate::cache::Watch;
+use crate::cache::{Watch, WatchEvent};
 use crate::flow::Open;
 
 /// Events that are ready are sent together up to this size, in bytes.
@@ -43,7 +45,9 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let watch = exchange.api.registry.watch(&exchange.context, &target, &options).await?;
     let counted = Counted::new(&exchange.api, &exchange.info);
     let stop = exchange.api.tasks.stop().clone();
-    let events = Events { stop, counted, kind: target.kind, encoder, watch, window: Window::new() };
+    let stopped = async move { stop.stopped().await }.boxed();
+    let (form, window) = (form(accepted), Window::new());
+    let events = Events { stopped, counted, kind: target.kind, encoder, form, watch, window };
     if wants_websocket(exchange.headers()) {
         let framing = match accepted.format {
             Format::Protobuf | Format::Cbor => Framing::Binary,
@@ -79,10 +83,12 @@ impl Counted {
 
 /// The encoded events of one watch.
 struct Events {
-    stop: Stop,
+    stopped: BoxFuture<'static, ()>,
     counted: Counted,
     kind: &'static KindInfo,
     encoder: Encoder,
+    /// What others who watch the same may have encoded already.
+    form: Option<u64>,
     watch: Watch,
     window: Window,
 }
@@ -90,34 +96,68 @@ struct Events {
 impl Events {
     /// The next event, with those that are ready too if they may be sent together; `None` at the end.
     async fn next(&mut self, together: bool) -> Option<Bytes> {
-        if !together {
-            let event = self.stop.run(self.watch.next()).await??;
-            return self.encode(&event);
-        }
-        let window = &self.window;
-        let watch = &mut self.watch;
+        let (window, watch) = (&self.window, &mut self.watch);
         let next = async { Some((window.room().await?, watch.next().await?)) };
-        let (room, first) = self.stop.run(next).await??;
-        let first = self.encode(&first)?;
-        let mut all: Option<BytesMut> = None;
-        let mut size = first.len();
-        while size < TOGETHER {
-            let Some(Some(event)) = self.watch.next().now_or_never() else { break };
-            let Some(bytes) = self.encode(&event) else { break };
-            size += bytes.len();
-            all.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&bytes);
+        let (room, first) = tokio::select! {
+            biased;
+            () = self.stopped.as_mut() => return None,
+            next = next => next?,
+        };
+        let mut size = size(&first);
+        let mut events = vec![first];
+        while together && size < TOGETHER {
+            let Poll::Ready(Some(event)) = futures::poll!(StreamExt::next(&mut self.watch)) else { break };
+            size += self::size(&event);
+            events.push(event);
         }
-        Some(room.filled(all.map_or(first, BytesMut::freeze)))
+        let bytes = self.encode(events)?;
+        Some(if together { room.filled(bytes) } else { bytes })
     }
 
-    /// An event that cannot be encoded ends the watch; the client lists again.
-    fn encode(&mut self, event: &crate::cache::WatchEvent) -> Option<Bytes> {
-        let encoded = self.encoder.event(self.kind, event);
-        self.counted.events.fetch_add(1, Ordering::Relaxed);
+    /// Events as bytes, of which others who watch the same have a share. One that cannot be encoded ends the
+    /// watch; the client lists again.
+    fn encode(&mut self, events: Vec<WatchEvent>) -> Option<Bytes> {
+        self.counted.events.fetch_add(events.len() as u64, Ordering::Relaxed);
+        let (kind, encoder) = (self.kind, &mut self.encoder);
+        let mut encode = |events: &[WatchEvent]| -> ApiResult<Bytes> {
+            let [first, rest @ ..] = events else { return Ok(Bytes::new()) };
+            let first = encoder.event(kind, first)?;
+            if rest.is_empty() {
+                return Ok(first);
+            }
+            let mut all = BytesMut::from(first);
+            for event in rest {
+                all.extend_from_slice(&encoder.event(kind, event)?);
+            }
+            Ok(all.freeze())
+        };
+        let encoded = match self.form {
+            Some(form) => self.watch.shared().encoded(form, events, encode),
+            None => encode(&events),
+        };
         encoded
             .inspect_err(|error| tracing::warn!(%error, kind = ?self.kind, "an event was not encoded"))
             .ok()
     }
+}
+
+/// Bytes that an event will have, more or less.
+fn size(event: &WatchEvent) -> usize {
+    match event {
+        WatchEvent::Added(entry) | WatchEvent::Modified(entry) | WatchEvent::Deleted(entry) => entry.bytes(),
+        WatchEvent::Bookmark { .. } | WatchEvent::Error(_) => 0,
+    }
+}
+
+/// A number for what an event looks like; none where that depends on who watches, and when.
+fn form(accepted: Accepted) -> Option<u64> {
+    let form = match accepted.form {
+        Form::Plain => 0,
+        Form::Metadata("v1") => 1,
+        Form::Metadata("v1beta1") => 2,
+        _ => return None,
+    };
+    Some(accepted.format as u64 * 4 + form)
 }
 
 fn over_websocket(mut exchange: Exchange, mut events: Events, framing: Framing) -> ApiResult<Response> {

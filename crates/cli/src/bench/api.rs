@@ -24,6 +24,9 @@ use super::{Cpu, Report, TargetArgs, cpu_each};
 
 /// Lists of everything are sent by no more clients than this, since each answer is megabytes long.
 const LISTERS: usize = 4;
+/// Writes in a second where they are steady, and the time from one to the next.
+const STEADY: usize = 50;
+const PACE: Duration = Duration::from_millis(1000 / STEADY as u64);
 
 /// `corten bench api`.
 #[derive(Args, Clone, Debug)]
@@ -110,6 +113,9 @@ async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Ta
     for fan in fans(args) {
         runner.fan_out(&server, fan).await?;
     }
+    if args.watchers > 0 && args.steady_seconds > 0 {
+        writes_alone(args, &server, &mut runner).await?;
+    }
     let maps = runner.namespace.path("configmaps");
     let delete = move |n| Call::new(Method::DELETE, format!("{maps}/cm-{n}"));
     runner.run("delete", args.count, delete).await?;
@@ -166,6 +172,27 @@ async fn requests(args: &ApiArgs, runner: &mut Runner) -> Result<()> {
     runner.run("create a Pod", count, create).await
 }
 
+/// What steady writes cost by themselves, and with watches that none of them matters to.
+async fn writes_alone(args: &ApiArgs, server: &Server, runner: &mut Runner) -> Result<()> {
+    const OTHERS: &str = "&fieldSelector=metadata.name%3Dnone-of-these";
+    let (count, objects) = (args.steady_seconds * STEADY / 2, args.count);
+    let path = runner.namespace.path("configmaps");
+    let version = runner.namespace.version(&mut server.connect().await?, "configmaps").await?;
+    let mut watches = Vec::new();
+    for (others, with) in
+        [(0, String::new()), (args.watchers, format!(", {} watches of others", args.watchers))]
+    {
+        watches.extend(fan_out::open(server, &path, &format!("{version}{OTHERS}"), others).await?);
+        let path = path.clone();
+        let update = move |n: usize| {
+            let mark = format!("steady-{others}-{n}");
+            Call::with(Method::PUT, format!("{path}/cm-{}", n % objects), config_map(n % objects, &mark))
+        };
+        runner.run_at(PACE, &format!("update, {STEADY} writes/s{with}"), count, update).await?;
+    }
+    Ok(())
+}
+
 /// How many requests the server's audit log has recorded at level Metadata; `None` where it does not tell.
 async fn audited(server: &Server) -> Option<u64> {
     const LEVEL: &str = "apiserver_audit_level_total{level=\"Metadata\"} ";
@@ -176,7 +203,6 @@ async fn audited(server: &Server) -> Option<u64> {
 
 /// The runs that watches follow: all writes at once, then few at a time.
 fn fans(args: &ApiArgs) -> Vec<Fan> {
-    const STEADY: usize = 50;
     let fan = |operation, first, writes, pace| Fan {
         operation,
         watchers: args.watchers,
@@ -185,11 +211,10 @@ fn fans(args: &ApiArgs) -> Vec<Fan> {
         pace,
         objects: args.count,
     };
-    let pace = Duration::from_secs(1) / STEADY as u32;
     let steady = format!("watch, {STEADY} writes/s");
     let mut fans = vec![
         fan("watch, burst".to_owned(), 0, args.burst, Duration::ZERO),
-        fan(steady, args.burst, args.steady_seconds * STEADY, pace),
+        fan(steady, args.burst, args.steady_seconds * STEADY, PACE),
     ];
     fans.retain(|fan| fan.writes > 0 && fan.watchers > 0);
     fans
@@ -209,8 +234,16 @@ impl Runner {
     where
         F: Fn(usize) -> Call + Send + Sync + 'static,
     {
+        self.run_at(Duration::ZERO, operation, count, call).await
+    }
+
+    /// The same with so much time from one request to the next.
+    async fn run_at<F>(&mut self, pace: Duration, operation: &str, count: usize, call: F) -> Result<()>
+    where
+        F: Fn(usize) -> Call + Send + Sync + 'static,
+    {
         let before = sample_all(&self.groups);
-        let load = Load { count, pace: Duration::ZERO, call };
+        let load = Load { count, pace, call };
         let Outcome { latencies, errors, first_error, bytes, wall } =
             load.run(&mut self.connections, &self.tasks).await?;
         let cpu = cpu_each(&self.groups, &before, &sample_all(&self.groups), count);
