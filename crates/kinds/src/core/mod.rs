@@ -27,7 +27,7 @@ pub use namespace::NamespaceStrategy;
 pub use node::NodeStrategy;
 pub use persistent_volume::PersistentVolumeStrategy;
 pub use persistent_volume_claim::PersistentVolumeClaimStrategy;
-pub(crate) use persistent_volume_claim::{claim_spec, default_claim};
+pub(crate) use persistent_volume_claim::{access_mode_names, claim_spec, default_claim};
 pub use pod::PodStrategy;
 pub use pod_template::PodTemplateStrategy;
 pub use replication_controller::ReplicationControllerStrategy;

@@ -53,6 +53,16 @@ impl KindStrategy for CSIDriverStrategy {
         }
     }
 
+    fn warnings(&self, new: &CSIDriver, old: Option<&CSIDriver>) -> Vec<String> {
+        let requests = &new.spec.token_requests;
+        let changed = old.is_none_or(|old| old.spec.token_requests != *requests);
+        if requests.is_empty() || !changed || new.spec.service_account_token_in_secrets.is_some() {
+            return Vec::new();
+        }
+        let told = "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes";
+        vec![told.into()]
+    }
+
     fn validate(&self, driver: &CSIDriver) -> Vec<FieldError> {
         let mut errors = Errors::default();
         // Also a name that fits elsewhere is too long for a driver.

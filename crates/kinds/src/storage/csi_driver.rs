@@ -1,9 +1,11 @@
 //! What is wrong with CSIDrivers, CSINodes and VolumeAttachments.
 
+use crate::core::access_mode_names;
 use crate::errors::Errors;
 use crate::metadata::shown;
 use crate::names;
 use crate::reflection;
+use corten_api::core::v1::PersistentVolumeSpec;
 use corten_api::storage::v1::{CSIDriverSpec, CSINodeDriver, CSINodeSpec, VolumeAttachmentSpec};
 use std::collections::BTreeSet;
 
@@ -45,12 +47,46 @@ pub(super) fn driver(errors: &mut Errors, spec: &CSIDriverSpec) {
             _ => {}
         }
     }
+    if let Some(told) = spec.service_account_token_in_secrets.filter(|_| spec.token_requests.is_empty()) {
+        let detail = "serviceAccountTokenInSecrets is set but no tokenRequests are specified";
+        errors.invalid("spec.serviceAccountTokenInSecrets", told, detail);
+    }
     for mode in &spec.volume_lifecycle_modes {
         errors.supported("spec.volumeLifecycleModes", mode, &["Persistent", "Ephemeral"]);
     }
     if let Some(seconds) = spec.node_allocatable_update_period_seconds.filter(|s| *s < 10) {
         let detail = "must be greater than or equal to 10 seconds";
         errors.invalid("spec.nodeAllocatableUpdatePeriodSeconds", seconds, detail);
+    }
+}
+
+/// A volume that stands in its attachment: one of a driver, with nothing that claims are matched by.
+fn inline(errors: &mut Errors, spec: &PersistentVolumeSpec) {
+    let at = |field: &str| format!("spec.source.inlineVolumeSpec.{field}");
+    let context = "in the context of inline volumes";
+    for (field, set) in [
+        ("claimRef", spec.claim_ref.is_some()),
+        ("capacity", !spec.capacity.is_empty()),
+        ("nodeAffinity", spec.node_affinity.is_some()),
+        ("storageClassName", !spec.storage_class_name.is_empty()),
+    ] {
+        if set {
+            errors.forbidden(at(field), format!("may not be specified {context}"));
+        }
+    }
+    if spec.persistent_volume_source.csi.is_none() {
+        errors.required(at("csi"), &format!("has to be specified {context}"));
+    }
+    if spec.access_modes.is_empty() {
+        errors.required(at("accessModes"), "");
+    }
+    access_mode_names(errors, &spec.access_modes, &at("accessModes"));
+    if !["", "Retain"].contains(&spec.persistent_volume_reclaim_policy.as_str()) {
+        errors.forbidden(at("persistentVolumeReclaimPolicy"), format!("may only be Retain {context}"));
+    }
+    if spec.volume_mode.as_deref().is_some_and(|mode| mode != "Filesystem") {
+        let detail = format!("may not specify volumeMode other than Filesystem {context}");
+        errors.forbidden(at("volumeMode"), detail);
     }
 }
 
@@ -127,7 +163,61 @@ pub(super) fn attachment(errors: &mut Errors, spec: &VolumeAttachmentSpec) {
                 errors.invalid("spec.source.persistentVolumeName", name, message);
             }
         }
-        (true, None) => {}
+        (true, None) => {
+            source.inline_volume_spec.iter().for_each(|spec| inline(errors, spec));
+        }
     }
     errors.format("spec.nodeName", &spec.node_name, names::dns_subdomain);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::core::v1::CSIPersistentVolumeSource;
+
+    #[test]
+    fn volumes_in_attachments_are_of_drivers_alone() {
+        let mut spec =
+            PersistentVolumeSpec { access_modes: vec!["ReadWriteOnce".into()], ..Default::default() };
+        spec.persistent_volume_source.csi = Some(Box::new(CSIPersistentVolumeSource::default()));
+        let told = |spec: &PersistentVolumeSpec| -> Vec<String> {
+            let mut errors = Errors::default();
+            inline(&mut errors, spec);
+            errors.into_vec().iter().map(ToString::to_string).collect()
+        };
+        let fine: [String; 0] = [];
+        assert_eq!(told(&spec), fine);
+        spec.persistent_volume_source.csi = None;
+        spec.storage_class_name = "fast".into();
+        spec.persistent_volume_reclaim_policy = "Delete".into();
+        let at = "spec.source.inlineVolumeSpec";
+        assert_eq!(
+            told(&spec),
+            [
+                format!(
+                    "{at}.storageClassName: Forbidden: may not be specified in the context of inline volumes"
+                ),
+                format!("{at}.csi: Required value: has to be specified in the context of inline volumes"),
+                format!(
+                    "{at}.persistentVolumeReclaimPolicy: Forbidden: may only be Retain in the context of inline volumes"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn tokens_in_secrets_need_requests() {
+        let mut errors = Errors::default();
+        driver(
+            &mut errors,
+            &CSIDriverSpec { service_account_token_in_secrets: Some(true), ..Default::default() },
+        );
+        let told: Vec<String> = errors.into_vec().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "spec.serviceAccountTokenInSecrets: Invalid value: true: serviceAccountTokenInSecrets is set but no tokenRequests are specified"
+            ]
+        );
+    }
 }
