@@ -201,6 +201,24 @@ async fn bindings_narrow_and_misconfiguration_is_told() {
 }
 
 #[tokio::test]
+async fn parameters_may_be_null() {
+    let own = "object.metadata.name.startsWith(params.metadata.name)";
+    let guarded = "has(params.metadata) && has(params.metadata.name) && object.metadata.name.endsWith(params.metadata.name)";
+    let asked = "params != null && object.metadata.name.endsWith(params.metadata.name)";
+    for (rule, why) in [
+        (own, format!("expression '{own}' resulted in error: no such key: metadata")),
+        (guarded, format!("failed expression: {guarded}")),
+        (asked, format!("failed expression: {asked}")),
+    ] {
+        let spec = json!({
+            "validations": [{"expression": rule}], "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+        });
+        let (_, answer) = write(spec, json!({})).await;
+        assert_eq!(answer.map(|(.., message)| message), Some(format!("{BY}{why}")));
+    }
+}
+
+#[tokio::test]
 async fn deletions_show_what_was() {
     let rules =
         json!([{"expression": "object == null && oldObject.data.size == '8'", "message": "not eight"}]);
