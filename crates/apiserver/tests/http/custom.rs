@@ -80,7 +80,7 @@ async fn a_definition_is_served_discovered_and_published() {
     let resources = w.admin("GET", "/apis/example.com/v1", "").await.json();
     let names: Vec<&str> =
         resources["resources"].as_array().into_iter().flatten().filter_map(|r| r["name"].as_str()).collect();
-    assert_eq!(names, ["widgets", "widgets/scale", "widgets/status"]);
+    assert_eq!(names, ["widgets", "widgets/status", "widgets/scale"]);
     assert_eq!(resources["resources"][0]["shortNames"], json!(["wd"]));
     let index = w.admin("GET", "/openapi/v3", "").await.json();
     let url =
