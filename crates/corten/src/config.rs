@@ -1,6 +1,6 @@
 //! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
 
-use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags, VersionFlags};
+use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags, ServingFlags, VersionFlags};
 use clap::{Args, Parser, Subcommand};
 use corten_semantics::gates::Gates;
 use std::net::IpAddr;
@@ -126,9 +126,8 @@ pub struct Server {
     /// Seconds of history that lists can go on in and watches start from.
     #[arg(long, env = "CORTEN_COMPACTION_INTERVAL", default_value_t = 300)]
     pub compaction_interval: u64,
-    /// Seconds that a server which is told to end serves on, no longer ready, so that load balancers notice.
-    #[arg(long, env = "CORTEN_SHUTDOWN_DELAY_DURATION", default_value_t = 0)]
-    pub shutdown_delay_duration: u64,
+    #[command(flatten)]
+    pub serving: ServingFlags,
     /// Where the administrator's kubeconfig is written; DATA_DIR/kubeconfig when absent.
     #[arg(long, env = "CORTEN_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,

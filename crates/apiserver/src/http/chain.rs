@@ -62,6 +62,9 @@ pub async fn serve(
     from: Option<IpAddr>,
     request: Request<Incoming>,
 ) -> Response {
+    if api.refusing.load(Ordering::Acquire) && !ENDS_EXEMPT.iter().any(|p| request.uri().path().starts_with(p)) {
+        return sent_away(request.version());
+    }
     let passage = Passage::new(&api, audit_id(request.headers()), from);
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let info = RequestInfo::new(request.method(), request.uri().path(), &query);
@@ -95,6 +98,20 @@ pub async fn serve(
     let mut answer = passage.answered(answer, long);
     passage.class(&mut answer);
     response::finish(&mut answer, &passage.audit_id);
+    answer
+}
+
+/// Paths that a server answers until its end.
+const ENDS_EXEMPT: [&str; 4] = ["/readyz", "/livez", "/healthz", "/metrics"];
+
+/// The answer of a server that is about to end.
+fn sent_away(version: http::Version) -> Response {
+    let why = "The apiserver is shutting down, please try again later.\n";
+    let mut answer = response::text(StatusCode::TOO_MANY_REQUESTS, why);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(5));
+    if version < http::Version::HTTP_2 {
+        answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    }
     answer
 }
 

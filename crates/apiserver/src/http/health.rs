@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use corten_rt::Stop;
+use corten_rt::{Instant, Stop};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::StatusCode;
@@ -31,6 +31,10 @@ impl Named {
         corten_rt::timeout(CHECK_TIME, (self.check)())
             .await
             .unwrap_or_else(|| Err("no answer in time".into()))
+    }
+
+    async fn judged(&self, lenient: bool) -> Result<(), String> {
+        if lenient { Ok(()) } else { self.outcome().await }
     }
 }
 
@@ -107,6 +111,8 @@ pub fn own_checks(registry: &Arc<Registry>, bootstrapping: &Arc<AtomicBool>, lea
 #[derive(Default)]
 pub struct Health {
     checks: Vec<Named>,
+    /// Until when `/livez` passes whatever the checks say.
+    lenient: Option<Instant>,
 }
 
 impl Health {
@@ -133,6 +139,13 @@ impl Health {
         self.with(name, Arc::new(move || check().boxed()), false)
     }
 
+    /// For that long, `/livez` passes: nobody restarts a server that is starting.
+    #[must_use]
+    pub fn lenient_for(mut self, time: Duration) -> Self {
+        self.lenient = (!time.is_zero()).then(|| Instant::now() + time);
+        self
+    }
+
     fn with(mut self, name: &'static str, check: Check, live: bool) -> Self {
         self.checks.push(Named { name, check, live });
         self
@@ -149,12 +162,13 @@ impl Health {
             "readyz" => false,
             _ => return None,
         };
+        let lenient = endpoint == "livez" && self.lenient.is_some_and(|until| Instant::now() < until);
         let checks: Vec<&Named> = self.checks.iter().filter(|c| c.live || !live_only).collect();
         if !one.is_empty() {
             let Some(check) = checks.iter().find(|c| c.name == one) else {
                 return Some(text(StatusCode::NOT_FOUND, "404 page not found\n"));
             };
-            return Some(match check.outcome().await {
+            return Some(match check.judged(lenient).await {
                 Ok(()) => text(StatusCode::OK, "ok"),
                 Err(why) => {
                     text(StatusCode::INTERNAL_SERVER_ERROR, &format!("internal server error: {why}\n"))
@@ -162,17 +176,22 @@ impl Health {
             });
         }
         let excluded: Vec<&str> = query.all("exclude").collect();
-        Some(summary(endpoint, &checks, &excluded, query.get("verbose").is_some()).await)
+        Some(summary(endpoint, &checks, &excluded, (query.get("verbose").is_some(), lenient)).await)
     }
 }
 
-async fn summary(endpoint: &str, checks: &[&Named], excluded: &[&str], verbose: bool) -> Response {
+async fn summary(
+    endpoint: &str,
+    checks: &[&Named],
+    excluded: &[&str],
+    (verbose, lenient): (bool, bool),
+) -> Response {
     let (mut lines, mut failed) = (String::new(), false);
     for check in checks {
         let name = check.name;
         if excluded.contains(&name) {
             lines += &format!("[+]{name} excluded: ok\n");
-        } else if let Err(why) = check.outcome().await {
+        } else if let Err(why) = check.judged(lenient).await {
             tracing::debug!(check = name, %why, "a health check failed");
             failed = true;
             lines += &format!("[-]{name} failed: reason withheld\n");
@@ -233,5 +252,16 @@ mod tests {
             assert_eq!(ask(&health, path, query).await, (code, body.to_string()), "{path}?{query}");
         }
         assert!(health.answer("/metrics", &Query::default()).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_starts_is_alive_for_its_grace() {
+        let health = Health::new().live("etcd", || async { Err("not yet".into()) });
+        let health = health.lenient_for(Duration::from_secs(10));
+        assert_eq!(ask(&health, "/livez", "").await.0, 200);
+        assert_eq!(ask(&health, "/livez/etcd", "").await.0, 200);
+        assert_eq!(ask(&health, "/readyz", "").await.0, 500);
+        corten_rt::sleep(Duration::from_secs(10)).await;
+        assert_eq!(ask(&health, "/livez", "").await.0, 500);
     }
 }

@@ -158,6 +158,11 @@ impl Metrics {
         Under { kind }
     }
 
+    /// Whether no request is worked on, watches and streams aside.
+    pub fn is_idle(&self) -> bool {
+        self.reading.load(Ordering::Relaxed) <= 0 && self.writing.load(Ordering::Relaxed) <= 0
+    }
+
     /// Counts a watch or stream for as long as it is open.
     pub fn lasts(&self, info: &RequestInfo) -> Lasting {
         let series = self.series(info, true);

@@ -84,6 +84,8 @@ pub struct Api {
     pub bootstrapping: Arc<AtomicBool>,
     /// Given when the server is about to end; from then on it is not ready.
     pub leaving: Stop,
+    /// Whether requests are sent away, since the server is about to end.
+    pub refusing: Arc<AtomicBool>,
     /// The tasks of streams that outlive their request; their end closes watches.
     pub tasks: Tasks,
 }
@@ -129,6 +131,7 @@ impl Api {
             tokens: Arc::clone(&pki.tokens),
             kubelets,
             health: health::own_checks(&registry, &bootstrapping, &leaving),
+            refusing: Arc::default(),
             bootstrapping,
             leaving,
             documents: Arc::new(Merged::new(documents, Arc::clone(&aggregation))),

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use corten_auth::authenticate::Peer;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Api, chain};
+use super::{Api, Metrics, chain};
 use crate::flow;
 use crate::registry::RequestContext;
 
@@ -41,6 +41,8 @@ pub struct Limits {
     pub reads: usize,
     /// Requests that change something, worked on at a time.
     pub writes: usize,
+    /// Whether a server that is about to end sends requests away, until those under way are answered.
+    pub retry_after: bool,
 }
 
 impl Default for Limits {
@@ -54,10 +56,13 @@ impl Default for Limits {
             streams: 250,
             reads: 400,
             writes: 200,
+            retry_after: false,
         }
     }
 }
 
+/// How often is looked whether requests under way are answered.
+const DRAIN: Duration = Duration::from_millis(50);
 /// Bytes that wait, encrypted, for a client that does not read.
 const TLS_BUFFER: usize = 32 * 1024;
 /// The same, not yet encrypted, for each stream of HTTP/2.
@@ -68,6 +73,8 @@ const STREAM_BUFFER: usize = 64 * 1024;
 pub struct Server {
     address: SocketAddr,
     leaving: Stop,
+    refusing: Option<Arc<AtomicBool>>,
+    metrics: Arc<Metrics>,
     tasks: Tasks,
 }
 
@@ -79,22 +86,34 @@ impl Server {
     pub fn start(listener: TcpListener, tls: Arc<rustls::ServerConfig>, api: Arc<Api>) -> io::Result<Server> {
         let address = listener.local_addr()?;
         let (tasks, leaving) = (api.tasks.clone(), api.leaving.clone());
+        let refusing = api.limits.retry_after.then(|| Arc::clone(&api.refusing));
+        let metrics = Arc::clone(&api.metrics);
         let (user, agent) = (Arc::new(identity::api_server()), crate::AGENT.into());
         let ctx = RequestContext { user, agent, ..RequestContext::default() };
         let keeping = flow::keep(Arc::clone(&api.flow), Arc::clone(&api.registry), ctx);
         tasks.spawn_until_stopped("flow control", keeping);
         let accepting = accept(listener, TlsAcceptor::from(tls), api);
         tasks.spawn_until_stopped("http listener", accepting);
-        Ok(Server { address, leaving, tasks })
+        Ok(Server { address, leaving, refusing, metrics, tasks })
     }
 
     /// Ends the server in upstream's order: it is no longer ready, but serves for `delay` on, so that load
-    /// balancers notice; then it listens no more, watches and streams end, and requests under way have
+    /// balancers notice; then, where that is asked for, it sends new requests away until those under way are
+    /// answered; then it listens no more, watches and streams end, and requests under way have
     /// `grace` to be answered. Returns whether they all were. What they need (the registry's tasks, the
     /// store) has to outlast this.
     pub async fn end(&self, delay: Duration, grace: Duration) -> bool {
         self.leaving.stop();
         corten_rt::sleep(delay).await;
+        if let Some(refusing) = &self.refusing {
+            refusing.store(true, Ordering::Release);
+            let idle = async {
+                while !self.metrics.is_idle() {
+                    corten_rt::sleep(DRAIN).await;
+                }
+            };
+            corten_rt::timeout(grace, idle).await;
+        }
         self.tasks.shutdown(grace).await
     }
 
@@ -136,7 +155,8 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
     let _open = Open(Arc::clone(&api), place);
     let _ = stream.set_nodelay(true);
     let from = stream.peer_addr().ok().map(|address| address.ip());
-    let handshake = corten_rt::timeout(api.limits.header_time, tls.accept(stream));
+    // What is used up soon is boxed, so that it holds nothing for as long as the connection lasts.
+    let handshake = Box::pin(corten_rt::timeout(api.limits.header_time, tls.accept(stream)));
     let mut stream = match api.tasks.stop().run(handshake).await {
         Some(Some(Ok(stream))) => stream,
         Some(Some(Err(error))) => {
@@ -153,7 +173,7 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
         peer = proxy.judge(chain, peer, api.clock.now());
     }
     let peer = Arc::new(peer);
-    connection(stream, api, peer, from).await;
+    Box::pin(connection(stream, api, peer, from)).await;
 }
 
 /// Runs the streams of HTTP/2 connections in the server's tasks.
@@ -176,7 +196,8 @@ async fn connection(
     let (stop, tasks) = (api.tasks.stop().clone(), api.tasks.clone());
     let service = service_fn(move |request| {
         let (api, peer) = (Arc::clone(&api), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(chain::serve(api, peer, from, request).await) }
+        // A connection keeps the room of its largest request, so that is a box's.
+        async move { Ok::<_, Infallible>(Box::pin(chain::serve(api, peer, from, request)).await) }
     });
     let mut builder = auto::Builder::new(InTasks(tasks));
     builder
@@ -205,5 +226,21 @@ async fn connection(
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes that a future of this function takes.
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_waits_is_small() {
+        let (serving, connected) = (size(serve), size(connection));
+        assert!(serving < 4 * 1024 && connected < 6 * 1024, "{serving}, {connected}");
     }
 }

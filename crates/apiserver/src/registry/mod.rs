@@ -74,6 +74,8 @@ pub struct Config {
     pub node_ports: (u16, u16),
     /// How long Events are kept.
     pub event_ttl: Duration,
+    /// How long a watch lasts that asks for no time, at least; at most twice that.
+    pub watch_time: Duration,
     /// The store, when it encrypts.
     pub encryption: Option<Arc<EncryptedStore>>,
     /// Those of [`corten_api::builtin::OPTIONAL`] that are served.
@@ -89,6 +91,7 @@ impl Default for Config {
             service_cidr: "10.96.0.0/16".into(),
             node_ports: (30000, 32767),
             event_ttl: Duration::from_secs(3600),
+            watch_time: Duration::from_secs(1800),
             encryption: None,
             optional: Vec::new(),
         }

@@ -1,7 +1,6 @@
 //! Reading: get, list, watch.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use corten_api::KindInfo;
 use corten_semantics::field::FieldError;
@@ -12,9 +11,6 @@ use super::computed::is_computed;
 use super::place::Place;
 use super::{GetOptions, List, ListOptions, Registry, RequestContext, Target, WatchOptions};
 use crate::cache::{Entry, ListPlan, Match, Selection, Start, Watch, WatchEvent, WatchPlan};
-
-/// How long a watch lasts that asks for no time, at least; upstream's `min-request-timeout`.
-const WATCH_SECONDS: usize = 1800;
 
 impl Registry {
     /// Fails when reads do not see what is committed.
@@ -64,7 +60,8 @@ impl Registry {
         let start = watch_start(place.kind, o)?;
         let initial = o.send_initial_events == Some(true);
         let timeout = o.timeout.filter(|t| !t.is_zero()).unwrap_or_else(|| {
-            Duration::from_secs((WATCH_SECONDS + corten_rt::random::below(WATCH_SECONDS)) as u64)
+            let least = self.config.watch_time;
+            least + least.mul_f64(corten_rt::random::unit())
         });
         let plan = WatchPlan {
             selection,

@@ -81,3 +81,42 @@ async fn a_server_that_leaves_is_not_ready_but_serves() {
     ending.abort();
     world.end().await;
 }
+
+#[allow(clippy::disallowed_methods)] // the test waits for the task
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_ends_may_send_requests_away_until_those_under_way_are_answered() {
+    let limits = corten_apiserver::http::Limits { retry_after: true, ..Default::default() };
+    let world = Arc::new(World::built(limits, |_, _| {}).await);
+    let admin = Some(&world.pki.admin);
+    let body = r#"{"metadata":{"name":"late"}}"#;
+    let mut io = world.connect(admin).await;
+    let head = format!(
+        "POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    io.write_all(head.as_bytes()).await.expect("sent");
+    io.flush().await.expect("sent");
+    let mut asked = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    io.read_exact(&mut asked).await.expect("an answer");
+    let ending = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.server.end(Duration::ZERO, PATIENCE).await })
+    };
+    let refused = loop {
+        let answer = world.admin("GET", "/api/v1/namespaces", "").await;
+        if answer.code != 200 {
+            break answer;
+        }
+        corten_rt::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(refused.code, 429);
+    assert_eq!(refused.text(), "The apiserver is shutting down, please try again later.\n");
+    assert_eq!(world.admin("GET", "/livez", "").await.code, 200, "health is told until the end");
+    io.write_all(body.as_bytes()).await.expect("sent");
+    io.flush().await.expect("sent");
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.expect("a connection that is closed in order");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(ending.await.expect("no panic"), "everything was answered");
+    assert!(world.tasks.shutdown(PATIENCE).await);
+}

@@ -6,6 +6,7 @@ mod encryption;
 mod files;
 mod identification;
 mod publish;
+mod serving;
 mod signer;
 pub mod token;
 mod versions;
@@ -15,15 +16,16 @@ pub use admission::AdmissionFlags;
 pub use audit::AuditFlags;
 pub use encryption::EncryptionFlags;
 pub use identification::IdentityFlags;
+pub use serving::ServingFlags;
 pub use versions::VersionFlags;
 
 use crate::config::Server as Flags;
 use anyhow::{Context, Result};
 use corten_api::authentication::v1::UserInfo;
-use corten_apiserver::http::{Api, Limits, Server};
+use corten_apiserver::http::{Api, Server};
 use corten_apiserver::{Config, LocalTransport, Registry, bootstrap};
 use corten_auth::kubeconfig::{Kubeconfig, Proof};
-use corten_auth::pki::{Identity, Pki, ServerNames};
+use corten_auth::pki::{Pki, ServerNames};
 use corten_auth::tls;
 use corten_client::{Client, Informers};
 use corten_rt::{Clock, Tasks};
@@ -69,6 +71,7 @@ impl ControlPlane {
             admission: Arc::new(flags.admission.chain(flags.feature_gates)?),
             optional: flags.versions.optional_kinds()?,
             gates: flags.feature_gates,
+            watch_time: flags.serving.watch_time(),
             encryption: encryption.as_ref().map(|encryption| encryption.store.clone()),
             ..Config::default()
         };
@@ -78,17 +81,20 @@ impl ControlPlane {
             addresses: service.into_iter().chain([address]).collect(),
             ..ServerNames::default()
         };
-        let mut pki = Pki::open(&flags.at.data_dir.join("pki"), &names, clock.now())
-            .context("open the certificates")?;
+        let dir = flags.at.data_dir.join("pki");
+        let mut pki = Pki::open(&dir, &names, clock.now()).context("open the certificates")?;
         pki.tokens = Arc::new(pki.tokens.as_ref().clone().with(flags.identity.tokens()?));
         let pki = Arc::new(pki);
         let bootstrapping = Arc::new(AtomicBool::new(true));
-        let server = serve(flags, &registry, &pki, encryption, &bootstrapping, tasks).await?;
+        let certificate = serving::Certificate::new(&dir, &names, &pki)?;
+        let server =
+            serve(flags, &registry, &pki, (encryption, &certificate), &bootstrapping, tasks).await?;
+        certificate.keep(tasks);
         let plane = ControlPlane {
             kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| flags.at.data_dir.join("kubeconfig")),
             port: server.address().port(),
             server,
-            delay: Duration::from_secs(flags.shutdown_delay_duration),
+            delay: flags.serving.shutdown_delay_duration,
             registry,
             pki,
             address,
@@ -183,25 +189,20 @@ async fn serve(
     flags: &Flags,
     registry: &Arc<Registry>,
     pki: &Arc<Pki>,
-    encryption: Option<encryption::Encryption>,
+    (encryption, certificate): (Option<encryption::Encryption>, &serving::Certificate),
     bootstrapping: &Arc<AtomicBool>,
     tasks: &Tasks,
 ) -> Result<Server> {
     // What serves ends before what it needs.
     let serving = Tasks::new(tasks.stop().child());
-    let mut api = Api::new(registry.clone(), pki, Limits::default(), serving)?;
+    let mut api = Api::new(registry.clone(), pki, flags.serving.limits(), serving)?;
+    api.health = std::mem::take(&mut api.health).lenient_for(flags.serving.livez_grace_period);
     api.bootstrapping = Arc::clone(bootstrapping);
     api.audit = flags.audit.begin(&flags.at.data_dir, api.clock, tasks)?;
     encryption.iter().for_each(|encryption| encryption.show(&mut api));
     ways::Identification::new(&flags.identity, &api, pki, tasks).begin(&api.metrics)?;
-    // The authority travels along, so that a node that knows its hash can verify it.
-    let shown = Identity {
-        certificate: format!("{}{}", pki.server.certificate, pki.ca.pem()),
-        key: pki.server.key.clone(),
-    };
-    let identity = Arc::new(tls::ServerIdentity::new(&shown)?);
     let tls = tls::server_config(
-        identity,
+        certificate.shown(),
         &[pki.ca.certificate().clone(), pki.front_proxy_ca.certificate().clone()],
     )?;
     let listener = TcpListener::bind(("0.0.0.0", flags.port))
