@@ -186,7 +186,9 @@ fn versions_that_are_turned_on_are_added() {
         .filter(|name| without["definitions"].get(name.as_str()).is_none())
         .collect();
     assert!(new.iter().all(|name| name.contains("admissionregistration.v1")), "{new:?}");
-    assert!(new.contains(&"io.k8s.api.admissionregistration.v1beta1.MutatingAdmissionPolicyList".to_string()));
+    assert!(
+        new.contains(&"io.k8s.api.admissionregistration.v1beta1.MutatingAdmissionPolicyList".to_string())
+    );
     let mut count = 0;
     references(&with, &with, &mut count);
     assert!(count > 1000);

@@ -43,13 +43,16 @@ const LONGEST_TAG: usize = 64 * 1024;
 /// Compressed bytes that are taken at a time, so that little is unpacked at once.
 const STEP: usize = 1024;
 
+/// What unpacks a page, and packs it again.
+type Packing = (GzDecoder<Vec<u8>>, GzEncoder<Vec<u8>>);
+
 /// Rewrites a page that comes piece by piece.
 pub struct Page {
     links: Links,
     /// What cannot be judged yet.
     rest: Vec<u8>,
     within: Within,
-    packed: Option<(GzDecoder<Vec<u8>>, GzEncoder<Vec<u8>>)>,
+    packed: Option<Packing>,
 }
 
 /// Where in a page we are.
