@@ -9,7 +9,7 @@ use super::lent::Lent;
 use super::{Selection, WatchEvent};
 
 /// Objects looked at in one step.
-const STEP: usize = 256;
+const STEP: usize = 64;
 
 /// What is still to be told of a snapshot.
 pub(super) struct Initial {

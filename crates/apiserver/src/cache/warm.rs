@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use super::Entry;
 
 /// Bytes of text whose other forms are kept.
-const MOST: usize = 8 << 20;
-/// What an entry counts beside its text.
-const EACH: usize = 256;
+const MOST: usize = 2 << 20;
+/// What an entry counts beside its text: about what a typed object without content takes.
+const EACH: usize = 1024;
 /// Entries looked at when one is added.
 const LOOKS: usize = 3;
 

@@ -125,7 +125,9 @@ impl Events {
             if rest.is_empty() {
                 return Ok(first);
             }
-            let mut all = BytesMut::from(first);
+            // As long as it will be, since a client that does not read holds it.
+            let mut all = BytesMut::with_capacity(first.len() + rest.iter().map(|e| size(e) + FRAME).sum::<usize>());
+            all.extend_from_slice(&first);
             for event in rest {
                 all.extend_from_slice(&encoder.event(kind, event)?);
             }
@@ -140,6 +142,9 @@ impl Events {
             .ok()
     }
 }
+
+/// What an event is wrapped in, in bytes.
+const FRAME: usize = 64;
 
 /// Bytes that an event will have, more or less.
 fn size(event: &WatchEvent) -> usize {
