@@ -129,8 +129,13 @@ impl Entry {
 
     /// Keeps a conversion that was made elsewhere, if none into its version is kept yet.
     pub(crate) fn keep_conversion(&self, converted: &Arc<Self>) {
-        let kept =
-            self.forms.lock().get_or_insert_default().converted.get_or_insert_with(|| converted.clone()).clone();
+        let kept = self
+            .forms
+            .lock()
+            .get_or_insert_default()
+            .converted
+            .get_or_insert_with(|| converted.clone())
+            .clone();
         if kept.kind != converted.kind {
             kept.keep_conversion(converted);
         }

@@ -126,7 +126,8 @@ impl Events {
                 return Ok(first);
             }
             // As long as it will be, since a client that does not read holds it.
-            let mut all = BytesMut::with_capacity(first.len() + rest.iter().map(|e| size(e) + FRAME).sum::<usize>());
+            let mut all =
+                BytesMut::with_capacity(first.len() + rest.iter().map(|e| size(e) + FRAME).sum::<usize>());
             all.extend_from_slice(&first);
             for event in rest {
                 all.extend_from_slice(&encoder.event(kind, event)?);
