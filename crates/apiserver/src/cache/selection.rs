@@ -235,14 +235,14 @@ mod tests {
                 "metadata.name=m",
                 ("/registry/configmaps/n/", Some("/registry/configmaps/n/m")),
             ),
-            (
-                map,
-                "/registry/configmaps/n/",
-                "metadata.namespace=other",
-                ("/registry/configmaps/n/", None),
-            ),
+            (map, "/registry/configmaps/n/", "metadata.namespace=other", ("/registry/configmaps/n/", None)),
             (map, "/registry/configmaps/n/", "metadata.name=o/m", ("/registry/configmaps/n/", None)),
-            (node, "/registry/minions/", "metadata.name=m", ("/registry/minions/", Some("/registry/minions/m"))),
+            (
+                node,
+                "/registry/minions/",
+                "metadata.name=m",
+                ("/registry/minions/", Some("/registry/minions/m")),
+            ),
         ] {
             let fields = FieldSelector::parse(fields).expect("a selector");
             let (prefix, key) = narrowed(prefix.into(), kind, &fields);

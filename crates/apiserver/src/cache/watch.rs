@@ -48,9 +48,9 @@ impl WatchEvent {
     pub(super) fn is_same(&self, other: &WatchEvent) -> bool {
         use WatchEvent::{Added, Deleted, Modified};
         match (self, other) {
-            (Added(one), Added(other)) | (Modified(one), Modified(other)) | (Deleted(one), Deleted(other)) => {
-                Arc::ptr_eq(one, other)
-            }
+            (Added(one), Added(other))
+            | (Modified(one), Modified(other))
+            | (Deleted(one), Deleted(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
     }
@@ -83,10 +83,7 @@ impl Watch {
 impl Stream for Watch {
     type Item = WatchEvent;
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<WatchEvent>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
         self.events.as_mut().poll_next(cx)
     }
 }
