@@ -1,27 +1,18 @@
-# cert-manager: its controller, its webhook at a Service with endpoints, and its injector of authorities.
+# cert-manager: its controller, its webhook at a Service with endpoints, and its injector of authorities. They are run
+# by a program of ours, since its own are in modules that are not published.
 
 make() {
-  local from=github.com/cert-manager/cert-manager/cmd
-  build cert-manager $from/controller $from/webhook $from/cainjector
+  build cert-manager cert-manager=. || return
   CERT_MANAGER=$(module cert-manager github.com/cert-manager/cert-manager)
   export CERT_MANAGER
 }
 
-# The definitions, whose labels are written for a chart.
-definitions() {
-  sed -e '/# Generated labels/d' -e 's/{{ template "cert-manager.name" . }}/cert-manager/' \
-    -e 's/{{ .Release.Name }}/cert-manager/' "$CERT_MANAGER"/deploy/crds/crd-*.yaml |
-    sed -e 's/^apiVersion: apiextensions/---\n&/'
-}
+definitions() { cat "$CERT_MANAGER"/deploy/crds/*.yaml; }
 
-election=(--leader-election-namespace=cert-manager --leader-election-lease-duration=6s
-  --leader-election-renew-deadline=4s --leader-election-retry-period=1s)
-
-# Starts a controller with its metrics on PORT. It calls itself by the machine's name.
-start_controller() { # PORT
+# Starts a controller, which calls itself by the machine's name.
+start_controller() { # NUMBER
   start "cert-manager-controller-$1" unshare --uts sh -c "hostname controller-$1 && exec \"\$@\"" - \
-    "$BUILT/cert-manager-controller" --kubeconfig="$operator" "${election[@]}" \
-    --cluster-resource-namespace=cert-manager --metrics-listen-address="127.0.0.1:$1"
+    env KUBECONFIG="$operator" "$BUILT/cert-manager-cert-manager" controller
 }
 
 # Both configurations have the authority that the injector read from the webhook's Secret.
@@ -57,11 +48,9 @@ try() {
     issuers.cert-manager.io clusterissuers.cert-manager.io orders.acme.cert-manager.io challenges.acme.cert-manager.io
   check "the webhook's Service and configurations apply" kubectl apply -f "$here/webhook.yaml"
   operator=$(account cert-manager cert-manager) || { failed=$((failed + 1)); echo "FAILED $suite: no account"; return; }
-  start cert-manager-webhook "$BUILT/cert-manager-webhook" --kubeconfig="$operator" --secure-port=10250 \
-    --dynamic-serving-ca-secret-namespace=cert-manager --dynamic-serving-ca-secret-name=cert-manager-webhook-ca \
-    --dynamic-serving-dns-names=cert-manager-webhook.cert-manager.svc --healthz-port=6080
-  start cert-manager-cainjector "$BUILT/cert-manager-cainjector" --kubeconfig="$operator" "${election[@]}"
-  start_controller 9402
+  start cert-manager-webhook env KUBECONFIG="$operator" WEBHOOK_PORT=10250 "$BUILT/cert-manager-cert-manager" webhook
+  start cert-manager-cainjector env KUBECONFIG="$operator" "$BUILT/cert-manager-cert-manager" cainjector
+  start_controller 1
   first=$started
   check "the authority is injected into the webhooks" until_so injected
   check "an issuer and a certificate apply" until_so kubectl apply -f "$here/shop.yaml"
@@ -87,7 +76,7 @@ try() {
   check "an Ingress asks for a certificate by annotation" until_so ready shop ingress-tls
 
   leader=$(until_so leads cert-manager cert-manager-controller "")
-  start_controller 9403
+  start_controller 2
   second=$started
   kill -KILL "$first" 2>/dev/null
   wait "$first" 2>/dev/null
