@@ -13,12 +13,15 @@ use crate::http::{Histogram, metrics_head as head};
 /// The most keys of one plugin that are told apart.
 const MOST: usize = 100;
 
+/// A direction, and the hash of a key's name.
+type Use = (&'static str, String);
+
 /// The counters of one plugin.
 #[derive(Default)]
 pub struct Counts {
     calls: Mutex<BTreeMap<(&'static str, String), Histogram>>,
     /// Values by direction and key: how many, and when the last one was.
-    keys: Mutex<BTreeMap<(&'static str, String), (u64, i64)>>,
+    keys: Mutex<BTreeMap<Use, (u64, i64)>>,
     /// When the plugin last said that it uses a key.
     status: Mutex<BTreeMap<String, i64>>,
     invalid: Mutex<BTreeMap<&'static str, u64>>,
