@@ -12,5 +12,5 @@ struct Program {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    run(Program::parse().bench).await
+    run(Program::parse().bench, &[]).await
 }

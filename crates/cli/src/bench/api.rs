@@ -128,7 +128,7 @@ async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Ta
     let Runner { groups, done, connections, tasks, namespace } = runner;
     drop(connections);
     let memory = memory(&groups, &memory_before, &sample_all(&groups));
-    let held = memory::measure(&args.held, &groups, &server, &namespace, &tasks).await?;
+    let held = memory::measure(&args.held, (&groups, &memory_before), &server, &namespace, &tasks).await?;
     Ok(ApiReport {
         connections: args.connections,
         objects: args.count,

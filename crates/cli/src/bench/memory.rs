@@ -15,7 +15,7 @@ use super::http::{Call, Server};
 use super::load::Load;
 use super::namespace::Namespace;
 use super::objects::config_map;
-use super::processes::{Group, sample_all};
+use super::processes::{Group, Sample, sample_all};
 use super::table::{Table, mebibytes};
 
 /// How often memory is looked at while a list is sent.
@@ -61,15 +61,15 @@ const LISTS: [(&str, &str, &str); 5] = [
     ("metadata alone", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", ""),
 ];
 
-/// Measures all of it; what is made goes with the namespace.
+/// Measures all of it; what is made goes with the namespace. `first` is what each group held before the run.
 pub async fn measure(
     args: &MemoryArgs,
-    groups: &[Group],
+    (groups, first): (&[Group], &[Sample]),
     server: &Server,
     namespace: &Namespace,
     tasks: &Tasks,
 ) -> Result<Vec<Held>> {
-    if groups.is_empty() {
+    if first.is_empty() {
         return Ok(Vec::new());
     }
     let mut run = Run { groups, server, namespace, tasks, held: Vec::new() };
@@ -80,7 +80,7 @@ pub async fn measure(
         run.definitions(args.memory_definitions).await?;
     }
     if args.memory_objects > 0 {
-        run.objects(args.memory_objects).await?;
+        run.objects(args.memory_objects, first).await?;
         for (name, accept, query) in LISTS {
             run.list(&format!("a list of {}, {name}: adds", args.memory_objects), accept, query).await?;
         }
@@ -164,7 +164,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn objects(&mut self, count: usize) -> Result<()> {
+    /// What a server holds that has these objects and nothing of the run besides.
+    async fn objects(&mut self, count: usize, first: &[Sample]) -> Result<()> {
+        let before = self.settled().await;
         let path = self.namespace.path("configmaps");
         let mut connections = self.server.connect_many(16).await?;
         let call = move |n| Call::with(Method::POST, path.clone(), config_map(FIRST + n, "memory"));
@@ -174,9 +176,10 @@ impl Run<'_> {
             anyhow::bail!("an object was refused: {error}");
         }
         drop(connections);
+        let besides: Vec<u64> =
+            before.iter().zip(first).map(|(before, first)| before.saturating_sub(first.rss())).collect();
         let after = self.settled().await;
-        let none = vec![0; after.len()];
-        self.add(format!("with {count} ConfigMaps of 1 KiB: all"), 250, &none, &after);
+        self.add(format!("server with {count} ConfigMaps of 1 KiB"), 250, &besides, &after);
         Ok(())
     }
 
