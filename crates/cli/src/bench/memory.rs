@@ -73,9 +73,6 @@ pub async fn measure(
         return Ok(Vec::new());
     }
     let mut run = Run { groups, server, namespace, tasks, held: Vec::new() };
-    if args.memory_watches > 0 {
-        run.watches(args.memory_watches).await?;
-    }
     if args.memory_definitions > 0 {
         run.definitions(args.memory_definitions).await?;
     }
@@ -84,6 +81,10 @@ pub async fn measure(
         for (name, accept, query) in LISTS {
             run.list(&format!("a list of {}, {name}: adds", args.memory_objects), accept, query).await?;
         }
+    }
+    // Last, since the room that they leave would hide what others add.
+    if args.memory_watches > 0 {
+        run.watches(args.memory_watches).await?;
     }
     Ok(run.held)
 }
