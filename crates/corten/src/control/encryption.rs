@@ -7,7 +7,7 @@ use corten_apiserver::encryption::EncryptedStore;
 use corten_apiserver::http::{Api, Reloads};
 use corten_rt::{Clock, Tasks};
 use corten_store::Store;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Args, Clone, Debug)]
@@ -49,12 +49,12 @@ impl EncryptionFlags {
 }
 
 impl Encryption {
-    fn follow(&mut self, file: &PathBuf, text: &[u8], tasks: &Tasks) {
+    fn follow(&mut self, file: &Path, text: &[u8], tasks: &Tasks) {
         let server = crate::process::host_name();
         let reloads = Arc::new(Reloads::new("encryption", &server, Clock::system(), text));
         self.reloads = Some(Arc::clone(&reloads));
-        let (store, path, asking) = (Arc::clone(&self.store), file.clone(), tasks.clone());
-        Followed::new([file.clone()]).follow("encryption configuration", tasks, move || {
+        let (store, path, asking) = (Arc::clone(&self.store), file.to_path_buf(), tasks.clone());
+        Followed::new([file.to_path_buf()]).follow("encryption configuration", tasks, move || {
             let (store, path, tasks) = (Arc::clone(&store), path.clone(), asking.clone());
             let reloads = Arc::clone(&reloads);
             async move {
