@@ -56,8 +56,10 @@ fn validate_operator(operator: &str, values: &[String], path: &str, any: bool) -
 /// Checks one requirement of a field selector; operators pass that nobody knows.
 pub fn validate_field_requirement(requirement: &FieldSelectorRequirement, path: &str) -> Vec<FieldError> {
     let missing = requirement.key.is_empty();
-    let mut errors: Vec<FieldError> =
-        missing.then(|| FieldError::required(format!("{path}.key"), "must be specified")).into_iter().collect();
+    let mut errors: Vec<FieldError> = missing
+        .then(|| FieldError::required(format!("{path}.key"), "must be specified"))
+        .into_iter()
+        .collect();
     errors.extend(validate_operator(&requirement.operator, &requirement.values, path, true));
     errors
 }
