@@ -81,7 +81,11 @@ fn check_kind(head: &Head, want: &KindInfo) -> ApiResult<()> {
     }
     if want.custom {
         // Its kind is judged with the object.
-        return if (group, version) == (want.group, want.version) { Ok(()) } else { Err(other_version(head, want)) };
+        return if (group, version) == (want.group, want.version) {
+            Ok(())
+        } else {
+            Err(other_version(head, want))
+        };
     }
     let known = corten_api::builtin::KINDS
         .iter()
@@ -89,9 +93,7 @@ fn check_kind(head: &Head, want: &KindInfo) -> ApiResult<()> {
         .find(|k| (k.group, k.version, k.kind) == (group, version, &*head.kind));
     match known {
         None => Err(unhandled(head, want, &not_registered(head))),
-        Some(known) if known.kind == want.kind && known.group == want.group => {
-            Err(other_version(head, want))
-        }
+        Some(known) if known.kind == want.kind && known.group == want.group => Err(other_version(head, want)),
         Some(_) => {
             let (kind, into) = (&head.kind, want.kind);
             let package = go_package(want);
