@@ -105,6 +105,11 @@ fn accessors(name: &Ident, fields: &[&Field]) -> TokenStream {
     let numbers = 0..count;
     let numbers_mut = 0..count;
     quote! {
+        impl core::fmt::Debug for #name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                crate::debug::fmt_struct(self, f)
+            }
+        }
         impl crate::Struct for #name {
             fn schema(&self) -> &crate::Schema { #name::schema() }
             fn field(&self, number: usize) -> &dyn crate::Reflect {

@@ -35,6 +35,7 @@ pub mod scheduling;
 pub mod storage;
 
 pub mod builtin;
+mod debug;
 pub mod dynamic;
 mod int_or_string;
 pub mod object;

@@ -120,6 +120,6 @@ impl dyn Object {
 }
 
 /// A root type.
-pub trait Kind: Object + Typed + Clone + Default + PartialEq {
+pub trait Kind: Object + Typed + Clone + Default + PartialEq + std::fmt::Debug {
     const INFO: &'static KindInfo;
 }

@@ -2,10 +2,9 @@
 
 use crate::{IntOrString, KindInfo, MicroTime, Quantity, Raw, Schema, Time};
 use std::any::Any;
-use std::fmt::Debug;
 
 /// A value that can be seen and changed through its schema.
-pub trait Reflect: Any + Debug + Send + Sync {
+pub trait Reflect: Any + Send + Sync {
     /// What the value is now.
     fn view(&self) -> View<'_>;
     /// The same, to be changed.

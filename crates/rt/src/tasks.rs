@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio_util::task::TaskTracker;
 
 /// Tasks that belong together: all are told to end by one [`Stop`], and [`Tasks::shutdown`] waits until
@@ -33,11 +34,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.tracker.spawn(async move {
-            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
-                tracing::error!(task = name, "task panicked");
-            }
-        });
+        self.spawn_boxed(name, None, Box::pin(future));
     }
 
     /// Starts a task that is dropped at its next await once the signal is given.
@@ -45,9 +42,21 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stop = self.stop.clone();
-        self.spawn(name, async move {
-            stop.run(future).await;
+        self.spawn_boxed(name, Some(self.stop.clone()), Box::pin(future));
+    }
+
+    /// Of one type for all: the runtime's part of a task is in the executable once, not once per kind of task.
+    fn spawn_boxed(&self, name: &'static str, stop: Option<Stop>, future: BoxFuture<'static, ()>) {
+        self.tracker.spawn(async move {
+            let run = async move {
+                match stop {
+                    Some(stop) => stop.run(future).await.unwrap_or_default(),
+                    None => future.await,
+                }
+            };
+            if AssertUnwindSafe(run).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "task panicked");
+            }
         });
     }
 

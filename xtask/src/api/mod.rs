@@ -96,7 +96,7 @@ fn structs_of_file(model: &Model, package: &str, group: &str, structs: &[String]
         };
         writeln!(
             body,
-            "\n#[derive(Api, Clone, Debug, Default, PartialEq)]\n#[api(package = \"{dotted}\"{form})]"
+            "\n#[derive(Api, Clone, Default, PartialEq)]\n#[api(package = \"{dotted}\"{form})]"
         )?;
         if let Some(root) = root {
             let version = package.split_once('_').map_or("", |p| p.1);

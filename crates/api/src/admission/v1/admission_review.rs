@@ -4,7 +4,7 @@ use crate::authentication::v1::UserInfo;
 use crate::meta::v1::{GroupVersionKind, GroupVersionResource, Status};
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admission.v1")]
 #[kind(group = "admission.k8s.io", version = "v1", bare)]
 pub struct AdmissionReview {
@@ -14,7 +14,7 @@ pub struct AdmissionReview {
     pub response: Option<Box<AdmissionResponse>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admission.v1")]
 pub struct AdmissionRequest {
     #[api(tag = 1, required)]
@@ -49,7 +49,7 @@ pub struct AdmissionRequest {
     pub options: Raw,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admission.v1")]
 pub struct AdmissionResponse {
     #[api(tag = 1, required)]

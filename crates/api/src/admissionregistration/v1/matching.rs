@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::LabelSelector;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct MatchResources {
     #[api(tag = 1)]
@@ -16,7 +16,7 @@ pub struct MatchResources {
     pub match_policy: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct NamedRuleWithOperations {
     #[api(tag = 1, omitempty)]
@@ -25,7 +25,7 @@ pub struct NamedRuleWithOperations {
     pub rule_with_operations: RuleWithOperations,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct RuleWithOperations {
     #[api(tag = 1, omitempty)]
@@ -34,7 +34,7 @@ pub struct RuleWithOperations {
     pub rule: Rule,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct Rule {
     #[api(tag = 1, omitempty)]

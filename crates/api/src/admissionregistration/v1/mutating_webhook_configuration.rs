@@ -3,7 +3,7 @@ use crate::Api;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 #[kind(
     group = "admissionregistration.k8s.io",
@@ -19,7 +19,7 @@ pub struct MutatingWebhookConfiguration {
     pub webhooks: Vec<MutatingWebhook>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct MutatingWebhook {
     #[api(tag = 1, required)]
@@ -48,7 +48,7 @@ pub struct MutatingWebhook {
     pub match_conditions: Vec<MatchCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct WebhookClientConfig {
     #[api(tag = 3)]
@@ -59,7 +59,7 @@ pub struct WebhookClientConfig {
     pub ca_bundle: Vec<u8>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct ServiceReference {
     #[api(tag = 1, required)]
@@ -72,7 +72,7 @@ pub struct ServiceReference {
     pub port: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct MatchCondition {
     #[api(tag = 1, required)]

@@ -3,7 +3,7 @@ use crate::Api;
 use crate::meta::v1::Condition;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 #[kind(
     group = "admissionregistration.k8s.io",
@@ -22,7 +22,7 @@ pub struct ValidatingAdmissionPolicy {
     pub status: ValidatingAdmissionPolicyStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct ValidatingAdmissionPolicySpec {
     #[api(tag = 1)]
@@ -41,7 +41,7 @@ pub struct ValidatingAdmissionPolicySpec {
     pub variables: Vec<Variable>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct ParamKind {
     #[api(tag = 1, omitempty)]
@@ -50,7 +50,7 @@ pub struct ParamKind {
     pub kind: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct Validation {
     #[api(tag = 1, required)]
@@ -63,7 +63,7 @@ pub struct Validation {
     pub message_expression: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct AuditAnnotation {
     #[api(tag = 1, required)]
@@ -72,7 +72,7 @@ pub struct AuditAnnotation {
     pub value_expression: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct Variable {
     #[api(tag = 1, required)]
@@ -81,7 +81,7 @@ pub struct Variable {
     pub expression: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct ValidatingAdmissionPolicyStatus {
     #[api(tag = 1, omitempty)]
@@ -92,14 +92,14 @@ pub struct ValidatingAdmissionPolicyStatus {
     pub conditions: Vec<Condition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct TypeChecking {
     #[api(tag = 1, omitempty)]
     pub expression_warnings: Vec<ExpressionWarning>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct ExpressionWarning {
     #[api(tag = 2, required)]

@@ -3,7 +3,7 @@ use crate::Api;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 #[kind(
     group = "admissionregistration.k8s.io",
@@ -19,7 +19,7 @@ pub struct ValidatingAdmissionPolicyBinding {
     pub spec: ValidatingAdmissionPolicyBindingSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct ValidatingAdmissionPolicyBindingSpec {
     #[api(tag = 1, omitempty)]
@@ -32,7 +32,7 @@ pub struct ValidatingAdmissionPolicyBindingSpec {
     pub validation_actions: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1")]
 pub struct ParamRef {
     #[api(tag = 1, omitempty)]

@@ -3,7 +3,7 @@ use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
 /// As in v1beta1, in which it is stored.
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1alpha1")]
 #[kind(
     group = "admissionregistration.k8s.io",
@@ -20,7 +20,7 @@ pub struct MutatingAdmissionPolicy {
 }
 
 /// As in v1beta1, in which it is stored.
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1alpha1")]
 #[kind(
     group = "admissionregistration.k8s.io",

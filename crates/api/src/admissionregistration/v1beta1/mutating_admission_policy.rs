@@ -2,7 +2,7 @@ use crate::Api;
 use crate::admissionregistration::v1::{MatchCondition, MatchResources, ParamKind, Variable};
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1beta1")]
 #[kind(
     group = "admissionregistration.k8s.io",
@@ -18,7 +18,7 @@ pub struct MutatingAdmissionPolicy {
     pub spec: MutatingAdmissionPolicySpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1beta1")]
 pub struct MutatingAdmissionPolicySpec {
     #[api(tag = 1)]
@@ -37,7 +37,7 @@ pub struct MutatingAdmissionPolicySpec {
     pub reinvocation_policy: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1beta1")]
 pub struct Mutation {
     #[api(tag = 2, required)]
@@ -48,14 +48,14 @@ pub struct Mutation {
     pub json_patch: Option<Box<JSONPatch>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1beta1")]
 pub struct ApplyConfiguration {
     #[api(tag = 1, omitempty)]
     pub expression: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1beta1")]
 pub struct JSONPatch {
     #[api(tag = 1, omitempty)]

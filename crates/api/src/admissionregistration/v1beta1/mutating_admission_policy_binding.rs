@@ -2,7 +2,7 @@ use crate::Api;
 use crate::admissionregistration::v1::{MatchResources, ParamRef};
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1beta1")]
 #[kind(
     group = "admissionregistration.k8s.io",
@@ -18,7 +18,7 @@ pub struct MutatingAdmissionPolicyBinding {
     pub spec: MutatingAdmissionPolicyBindingSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "admissionregistration.v1beta1")]
 pub struct MutatingAdmissionPolicyBindingSpec {
     #[api(tag = 1, omitempty)]

@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::{GroupVersionKind, ObjectMeta};
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apidiscovery.v2")]
 #[kind(group = "apidiscovery.k8s.io", version = "v2")]
 pub struct APIGroupDiscovery {
@@ -11,7 +11,7 @@ pub struct APIGroupDiscovery {
     pub versions: Vec<APIVersionDiscovery>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apidiscovery.v2")]
 pub struct APIVersionDiscovery {
     #[api(tag = 1, required)]
@@ -22,7 +22,7 @@ pub struct APIVersionDiscovery {
     pub freshness: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apidiscovery.v2")]
 pub struct APIResourceDiscovery {
     #[api(tag = 1, required)]
@@ -43,7 +43,7 @@ pub struct APIResourceDiscovery {
     pub subresources: Vec<APISubresourceDiscovery>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apidiscovery.v2")]
 pub struct APISubresourceDiscovery {
     #[api(tag = 1, required)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Raw;
 use crate::meta::v1::Status;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 #[kind(group = "apiextensions.k8s.io", version = "v1", bare)]
 pub struct ConversionReview {
@@ -12,7 +12,7 @@ pub struct ConversionReview {
     pub response: Option<Box<ConversionResponse>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct ConversionRequest {
     #[api(tag = 1, required)]
@@ -23,7 +23,7 @@ pub struct ConversionRequest {
     pub objects: Vec<Raw>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct ConversionResponse {
     #[api(tag = 1, required)]

@@ -3,7 +3,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 #[kind(
     group = "apiextensions.k8s.io",
@@ -24,7 +24,7 @@ pub struct CustomResourceDefinition {
     pub status: CustomResourceDefinitionStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceDefinitionSpec {
     #[api(tag = 1, required)]
@@ -41,7 +41,7 @@ pub struct CustomResourceDefinitionSpec {
     pub preserve_unknown_fields: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceDefinitionNames {
     #[api(tag = 1, required)]
@@ -58,7 +58,7 @@ pub struct CustomResourceDefinitionNames {
     pub categories: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceDefinitionVersion {
     #[api(tag = 1, required)]
@@ -81,14 +81,14 @@ pub struct CustomResourceDefinitionVersion {
     pub selectable_fields: Vec<SelectableField>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceValidation {
     #[api(tag = 1, json = "openAPIV3Schema")]
     pub open_apiv3_schema: Option<Box<JSONSchemaProps>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceSubresources {
     #[api(tag = 1)]
@@ -98,11 +98,11 @@ pub struct CustomResourceSubresources {
 }
 
 /// Its presence alone says that the status is a subresource.
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceSubresourceStatus {}
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceSubresourceScale {
     #[api(tag = 1, required)]
@@ -113,7 +113,7 @@ pub struct CustomResourceSubresourceScale {
     pub label_selector_path: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceColumnDefinition {
     #[api(tag = 1, required)]
@@ -130,14 +130,14 @@ pub struct CustomResourceColumnDefinition {
     pub json_path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct SelectableField {
     #[api(tag = 1, required)]
     pub json_path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceConversion {
     #[api(tag = 1, required)]
@@ -146,7 +146,7 @@ pub struct CustomResourceConversion {
     pub webhook: Option<Box<WebhookConversion>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct WebhookConversion {
     #[api(tag = 2)]
@@ -155,7 +155,7 @@ pub struct WebhookConversion {
     pub conversion_review_versions: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct WebhookClientConfig {
     #[api(tag = 3)]
@@ -166,7 +166,7 @@ pub struct WebhookClientConfig {
     pub ca_bundle: Vec<u8>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct ServiceReference {
     #[api(tag = 1, required)]
@@ -179,7 +179,7 @@ pub struct ServiceReference {
     pub port: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceDefinitionStatus {
     #[api(tag = 1, list = "map", keys = "type")]
@@ -192,7 +192,7 @@ pub struct CustomResourceDefinitionStatus {
     pub observed_generation: i64,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct CustomResourceDefinitionCondition {
     #[api(tag = 1, required)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Raw;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct JSONSchemaProps {
     #[api(tag = 1, omitempty)]
@@ -103,7 +103,7 @@ pub struct JSONSchemaProps {
     pub x_kubernetes_validations: Vec<ValidationRule>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1", form = "schema-or-list")]
 pub struct JSONSchemaPropsOrArray {
     #[api(tag = 1, json = "", required)]
@@ -112,7 +112,7 @@ pub struct JSONSchemaPropsOrArray {
     pub json_schemas: Vec<JSONSchemaProps>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1", form = "schema-or-bool")]
 pub struct JSONSchemaPropsOrBool {
     #[api(tag = 1, json = "", required)]
@@ -121,7 +121,7 @@ pub struct JSONSchemaPropsOrBool {
     pub schema: Option<Box<JSONSchemaProps>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1", form = "schema-or-strings")]
 pub struct JSONSchemaPropsOrStringArray {
     #[api(tag = 1, json = "", required)]
@@ -130,7 +130,7 @@ pub struct JSONSchemaPropsOrStringArray {
     pub property: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct ExternalDocumentation {
     #[api(tag = 1, omitempty)]
@@ -139,7 +139,7 @@ pub struct ExternalDocumentation {
     pub url: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiextensions.v1")]
 pub struct ValidationRule {
     #[api(tag = 1, required)]

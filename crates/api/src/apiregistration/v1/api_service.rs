@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiregistration.v1")]
 #[kind(
     group = "apiregistration.k8s.io",
@@ -22,7 +22,7 @@ pub struct APIService {
     pub status: APIServiceStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiregistration.v1")]
 pub struct APIServiceSpec {
     #[api(tag = 1)]
@@ -41,7 +41,7 @@ pub struct APIServiceSpec {
     pub version_priority: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiregistration.v1")]
 pub struct ServiceReference {
     #[api(tag = 1, omitempty)]
@@ -52,14 +52,14 @@ pub struct ServiceReference {
     pub port: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiregistration.v1")]
 pub struct APIServiceStatus {
     #[api(tag = 1, omitempty, list = "map", keys = "type", patch = "merge", key = "type")]
     pub conditions: Vec<APIServiceCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apiregistration.v1")]
 pub struct APIServiceCondition {
     #[api(tag = 1, required)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Raw;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 #[kind(group = "apps", version = "v1", plural = "controllerrevisions")]
 pub struct ControllerRevision {

@@ -5,7 +5,7 @@ use crate::core::v1::PodTemplateSpec;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 #[kind(
     group = "apps",
@@ -24,7 +24,7 @@ pub struct DaemonSet {
     pub status: DaemonSetStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DaemonSetSpec {
     #[api(tag = 1, required)]
@@ -39,7 +39,7 @@ pub struct DaemonSetSpec {
     pub revision_history_limit: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DaemonSetUpdateStrategy {
     #[api(tag = 1, omitempty)]
@@ -48,7 +48,7 @@ pub struct DaemonSetUpdateStrategy {
     pub rolling_update: Option<Box<RollingUpdateDaemonSet>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct RollingUpdateDaemonSet {
     #[api(tag = 1)]
@@ -57,7 +57,7 @@ pub struct RollingUpdateDaemonSet {
     pub max_surge: Option<IntOrString>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DaemonSetStatus {
     #[api(tag = 1, required)]
@@ -82,7 +82,7 @@ pub struct DaemonSetStatus {
     pub conditions: Vec<DaemonSetCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DaemonSetCondition {
     #[api(tag = 1, required)]

@@ -5,7 +5,7 @@ use crate::core::v1::PodTemplateSpec;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 #[kind(
     group = "apps",
@@ -24,7 +24,7 @@ pub struct Deployment {
     pub status: DeploymentStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DeploymentSpec {
     #[api(tag = 1)]
@@ -45,7 +45,7 @@ pub struct DeploymentSpec {
     pub progress_deadline_seconds: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DeploymentStrategy {
     #[api(tag = 1, omitempty)]
@@ -54,7 +54,7 @@ pub struct DeploymentStrategy {
     pub rolling_update: Option<Box<RollingUpdateDeployment>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct RollingUpdateDeployment {
     #[api(tag = 1)]
@@ -63,7 +63,7 @@ pub struct RollingUpdateDeployment {
     pub max_surge: Option<IntOrString>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DeploymentStatus {
     #[api(tag = 1, omitempty)]
@@ -86,7 +86,7 @@ pub struct DeploymentStatus {
     pub collision_count: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct DeploymentCondition {
     #[api(tag = 1, required)]

@@ -4,7 +4,7 @@ use crate::core::v1::PodTemplateSpec;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 #[kind(
     group = "apps",
@@ -23,7 +23,7 @@ pub struct ReplicaSet {
     pub status: ReplicaSetStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct ReplicaSetSpec {
     #[api(tag = 1)]
@@ -36,7 +36,7 @@ pub struct ReplicaSetSpec {
     pub template: PodTemplateSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct ReplicaSetStatus {
     #[api(tag = 1, required)]
@@ -55,7 +55,7 @@ pub struct ReplicaSetStatus {
     pub conditions: Vec<ReplicaSetCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct ReplicaSetCondition {
     #[api(tag = 1, required)]

@@ -6,7 +6,7 @@ use crate::core::v1::PodTemplateSpec;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 #[kind(
     group = "apps",
@@ -25,7 +25,7 @@ pub struct StatefulSet {
     pub status: StatefulSetStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct StatefulSetSpec {
     #[api(tag = 1)]
@@ -53,7 +53,7 @@ pub struct StatefulSetSpec {
     pub ordinals: Option<Box<StatefulSetOrdinals>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct StatefulSetUpdateStrategy {
     #[api(tag = 1, omitempty)]
@@ -62,7 +62,7 @@ pub struct StatefulSetUpdateStrategy {
     pub rolling_update: Option<Box<RollingUpdateStatefulSetStrategy>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct RollingUpdateStatefulSetStrategy {
     #[api(tag = 1)]
@@ -71,7 +71,7 @@ pub struct RollingUpdateStatefulSetStrategy {
     pub max_unavailable: Option<IntOrString>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct StatefulSetPersistentVolumeClaimRetentionPolicy {
     #[api(tag = 1, omitempty)]
@@ -80,14 +80,14 @@ pub struct StatefulSetPersistentVolumeClaimRetentionPolicy {
     pub when_scaled: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct StatefulSetOrdinals {
     #[api(tag = 1)]
     pub start: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct StatefulSetStatus {
     #[api(tag = 1, omitempty)]
@@ -112,7 +112,7 @@ pub struct StatefulSetStatus {
     pub available_replicas: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "apps.v1")]
 pub struct StatefulSetCondition {
     #[api(tag = 1, required)]

@@ -3,7 +3,7 @@ use crate::Items;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 #[kind(
     group = "authentication.k8s.io",
@@ -19,14 +19,14 @@ pub struct SelfSubjectReview {
     pub status: SelfSubjectReviewStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 pub struct SelfSubjectReviewStatus {
     #[api(tag = 1, omitempty)]
     pub user_info: UserInfo,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 pub struct UserInfo {
     #[api(tag = 1, omitempty)]

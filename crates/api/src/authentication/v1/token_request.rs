@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 #[kind(group = "authentication.k8s.io", version = "v1")]
 pub struct TokenRequest {
@@ -14,7 +14,7 @@ pub struct TokenRequest {
     pub status: TokenRequestStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 pub struct TokenRequestSpec {
     #[api(tag = 1, required)]
@@ -25,7 +25,7 @@ pub struct TokenRequestSpec {
     pub bound_object_ref: Option<Box<BoundObjectReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 pub struct BoundObjectReference {
     #[api(tag = 1, omitempty)]
@@ -38,7 +38,7 @@ pub struct BoundObjectReference {
     pub uid: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 pub struct TokenRequestStatus {
     #[api(tag = 1, required)]

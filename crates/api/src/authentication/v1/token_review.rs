@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 #[kind(group = "authentication.k8s.io", version = "v1", plural = "tokenreviews", cluster, verbs = "create")]
 pub struct TokenReview {
@@ -14,7 +14,7 @@ pub struct TokenReview {
     pub status: TokenReviewStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 pub struct TokenReviewSpec {
     #[api(tag = 1, omitempty)]
@@ -23,7 +23,7 @@ pub struct TokenReviewSpec {
     pub audiences: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authentication.v1")]
 pub struct TokenReviewStatus {
     #[api(tag = 1, omitempty)]

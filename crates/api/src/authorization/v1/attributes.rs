@@ -2,7 +2,7 @@ use crate::Api;
 use crate::meta::v1::FieldSelectorRequirement;
 use crate::meta::v1::LabelSelectorRequirement;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct ResourceAttributes {
     #[api(tag = 1, omitempty)]
@@ -25,7 +25,7 @@ pub struct ResourceAttributes {
     pub label_selector: Option<Box<LabelSelectorAttributes>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct FieldSelectorAttributes {
     #[api(tag = 1, omitempty)]
@@ -34,7 +34,7 @@ pub struct FieldSelectorAttributes {
     pub requirements: Vec<FieldSelectorRequirement>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct LabelSelectorAttributes {
     #[api(tag = 1, omitempty)]
@@ -43,7 +43,7 @@ pub struct LabelSelectorAttributes {
     pub requirements: Vec<LabelSelectorRequirement>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct NonResourceAttributes {
     #[api(tag = 1, omitempty)]

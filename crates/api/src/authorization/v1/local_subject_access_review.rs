@@ -4,7 +4,7 @@ use crate::Items;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 #[kind(
     group = "authorization.k8s.io",
@@ -21,7 +21,7 @@ pub struct LocalSubjectAccessReview {
     pub status: SubjectAccessReviewStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct SubjectAccessReviewSpec {
     #[api(tag = 1)]
@@ -38,7 +38,7 @@ pub struct SubjectAccessReviewSpec {
     pub uid: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct SubjectAccessReviewStatus {
     #[api(tag = 1, required)]

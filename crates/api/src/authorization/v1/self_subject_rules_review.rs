@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 #[kind(
     group = "authorization.k8s.io",
@@ -19,14 +19,14 @@ pub struct SelfSubjectRulesReview {
     pub status: SubjectRulesReviewStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct SelfSubjectRulesReviewSpec {
     #[api(tag = 1, omitempty)]
     pub namespace: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct SubjectRulesReviewStatus {
     #[api(tag = 1, required)]
@@ -39,7 +39,7 @@ pub struct SubjectRulesReviewStatus {
     pub evaluation_error: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct ResourceRule {
     #[api(tag = 1, required)]
@@ -52,7 +52,7 @@ pub struct ResourceRule {
     pub resource_names: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 pub struct NonResourceRule {
     #[api(tag = 1, required)]

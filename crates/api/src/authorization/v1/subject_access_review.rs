@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "authorization.v1")]
 #[kind(
     group = "authorization.k8s.io",

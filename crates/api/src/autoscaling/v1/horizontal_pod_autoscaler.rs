@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v1")]
 #[kind(
     group = "autoscaling",
@@ -21,7 +21,7 @@ pub struct HorizontalPodAutoscaler {
     pub status: HorizontalPodAutoscalerStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v1")]
 pub struct HorizontalPodAutoscalerSpec {
     #[api(tag = 1, required)]
@@ -34,7 +34,7 @@ pub struct HorizontalPodAutoscalerSpec {
     pub target_cpu_utilization_percentage: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v1")]
 pub struct CrossVersionObjectReference {
     #[api(tag = 1, required)]
@@ -45,7 +45,7 @@ pub struct CrossVersionObjectReference {
     pub api_version: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v1")]
 pub struct HorizontalPodAutoscalerStatus {
     #[api(tag = 1)]

@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v1")]
 #[kind(group = "autoscaling", version = "v1")]
 pub struct Scale {
@@ -13,14 +13,14 @@ pub struct Scale {
     pub status: ScaleStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v1")]
 pub struct ScaleSpec {
     #[api(tag = 1, omitempty, default = "0")]
     pub replicas: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v1")]
 pub struct ScaleStatus {
     #[api(tag = 1, required)]

@@ -4,7 +4,7 @@ use crate::Quantity;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 #[kind(
     group = "autoscaling",
@@ -23,7 +23,7 @@ pub struct HorizontalPodAutoscaler {
     pub status: HorizontalPodAutoscalerStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct HorizontalPodAutoscalerSpec {
     #[api(tag = 1, required)]
@@ -38,7 +38,7 @@ pub struct HorizontalPodAutoscalerSpec {
     pub behavior: Option<Box<HorizontalPodAutoscalerBehavior>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct HorizontalPodAutoscalerBehavior {
     #[api(tag = 1)]
@@ -47,7 +47,7 @@ pub struct HorizontalPodAutoscalerBehavior {
     pub scale_down: Option<Box<HPAScalingRules>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct HPAScalingRules {
     #[api(tag = 3)]
@@ -60,7 +60,7 @@ pub struct HPAScalingRules {
     pub tolerance: Option<Quantity>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct HPAScalingPolicy {
     #[api(tag = 1, required)]
@@ -71,7 +71,7 @@ pub struct HPAScalingPolicy {
     pub period_seconds: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct HorizontalPodAutoscalerStatus {
     #[api(tag = 1)]
@@ -88,7 +88,7 @@ pub struct HorizontalPodAutoscalerStatus {
     pub conditions: Vec<HorizontalPodAutoscalerCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct HorizontalPodAutoscalerCondition {
     #[api(tag = 1, required)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Quantity;
 use crate::meta::v1::LabelSelector;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct MetricSpec {
     #[api(tag = 1, required)]
@@ -19,7 +19,7 @@ pub struct MetricSpec {
     pub external: Option<Box<ExternalMetricSource>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ObjectMetricSource {
     #[api(tag = 1, required)]
@@ -30,7 +30,7 @@ pub struct ObjectMetricSource {
     pub metric: MetricIdentifier,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct CrossVersionObjectReference {
     #[api(tag = 1, required)]
@@ -41,7 +41,7 @@ pub struct CrossVersionObjectReference {
     pub api_version: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct MetricTarget {
     #[api(tag = 1, required)]
@@ -54,7 +54,7 @@ pub struct MetricTarget {
     pub average_utilization: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct MetricIdentifier {
     #[api(tag = 1, required)]
@@ -63,7 +63,7 @@ pub struct MetricIdentifier {
     pub selector: Option<Box<LabelSelector>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct PodsMetricSource {
     #[api(tag = 1, required)]
@@ -72,7 +72,7 @@ pub struct PodsMetricSource {
     pub target: MetricTarget,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ResourceMetricSource {
     #[api(tag = 1, required)]
@@ -81,7 +81,7 @@ pub struct ResourceMetricSource {
     pub target: MetricTarget,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ContainerResourceMetricSource {
     #[api(tag = 1, required)]
@@ -92,7 +92,7 @@ pub struct ContainerResourceMetricSource {
     pub container: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ExternalMetricSource {
     #[api(tag = 1, required)]
@@ -101,7 +101,7 @@ pub struct ExternalMetricSource {
     pub target: MetricTarget,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct MetricStatus {
     #[api(tag = 1, required)]
@@ -118,7 +118,7 @@ pub struct MetricStatus {
     pub external: Option<Box<ExternalMetricStatus>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ObjectMetricStatus {
     #[api(tag = 1, required)]
@@ -129,7 +129,7 @@ pub struct ObjectMetricStatus {
     pub described_object: CrossVersionObjectReference,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct MetricValueStatus {
     #[api(tag = 1)]
@@ -140,7 +140,7 @@ pub struct MetricValueStatus {
     pub average_utilization: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct PodsMetricStatus {
     #[api(tag = 1, required)]
@@ -149,7 +149,7 @@ pub struct PodsMetricStatus {
     pub current: MetricValueStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ResourceMetricStatus {
     #[api(tag = 1, required)]
@@ -158,7 +158,7 @@ pub struct ResourceMetricStatus {
     pub current: MetricValueStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ContainerResourceMetricStatus {
     #[api(tag = 1, required)]
@@ -169,7 +169,7 @@ pub struct ContainerResourceMetricStatus {
     pub container: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "autoscaling.v2")]
 pub struct ExternalMetricStatus {
     #[api(tag = 1, required)]

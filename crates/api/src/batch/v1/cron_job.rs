@@ -5,7 +5,7 @@ use crate::core::v1::PodTemplateSpec;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 #[kind(
     group = "batch",
@@ -24,7 +24,7 @@ pub struct CronJob {
     pub status: CronJobStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct CronJobSpec {
     #[api(tag = 1, required)]
@@ -45,7 +45,7 @@ pub struct CronJobSpec {
     pub failed_jobs_history_limit: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct JobTemplateSpec {
     #[api(tag = 1, omitempty)]
@@ -54,7 +54,7 @@ pub struct JobTemplateSpec {
     pub spec: JobSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct JobSpec {
     #[api(tag = 1)]
@@ -91,14 +91,14 @@ pub struct JobSpec {
     pub managed_by: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct PodFailurePolicy {
     #[api(tag = 1, required)]
     pub rules: Vec<PodFailurePolicyRule>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct PodFailurePolicyRule {
     #[api(tag = 1, required)]
@@ -109,7 +109,7 @@ pub struct PodFailurePolicyRule {
     pub on_pod_conditions: Vec<PodFailurePolicyOnPodConditionsPattern>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct PodFailurePolicyOnExitCodesRequirement {
     #[api(tag = 1)]
@@ -120,7 +120,7 @@ pub struct PodFailurePolicyOnExitCodesRequirement {
     pub values: Vec<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct PodFailurePolicyOnPodConditionsPattern {
     #[api(tag = 1, required)]
@@ -129,14 +129,14 @@ pub struct PodFailurePolicyOnPodConditionsPattern {
     pub status: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct SuccessPolicy {
     #[api(tag = 1, required)]
     pub rules: Vec<SuccessPolicyRule>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct SuccessPolicyRule {
     #[api(tag = 1)]
@@ -145,7 +145,7 @@ pub struct SuccessPolicyRule {
     pub succeeded_count: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct CronJobStatus {
     #[api(tag = 1, omitempty)]

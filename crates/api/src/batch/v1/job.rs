@@ -3,7 +3,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 #[kind(group = "batch", version = "v1", plural = "jobs", categories = "all", subresources = "status")]
 pub struct Job {
@@ -15,7 +15,7 @@ pub struct Job {
     pub status: JobStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct JobStatus {
     #[api(tag = 1, omitempty, patch = "merge", key = "type")]
@@ -42,7 +42,7 @@ pub struct JobStatus {
     pub ready: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct JobCondition {
     #[api(tag = 1, required)]
@@ -59,7 +59,7 @@ pub struct JobCondition {
     pub message: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "batch.v1")]
 pub struct UncountedTerminatedPods {
     #[api(tag = 1, omitempty, list = "set")]

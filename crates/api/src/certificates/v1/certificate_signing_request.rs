@@ -4,7 +4,7 @@ use crate::Time;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "certificates.v1")]
 #[kind(
     group = "certificates.k8s.io",
@@ -23,7 +23,7 @@ pub struct CertificateSigningRequest {
     pub status: CertificateSigningRequestStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "certificates.v1")]
 pub struct CertificateSigningRequestSpec {
     #[api(tag = 1, required)]
@@ -44,7 +44,7 @@ pub struct CertificateSigningRequestSpec {
     pub extra: BTreeMap<String, Items>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "certificates.v1")]
 pub struct CertificateSigningRequestStatus {
     #[api(tag = 1, omitempty, list = "map", keys = "type")]
@@ -53,7 +53,7 @@ pub struct CertificateSigningRequestStatus {
     pub certificate: Vec<u8>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "certificates.v1")]
 pub struct CertificateSigningRequestCondition {
     #[api(tag = 1, required)]

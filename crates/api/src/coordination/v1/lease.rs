@@ -2,7 +2,7 @@ use crate::Api;
 use crate::MicroTime;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "coordination.v1")]
 #[kind(group = "coordination.k8s.io", version = "v1", plural = "leases")]
 pub struct Lease {
@@ -12,7 +12,7 @@ pub struct Lease {
     pub spec: LeaseSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "coordination.v1")]
 pub struct LeaseSpec {
     #[api(tag = 1)]

@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", plural = "componentstatuses", short = "cs", cluster, verbs = "get,list")]
 pub struct ComponentStatus {
@@ -11,7 +11,7 @@ pub struct ComponentStatus {
     pub conditions: Vec<ComponentCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ComponentCondition {
     #[api(tag = 1, required)]

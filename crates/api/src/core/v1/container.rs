@@ -1,7 +1,7 @@
 use super::*;
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Container {
     #[api(tag = 1, required)]
@@ -63,7 +63,7 @@ pub struct Container {
     pub tty: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerPort {
     #[api(tag = 1, omitempty)]
@@ -78,7 +78,7 @@ pub struct ContainerPort {
     pub host_ip: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerResizePolicy {
     #[api(tag = 1, required)]
@@ -87,7 +87,7 @@ pub struct ContainerResizePolicy {
     pub restart_policy: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerRestartRule {
     #[api(tag = 1, omitempty)]
@@ -96,7 +96,7 @@ pub struct ContainerRestartRule {
     pub exit_codes: Option<Box<ContainerRestartRuleOnExitCodes>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerRestartRuleOnExitCodes {
     #[api(tag = 1, omitempty)]
@@ -105,7 +105,7 @@ pub struct ContainerRestartRuleOnExitCodes {
     pub values: Vec<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct VolumeMount {
     #[api(tag = 1, required)]
@@ -124,7 +124,7 @@ pub struct VolumeMount {
     pub sub_path_expr: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct VolumeDevice {
     #[api(tag = 1, required)]
@@ -133,7 +133,7 @@ pub struct VolumeDevice {
     pub device_path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EphemeralContainer {
     #[api(tag = 1, inline)]
@@ -142,7 +142,7 @@ pub struct EphemeralContainer {
     pub target_container_name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EphemeralContainerCommon {
     #[api(tag = 1, required)]

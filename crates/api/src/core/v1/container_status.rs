@@ -4,7 +4,7 @@ use crate::Quantity;
 use crate::Time;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerStatus {
     #[api(tag = 1, required)]
@@ -39,7 +39,7 @@ pub struct ContainerStatus {
     pub stop_signal: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerState {
     #[api(tag = 1)]
@@ -50,7 +50,7 @@ pub struct ContainerState {
     pub terminated: Option<Box<ContainerStateTerminated>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerStateWaiting {
     #[api(tag = 1, omitempty)]
@@ -59,14 +59,14 @@ pub struct ContainerStateWaiting {
     pub message: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerStateRunning {
     #[api(tag = 1, omitempty, nullable)]
     pub started_at: Option<Time>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerStateTerminated {
     #[api(tag = 1, required)]
@@ -85,7 +85,7 @@ pub struct ContainerStateTerminated {
     pub container_id: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct VolumeMountStatus {
     #[api(tag = 1, required)]
@@ -98,14 +98,14 @@ pub struct VolumeMountStatus {
     pub recursive_read_only: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerUser {
     #[api(tag = 1)]
     pub linux: Option<Box<LinuxContainerUser>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LinuxContainerUser {
     #[api(tag = 1, required)]
@@ -116,7 +116,7 @@ pub struct LinuxContainerUser {
     pub supplemental_groups: Vec<i64>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ResourceStatus {
     #[api(tag = 1, required)]
@@ -125,7 +125,7 @@ pub struct ResourceStatus {
     pub resources: Vec<ResourceHealth>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ResourceHealth {
     #[api(tag = 1, json = "resourceID", required)]

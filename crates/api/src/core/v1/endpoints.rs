@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", plural = "endpoints", storage = "services/endpoints", short = "ep")]
 pub struct Endpoints {
@@ -12,7 +12,7 @@ pub struct Endpoints {
     pub subsets: Vec<EndpointSubset>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EndpointSubset {
     #[api(tag = 1, omitempty)]
@@ -23,7 +23,7 @@ pub struct EndpointSubset {
     pub ports: Vec<EndpointPort>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EndpointAddress {
     #[api(tag = 1, required)]
@@ -36,7 +36,7 @@ pub struct EndpointAddress {
     pub target_ref: Option<Box<ObjectReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EndpointPort {
     #[api(tag = 1, omitempty)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EnvVar {
     #[api(tag = 1, required)]
@@ -12,7 +12,7 @@ pub struct EnvVar {
     pub value_from: Option<Box<EnvVarSource>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EnvVarSource {
     #[api(tag = 1)]
@@ -27,7 +27,7 @@ pub struct EnvVarSource {
     pub file_key_ref: Option<Box<FileKeySelector>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ConfigMapKeySelector {
     #[api(tag = 1, inline)]
@@ -38,7 +38,7 @@ pub struct ConfigMapKeySelector {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SecretKeySelector {
     #[api(tag = 1, inline)]
@@ -49,7 +49,7 @@ pub struct SecretKeySelector {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct FileKeySelector {
     #[api(tag = 1, required)]
@@ -62,7 +62,7 @@ pub struct FileKeySelector {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EnvFromSource {
     #[api(tag = 1, omitempty)]
@@ -73,7 +73,7 @@ pub struct EnvFromSource {
     pub secret_ref: Option<Box<SecretEnvSource>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ConfigMapEnvSource {
     #[api(tag = 1, inline)]
@@ -82,7 +82,7 @@ pub struct ConfigMapEnvSource {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SecretEnvSource {
     #[api(tag = 1, inline)]

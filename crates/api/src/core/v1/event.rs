@@ -4,7 +4,7 @@ use crate::MicroTime;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", plural = "events", short = "ev")]
 pub struct Event {
@@ -40,7 +40,7 @@ pub struct Event {
     pub reporting_instance: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EventSource {
     #[api(tag = 1, omitempty)]
@@ -49,7 +49,7 @@ pub struct EventSource {
     pub host: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EventSeries {
     #[api(tag = 1, omitempty)]

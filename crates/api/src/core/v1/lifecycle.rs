@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::IntOrString;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Probe {
     #[api(tag = 1, inline)]
@@ -20,7 +20,7 @@ pub struct Probe {
     pub termination_grace_period_seconds: Option<i64>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ProbeHandler {
     #[api(tag = 1)]
@@ -33,14 +33,14 @@ pub struct ProbeHandler {
     pub grpc: Option<Box<GRPCAction>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ExecAction {
     #[api(tag = 1, omitempty)]
     pub command: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct HTTPGetAction {
     #[api(tag = 1, omitempty)]
@@ -55,7 +55,7 @@ pub struct HTTPGetAction {
     pub http_headers: Vec<HTTPHeader>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct HTTPHeader {
     #[api(tag = 1, required)]
@@ -64,7 +64,7 @@ pub struct HTTPHeader {
     pub value: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct TCPSocketAction {
     #[api(tag = 1, required)]
@@ -73,7 +73,7 @@ pub struct TCPSocketAction {
     pub host: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct GRPCAction {
     #[api(tag = 1, required)]
@@ -82,7 +82,7 @@ pub struct GRPCAction {
     pub service: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Lifecycle {
     #[api(tag = 1)]
@@ -93,7 +93,7 @@ pub struct Lifecycle {
     pub stop_signal: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LifecycleHandler {
     #[api(tag = 1)]
@@ -106,7 +106,7 @@ pub struct LifecycleHandler {
     pub sleep: Option<Box<SleepAction>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SleepAction {
     #[api(tag = 1, required)]

@@ -3,7 +3,7 @@ use crate::Quantity;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", plural = "limitranges", short = "limits")]
 pub struct LimitRange {
@@ -13,14 +13,14 @@ pub struct LimitRange {
     pub spec: LimitRangeSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LimitRangeSpec {
     #[api(tag = 1, required)]
     pub limits: Vec<LimitRangeItem>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LimitRangeItem {
     #[api(tag = 1, required)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(
     group = "",
@@ -22,14 +22,14 @@ pub struct Namespace {
     pub status: NamespaceStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NamespaceSpec {
     #[api(tag = 1, omitempty)]
     pub finalizers: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NamespaceStatus {
     #[api(tag = 1, omitempty)]
@@ -38,7 +38,7 @@ pub struct NamespaceStatus {
     pub conditions: Vec<NamespaceCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NamespaceCondition {
     #[api(tag = 1, required)]

@@ -3,7 +3,7 @@ use crate::Quantity;
 use crate::Time;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeStatus {
     #[api(tag = 1, omitempty)]
@@ -36,7 +36,7 @@ pub struct NodeStatus {
     pub declared_features: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeCondition {
     #[api(tag = 1, required)]
@@ -53,7 +53,7 @@ pub struct NodeCondition {
     pub message: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeAddress {
     #[api(tag = 1, required)]
@@ -62,21 +62,21 @@ pub struct NodeAddress {
     pub address: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeDaemonEndpoints {
     #[api(tag = 1, omitempty)]
     pub kubelet_endpoint: DaemonEndpoint,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct DaemonEndpoint {
     #[api(tag = 1, json = "Port", required)]
     pub port: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeSystemInfo {
     #[api(tag = 1, json = "machineID", required)]
@@ -103,14 +103,14 @@ pub struct NodeSystemInfo {
     pub swap: Option<Box<NodeSwapStatus>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeSwapStatus {
     #[api(tag = 1)]
     pub capacity: Option<i64>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerImage {
     #[api(tag = 1)]
@@ -119,7 +119,7 @@ pub struct ContainerImage {
     pub size_bytes: i64,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct AttachedVolume {
     #[api(tag = 1, required)]
@@ -128,7 +128,7 @@ pub struct AttachedVolume {
     pub device_path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeConfigStatus {
     #[api(tag = 1)]
@@ -141,14 +141,14 @@ pub struct NodeConfigStatus {
     pub error: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeConfigSource {
     #[api(tag = 2)]
     pub config_map: Option<Box<ConfigMapNodeConfigSource>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ConfigMapNodeConfigSource {
     #[api(tag = 1, required)]
@@ -163,7 +163,7 @@ pub struct ConfigMapNodeConfigSource {
     pub kubelet_config_key: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeRuntimeHandler {
     #[api(tag = 1)]
@@ -172,7 +172,7 @@ pub struct NodeRuntimeHandler {
     pub features: Option<Box<NodeRuntimeHandlerFeatures>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeRuntimeHandlerFeatures {
     #[api(tag = 1)]
@@ -181,7 +181,7 @@ pub struct NodeRuntimeHandlerFeatures {
     pub user_namespaces: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NodeFeatures {
     #[api(tag = 1)]

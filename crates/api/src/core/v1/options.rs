@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::Time;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct PodLogOptions {
@@ -27,7 +27,7 @@ pub struct PodLogOptions {
     pub stream: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct PodAttachOptions {
@@ -43,7 +43,7 @@ pub struct PodAttachOptions {
     pub container: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct PodExecOptions {
@@ -61,7 +61,7 @@ pub struct PodExecOptions {
     pub command: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct PodPortForwardOptions {
@@ -69,7 +69,7 @@ pub struct PodPortForwardOptions {
     pub ports: Vec<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct PodProxyOptions {
@@ -77,7 +77,7 @@ pub struct PodProxyOptions {
     pub path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct NodeProxyOptions {
@@ -85,7 +85,7 @@ pub struct NodeProxyOptions {
     pub path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct ServiceProxyOptions {

@@ -6,7 +6,7 @@ use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", plural = "persistentvolumeclaims", short = "pvc", subresources = "status")]
 pub struct PersistentVolumeClaim {
@@ -18,7 +18,7 @@ pub struct PersistentVolumeClaim {
     pub status: PersistentVolumeClaimStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PersistentVolumeClaimSpec {
     #[api(tag = 1, omitempty)]
@@ -41,7 +41,7 @@ pub struct PersistentVolumeClaimSpec {
     pub volume_attributes_class_name: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PersistentVolumeClaimStatus {
     #[api(tag = 1, omitempty)]
@@ -62,7 +62,7 @@ pub struct PersistentVolumeClaimStatus {
     pub modify_volume_status: Option<Box<ModifyVolumeStatus>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PersistentVolumeClaimCondition {
     #[api(tag = 1, required)]
@@ -79,7 +79,7 @@ pub struct PersistentVolumeClaimCondition {
     pub message: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ModifyVolumeStatus {
     #[api(tag = 1, omitempty)]

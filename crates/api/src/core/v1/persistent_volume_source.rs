@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PersistentVolumeSource {
     #[api(tag = 1)]
@@ -51,7 +51,7 @@ pub struct PersistentVolumeSource {
     pub csi: Option<Box<CSIPersistentVolumeSource>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct GCEPersistentDiskVolumeSource {
     #[api(tag = 1, required)]
@@ -64,7 +64,7 @@ pub struct GCEPersistentDiskVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct AWSElasticBlockStoreVolumeSource {
     #[api(tag = 1, json = "volumeID", required)]
@@ -77,7 +77,7 @@ pub struct AWSElasticBlockStoreVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct HostPathVolumeSource {
     #[api(tag = 1, required)]
@@ -86,7 +86,7 @@ pub struct HostPathVolumeSource {
     pub type_: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct GlusterfsPersistentVolumeSource {
     #[api(tag = 1, required)]
@@ -99,7 +99,7 @@ pub struct GlusterfsPersistentVolumeSource {
     pub endpoints_namespace: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct NFSVolumeSource {
     #[api(tag = 1, required)]
@@ -110,7 +110,7 @@ pub struct NFSVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct RBDPersistentVolumeSource {
     #[api(tag = 1, required)]
@@ -131,7 +131,7 @@ pub struct RBDPersistentVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ISCSIPersistentVolumeSource {
     #[api(tag = 1, required)]
@@ -158,7 +158,7 @@ pub struct ISCSIPersistentVolumeSource {
     pub initiator_name: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct CinderPersistentVolumeSource {
     #[api(tag = 1, json = "volumeID", required)]
@@ -171,7 +171,7 @@ pub struct CinderPersistentVolumeSource {
     pub secret_ref: Option<Box<SecretReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct CephFSPersistentVolumeSource {
     #[api(tag = 1, required)]
@@ -188,7 +188,7 @@ pub struct CephFSPersistentVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct FCVolumeSource {
     #[api(tag = 1, json = "targetWWNs", omitempty)]
@@ -203,7 +203,7 @@ pub struct FCVolumeSource {
     pub wwids: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct FlockerVolumeSource {
     #[api(tag = 1, omitempty)]
@@ -212,7 +212,7 @@ pub struct FlockerVolumeSource {
     pub dataset_uuid: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct FlexPersistentVolumeSource {
     #[api(tag = 1, required)]
@@ -227,7 +227,7 @@ pub struct FlexPersistentVolumeSource {
     pub options: BTreeMap<String, String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct AzureFilePersistentVolumeSource {
     #[api(tag = 1, required)]
@@ -240,7 +240,7 @@ pub struct AzureFilePersistentVolumeSource {
     pub secret_namespace: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct VsphereVirtualDiskVolumeSource {
     #[api(tag = 1, required)]
@@ -253,7 +253,7 @@ pub struct VsphereVirtualDiskVolumeSource {
     pub storage_policy_id: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct QuobyteVolumeSource {
     #[api(tag = 1, required)]
@@ -270,7 +270,7 @@ pub struct QuobyteVolumeSource {
     pub tenant: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct AzureDiskVolumeSource {
     #[api(tag = 1, required)]
@@ -287,7 +287,7 @@ pub struct AzureDiskVolumeSource {
     pub kind: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PhotonPersistentDiskVolumeSource {
     #[api(tag = 1, json = "pdID", required)]
@@ -296,7 +296,7 @@ pub struct PhotonPersistentDiskVolumeSource {
     pub fs_type: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PortworxVolumeSource {
     #[api(tag = 1, json = "volumeID", required)]
@@ -307,7 +307,7 @@ pub struct PortworxVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ScaleIOPersistentVolumeSource {
     #[api(tag = 1, required)]
@@ -332,7 +332,7 @@ pub struct ScaleIOPersistentVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LocalVolumeSource {
     #[api(tag = 1, required)]
@@ -341,7 +341,7 @@ pub struct LocalVolumeSource {
     pub fs_type: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct StorageOSPersistentVolumeSource {
     #[api(tag = 1, omitempty)]
@@ -356,7 +356,7 @@ pub struct StorageOSPersistentVolumeSource {
     pub secret_ref: Option<Box<ObjectReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct CSIPersistentVolumeSource {
     #[api(tag = 1, required)]

@@ -5,7 +5,7 @@ use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodTemplateSpec {
     #[api(tag = 1, omitempty)]
@@ -14,7 +14,7 @@ pub struct PodTemplateSpec {
     pub spec: PodSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodSpec {
     #[api(tag = 1, omitempty, list = "map", keys = "name", patch = "merge,retainKeys", key = "name")]
@@ -110,7 +110,7 @@ pub struct PodSpec {
     pub workload_ref: Option<Box<WorkloadReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct HostAlias {
     #[api(tag = 1, required)]
@@ -119,7 +119,7 @@ pub struct HostAlias {
     pub hostnames: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodDNSConfig {
     #[api(tag = 1, omitempty)]
@@ -130,7 +130,7 @@ pub struct PodDNSConfig {
     pub options: Vec<PodDNSConfigOption>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodDNSConfigOption {
     #[api(tag = 1, omitempty)]
@@ -139,14 +139,14 @@ pub struct PodDNSConfigOption {
     pub value: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodReadinessGate {
     #[api(tag = 1, required)]
     pub condition_type: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct TopologySpreadConstraint {
     #[api(tag = 1, required)]
@@ -167,21 +167,21 @@ pub struct TopologySpreadConstraint {
     pub match_label_keys: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodOS {
     #[api(tag = 1, required)]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodSchedulingGate {
     #[api(tag = 1, required)]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodResourceClaim {
     #[api(tag = 1, required)]
@@ -192,7 +192,7 @@ pub struct PodResourceClaim {
     pub resource_claim_template_name: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct WorkloadReference {
     #[api(tag = 1, required)]

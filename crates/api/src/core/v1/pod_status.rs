@@ -4,7 +4,7 @@ use crate::Quantity;
 use crate::Time;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodStatus {
     #[api(tag = 17, omitempty)]
@@ -49,7 +49,7 @@ pub struct PodStatus {
     pub resources: Option<Box<ResourceRequirements>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodCondition {
     #[api(tag = 1, required)]
@@ -68,21 +68,21 @@ pub struct PodCondition {
     pub message: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct HostIP {
     #[api(tag = 1, required)]
     pub ip: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodIP {
     #[api(tag = 1, required)]
     pub ip: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodResourceClaimStatus {
     #[api(tag = 1, required)]
@@ -91,7 +91,7 @@ pub struct PodResourceClaimStatus {
     pub resource_claim_name: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodExtendedResourceClaimStatus {
     #[api(tag = 1, required)]
@@ -100,7 +100,7 @@ pub struct PodExtendedResourceClaimStatus {
     pub resource_claim_name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ContainerExtendedResourceRequest {
     #[api(tag = 1, required)]

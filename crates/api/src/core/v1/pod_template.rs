@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", plural = "podtemplates")]
 pub struct PodTemplate {

@@ -4,7 +4,7 @@ use crate::Quantity;
 use crate::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ProjectedVolumeSource {
     #[api(tag = 1)]
@@ -13,7 +13,7 @@ pub struct ProjectedVolumeSource {
     pub default_mode: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct VolumeProjection {
     #[api(tag = 1)]
@@ -30,7 +30,7 @@ pub struct VolumeProjection {
     pub pod_certificate: Option<Box<PodCertificateProjection>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SecretProjection {
     #[api(tag = 1, inline)]
@@ -41,7 +41,7 @@ pub struct SecretProjection {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct KeyToPath {
     #[api(tag = 1, required)]
@@ -52,14 +52,14 @@ pub struct KeyToPath {
     pub mode: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct DownwardAPIProjection {
     #[api(tag = 1, omitempty)]
     pub items: Vec<DownwardAPIVolumeFile>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct DownwardAPIVolumeFile {
     #[api(tag = 1, required)]
@@ -72,7 +72,7 @@ pub struct DownwardAPIVolumeFile {
     pub mode: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ObjectFieldSelector {
     #[api(tag = 1, omitempty)]
@@ -81,7 +81,7 @@ pub struct ObjectFieldSelector {
     pub field_path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ResourceFieldSelector {
     #[api(tag = 1, omitempty)]
@@ -92,7 +92,7 @@ pub struct ResourceFieldSelector {
     pub divisor: Quantity,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ConfigMapProjection {
     #[api(tag = 1, inline)]
@@ -103,7 +103,7 @@ pub struct ConfigMapProjection {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ServiceAccountTokenProjection {
     #[api(tag = 1, omitempty)]
@@ -114,7 +114,7 @@ pub struct ServiceAccountTokenProjection {
     pub path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ClusterTrustBundleProjection {
     #[api(tag = 1)]
@@ -129,7 +129,7 @@ pub struct ClusterTrustBundleProjection {
     pub path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodCertificateProjection {
     #[api(tag = 1, omitempty)]

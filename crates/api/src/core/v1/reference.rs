@@ -1,6 +1,6 @@
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ObjectReference {
     #[api(tag = 1, omitempty)]
@@ -19,14 +19,14 @@ pub struct ObjectReference {
     pub field_path: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LocalObjectReference {
     #[api(tag = 1, omitempty, default = "\"\"")]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct TypedLocalObjectReference {
     #[api(tag = 1)]
@@ -37,7 +37,7 @@ pub struct TypedLocalObjectReference {
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct TypedObjectReference {
     #[api(tag = 1)]
@@ -50,7 +50,7 @@ pub struct TypedObjectReference {
     pub namespace: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SecretReference {
     #[api(tag = 1, omitempty)]

@@ -4,7 +4,7 @@ use crate::Time;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(
     group = "",
@@ -24,7 +24,7 @@ pub struct ReplicationController {
     pub status: ReplicationControllerStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ReplicationControllerSpec {
     #[api(tag = 1, default = "1")]
@@ -37,7 +37,7 @@ pub struct ReplicationControllerSpec {
     pub template: Option<Box<PodTemplateSpec>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ReplicationControllerStatus {
     #[api(tag = 1, required)]
@@ -54,7 +54,7 @@ pub struct ReplicationControllerStatus {
     pub conditions: Vec<ReplicationControllerCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ReplicationControllerCondition {
     #[api(tag = 1, required)]

@@ -3,7 +3,7 @@ use crate::Quantity;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", plural = "resourcequotas", short = "quota", subresources = "status")]
 pub struct ResourceQuota {
@@ -15,7 +15,7 @@ pub struct ResourceQuota {
     pub status: ResourceQuotaStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ResourceQuotaSpec {
     #[api(tag = 1, omitempty)]
@@ -26,14 +26,14 @@ pub struct ResourceQuotaSpec {
     pub scope_selector: Option<Box<ScopeSelector>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ScopeSelector {
     #[api(tag = 1, omitempty)]
     pub match_expressions: Vec<ScopedResourceSelectorRequirement>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ScopedResourceSelectorRequirement {
     #[api(tag = 1, required)]
@@ -44,7 +44,7 @@ pub struct ScopedResourceSelectorRequirement {
     pub values: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ResourceQuotaStatus {
     #[api(tag = 1, omitempty)]

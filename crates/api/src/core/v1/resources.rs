@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Quantity;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ResourceRequirements {
     #[api(tag = 1, omitempty)]
@@ -13,7 +13,7 @@ pub struct ResourceRequirements {
     pub claims: Vec<ResourceClaim>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ResourceClaim {
     #[api(tag = 1, required)]
@@ -22,7 +22,7 @@ pub struct ResourceClaim {
     pub request: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct VolumeResourceRequirements {
     #[api(tag = 1, omitempty)]

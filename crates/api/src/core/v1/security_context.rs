@@ -1,6 +1,6 @@
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SecurityContext {
     #[api(tag = 1)]
@@ -29,7 +29,7 @@ pub struct SecurityContext {
     pub app_armor_profile: Option<Box<AppArmorProfile>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Capabilities {
     #[api(tag = 1, omitempty)]
@@ -38,7 +38,7 @@ pub struct Capabilities {
     pub drop: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SELinuxOptions {
     #[api(tag = 1, omitempty)]
@@ -51,7 +51,7 @@ pub struct SELinuxOptions {
     pub level: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct WindowsSecurityContextOptions {
     #[api(tag = 1)]
@@ -64,7 +64,7 @@ pub struct WindowsSecurityContextOptions {
     pub host_process: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SeccompProfile {
     #[api(tag = 1, required)]
@@ -73,7 +73,7 @@ pub struct SeccompProfile {
     pub localhost_profile: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct AppArmorProfile {
     #[api(tag = 1, required)]
@@ -82,7 +82,7 @@ pub struct AppArmorProfile {
     pub localhost_profile: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PodSecurityContext {
     #[api(tag = 1)]
@@ -113,7 +113,7 @@ pub struct PodSecurityContext {
     pub se_linux_change_policy: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Sysctl {
     #[api(tag = 1, required)]

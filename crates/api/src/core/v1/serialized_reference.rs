@@ -1,7 +1,7 @@
 use super::*;
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct SerializedReference {

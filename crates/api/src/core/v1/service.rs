@@ -4,7 +4,7 @@ use crate::meta::v1::Condition;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 #[kind(
     group = "",
@@ -24,7 +24,7 @@ pub struct Service {
     pub status: ServiceStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ServiceSpec {
     #[api(tag = 1, omitempty, list = "map", keys = "port,protocol", patch = "merge", key = "port")]
@@ -69,7 +69,7 @@ pub struct ServiceSpec {
     pub traffic_distribution: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ServicePort {
     #[api(tag = 1, omitempty)]
@@ -86,21 +86,21 @@ pub struct ServicePort {
     pub node_port: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SessionAffinityConfig {
     #[api(tag = 1, json = "clientIP")]
     pub client_ip: Option<Box<ClientIPConfig>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ClientIPConfig {
     #[api(tag = 1)]
     pub timeout_seconds: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ServiceStatus {
     #[api(tag = 1, omitempty)]
@@ -109,14 +109,14 @@ pub struct ServiceStatus {
     pub conditions: Vec<Condition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LoadBalancerStatus {
     #[api(tag = 1, omitempty)]
     pub ingress: Vec<LoadBalancerIngress>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct LoadBalancerIngress {
     #[api(tag = 1, omitempty)]
@@ -129,7 +129,7 @@ pub struct LoadBalancerIngress {
     pub ports: Vec<PortStatus>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PortStatus {
     #[api(tag = 1, required)]

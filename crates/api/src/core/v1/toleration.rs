@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::Time;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Toleration {
     #[api(tag = 1, omitempty)]
@@ -16,7 +16,7 @@ pub struct Toleration {
     pub toleration_seconds: Option<i64>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Taint {
     #[api(tag = 1, required)]

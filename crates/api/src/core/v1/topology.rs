@@ -1,13 +1,13 @@
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct TopologySelectorTerm {
     #[api(tag = 1, omitempty)]
     pub match_label_expressions: Vec<TopologySelectorLabelRequirement>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct TopologySelectorLabelRequirement {
     #[api(tag = 1, required)]

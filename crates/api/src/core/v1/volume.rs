@@ -4,7 +4,7 @@ use crate::Quantity;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PersistentVolumeClaimTemplate {
     #[api(tag = 1, omitempty)]
@@ -13,7 +13,7 @@ pub struct PersistentVolumeClaimTemplate {
     pub spec: PersistentVolumeClaimSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct Volume {
     #[api(tag = 1, required)]
@@ -22,7 +22,7 @@ pub struct Volume {
     pub volume_source: VolumeSource,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct VolumeSource {
     #[api(tag = 1)]
@@ -87,7 +87,7 @@ pub struct VolumeSource {
     pub image: Option<Box<ImageVolumeSource>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EmptyDirVolumeSource {
     #[api(tag = 1, omitempty)]
@@ -96,7 +96,7 @@ pub struct EmptyDirVolumeSource {
     pub size_limit: Option<Quantity>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct GitRepoVolumeSource {
     #[api(tag = 1, required)]
@@ -107,7 +107,7 @@ pub struct GitRepoVolumeSource {
     pub directory: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct SecretVolumeSource {
     #[api(tag = 1, omitempty)]
@@ -120,7 +120,7 @@ pub struct SecretVolumeSource {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ISCSIVolumeSource {
     #[api(tag = 1, required)]
@@ -147,7 +147,7 @@ pub struct ISCSIVolumeSource {
     pub initiator_name: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct GlusterfsVolumeSource {
     #[api(tag = 1, required)]
@@ -158,7 +158,7 @@ pub struct GlusterfsVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct PersistentVolumeClaimVolumeSource {
     #[api(tag = 1, required)]
@@ -167,7 +167,7 @@ pub struct PersistentVolumeClaimVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct RBDVolumeSource {
     #[api(tag = 1, required)]
@@ -188,7 +188,7 @@ pub struct RBDVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct FlexVolumeSource {
     #[api(tag = 1, required)]
@@ -203,7 +203,7 @@ pub struct FlexVolumeSource {
     pub options: BTreeMap<String, String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct CinderVolumeSource {
     #[api(tag = 1, json = "volumeID", required)]
@@ -216,7 +216,7 @@ pub struct CinderVolumeSource {
     pub secret_ref: Option<Box<LocalObjectReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct CephFSVolumeSource {
     #[api(tag = 1, required)]
@@ -233,7 +233,7 @@ pub struct CephFSVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct DownwardAPIVolumeSource {
     #[api(tag = 1, omitempty)]
@@ -242,7 +242,7 @@ pub struct DownwardAPIVolumeSource {
     pub default_mode: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct AzureFileVolumeSource {
     #[api(tag = 1, required)]
@@ -253,7 +253,7 @@ pub struct AzureFileVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ConfigMapVolumeSource {
     #[api(tag = 1, inline)]
@@ -266,7 +266,7 @@ pub struct ConfigMapVolumeSource {
     pub optional: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ScaleIOVolumeSource {
     #[api(tag = 1, required)]
@@ -291,7 +291,7 @@ pub struct ScaleIOVolumeSource {
     pub read_only: bool,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct StorageOSVolumeSource {
     #[api(tag = 1, omitempty)]
@@ -306,7 +306,7 @@ pub struct StorageOSVolumeSource {
     pub secret_ref: Option<Box<LocalObjectReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct CSIVolumeSource {
     #[api(tag = 1, required)]
@@ -321,14 +321,14 @@ pub struct CSIVolumeSource {
     pub node_publish_secret_ref: Option<Box<LocalObjectReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct EphemeralVolumeSource {
     #[api(tag = 1)]
     pub volume_claim_template: Option<Box<PersistentVolumeClaimTemplate>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "core.v1")]
 pub struct ImageVolumeSource {
     #[api(tag = 1, omitempty)]

@@ -3,7 +3,7 @@ use crate::core::v1::ObjectReference;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "discovery.v1")]
 #[kind(group = "discovery.k8s.io", version = "v1", plural = "endpointslices")]
 pub struct EndpointSlice {
@@ -17,7 +17,7 @@ pub struct EndpointSlice {
     pub ports: Vec<EndpointPort>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "discovery.v1")]
 pub struct Endpoint {
     #[api(tag = 1, required, list = "set")]
@@ -38,7 +38,7 @@ pub struct Endpoint {
     pub hints: Option<Box<EndpointHints>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "discovery.v1")]
 pub struct EndpointConditions {
     #[api(tag = 1)]
@@ -49,7 +49,7 @@ pub struct EndpointConditions {
     pub terminating: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "discovery.v1")]
 pub struct EndpointHints {
     #[api(tag = 1, omitempty)]
@@ -58,21 +58,21 @@ pub struct EndpointHints {
     pub for_nodes: Vec<ForNode>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "discovery.v1")]
 pub struct ForZone {
     #[api(tag = 1, required)]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "discovery.v1")]
 pub struct ForNode {
     #[api(tag = 1, required)]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "discovery.v1")]
 pub struct EndpointPort {
     #[api(tag = 1)]

@@ -5,7 +5,7 @@ use crate::core::v1::EventSource;
 use crate::core::v1::ObjectReference;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "events.v1")]
 #[kind(group = "events.k8s.io", version = "v1", plural = "events", short = "ev")]
 pub struct Event {
@@ -41,7 +41,7 @@ pub struct Event {
     pub deprecated_count: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "events.v1")]
 pub struct EventSeries {
     #[api(tag = 1, required)]

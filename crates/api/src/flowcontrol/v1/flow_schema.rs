@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 #[kind(
     group = "flowcontrol.apiserver.k8s.io",
@@ -20,7 +20,7 @@ pub struct FlowSchema {
     pub status: FlowSchemaStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct FlowSchemaSpec {
     #[api(tag = 1, required)]
@@ -33,21 +33,21 @@ pub struct FlowSchemaSpec {
     pub rules: Vec<PolicyRulesWithSubjects>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct PriorityLevelConfigurationReference {
     #[api(tag = 1, required)]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct FlowDistinguisherMethod {
     #[api(tag = 1, required)]
     pub type_: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct PolicyRulesWithSubjects {
     #[api(tag = 1, required)]
@@ -58,7 +58,7 @@ pub struct PolicyRulesWithSubjects {
     pub non_resource_rules: Vec<NonResourcePolicyRule>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct Subject {
     #[api(tag = 1, required)]
@@ -71,21 +71,21 @@ pub struct Subject {
     pub service_account: Option<Box<ServiceAccountSubject>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct UserSubject {
     #[api(tag = 1, required)]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct GroupSubject {
     #[api(tag = 1, required)]
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct ServiceAccountSubject {
     #[api(tag = 1, required)]
@@ -94,7 +94,7 @@ pub struct ServiceAccountSubject {
     pub name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct ResourcePolicyRule {
     #[api(tag = 1, required, list = "set")]
@@ -109,7 +109,7 @@ pub struct ResourcePolicyRule {
     pub namespaces: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct NonResourcePolicyRule {
     #[api(tag = 1, required, list = "set")]
@@ -118,14 +118,14 @@ pub struct NonResourcePolicyRule {
     pub non_resource_urls: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct FlowSchemaStatus {
     #[api(tag = 1, omitempty, list = "map", keys = "type", patch = "merge", key = "type")]
     pub conditions: Vec<FlowSchemaCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct FlowSchemaCondition {
     #[api(tag = 1, omitempty)]

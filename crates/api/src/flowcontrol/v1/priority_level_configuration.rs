@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Time;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 #[kind(
     group = "flowcontrol.apiserver.k8s.io",
@@ -20,7 +20,7 @@ pub struct PriorityLevelConfiguration {
     pub status: PriorityLevelConfigurationStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct PriorityLevelConfigurationSpec {
     #[api(tag = 1, required)]
@@ -31,7 +31,7 @@ pub struct PriorityLevelConfigurationSpec {
     pub exempt: Option<Box<ExemptPriorityLevelConfiguration>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct LimitedPriorityLevelConfiguration {
     #[api(tag = 1)]
@@ -44,7 +44,7 @@ pub struct LimitedPriorityLevelConfiguration {
     pub borrowing_limit_percent: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct LimitResponse {
     #[api(tag = 1, required)]
@@ -53,7 +53,7 @@ pub struct LimitResponse {
     pub queuing: Option<Box<QueuingConfiguration>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct QueuingConfiguration {
     #[api(tag = 1)]
@@ -64,7 +64,7 @@ pub struct QueuingConfiguration {
     pub queue_length_limit: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct ExemptPriorityLevelConfiguration {
     #[api(tag = 1)]
@@ -73,14 +73,14 @@ pub struct ExemptPriorityLevelConfiguration {
     pub lendable_percent: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct PriorityLevelConfigurationStatus {
     #[api(tag = 1, omitempty, list = "map", keys = "type", patch = "merge", key = "type")]
     pub conditions: Vec<PriorityLevelConfigurationCondition>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "flowcontrol.v1")]
 pub struct PriorityLevelConfigurationCondition {
     #[api(tag = 1, omitempty)]

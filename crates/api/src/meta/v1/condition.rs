@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::Time;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct Condition {
     #[api(tag = 1, required)]

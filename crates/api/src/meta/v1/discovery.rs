@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::Items;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct APIVersions {
@@ -11,7 +11,7 @@ pub struct APIVersions {
     pub server_address_by_client_cidrs: Vec<ServerAddressByClientCIDR>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct ServerAddressByClientCIDR {
     #[api(tag = 1, json = "clientCIDR", required)]
@@ -20,7 +20,7 @@ pub struct ServerAddressByClientCIDR {
     pub server_address: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct APIGroup {
@@ -34,7 +34,7 @@ pub struct APIGroup {
     pub server_address_by_client_cidrs: Vec<ServerAddressByClientCIDR>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct GroupVersionForDiscovery {
     #[api(tag = 1, required)]
@@ -43,7 +43,7 @@ pub struct GroupVersionForDiscovery {
     pub version: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct APIGroupList {
@@ -51,7 +51,7 @@ pub struct APIGroupList {
     pub groups: Vec<APIGroup>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct APIResourceList {
@@ -61,7 +61,7 @@ pub struct APIResourceList {
     pub resources: Vec<APIResource>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct APIResource {
     #[api(tag = 1, required)]

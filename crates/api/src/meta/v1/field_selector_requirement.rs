@@ -1,6 +1,6 @@
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct FieldSelectorRequirement {
     #[api(tag = 1, required)]

@@ -1,7 +1,7 @@
 use crate::Api;
 
 /// A kind, fully named.
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct GroupVersionKind {
     #[api(tag = 1, required)]
@@ -13,7 +13,7 @@ pub struct GroupVersionKind {
 }
 
 /// A resource, fully named.
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct GroupVersionResource {
     #[api(tag = 1, required)]

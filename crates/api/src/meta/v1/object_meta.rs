@@ -3,7 +3,7 @@ use crate::Raw;
 use crate::Time;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct ObjectMeta {
     #[api(tag = 1, omitempty)]
@@ -38,7 +38,7 @@ pub struct ObjectMeta {
     pub managed_fields: Vec<ManagedFieldsEntry>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct OwnerReference {
     #[api(tag = 5, required)]
@@ -55,7 +55,7 @@ pub struct OwnerReference {
     pub block_owner_deletion: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct ManagedFieldsEntry {
     #[api(tag = 1, omitempty)]
@@ -74,7 +74,7 @@ pub struct ManagedFieldsEntry {
     pub subresource: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct ListMeta {
     #[api(tag = 1, omitempty)]

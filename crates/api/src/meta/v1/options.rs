@@ -1,6 +1,6 @@
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct ListOptions {
@@ -26,7 +26,7 @@ pub struct ListOptions {
     pub send_initial_events: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct GetOptions {
@@ -34,7 +34,7 @@ pub struct GetOptions {
     pub resource_version: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct DeleteOptions {
@@ -52,7 +52,7 @@ pub struct DeleteOptions {
     pub ignore_store_read_error_with_cluster_breaking_potential: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct Preconditions {
     #[api(tag = 1)]
@@ -61,7 +61,7 @@ pub struct Preconditions {
     pub resource_version: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct CreateOptions {
@@ -73,7 +73,7 @@ pub struct CreateOptions {
     pub field_validation: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct PatchOptions {
@@ -87,7 +87,7 @@ pub struct PatchOptions {
     pub field_validation: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct UpdateOptions {
@@ -99,7 +99,7 @@ pub struct UpdateOptions {
     pub field_validation: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct TableOptions {

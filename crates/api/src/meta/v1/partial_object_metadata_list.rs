@@ -1,7 +1,7 @@
 use super::*;
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "meta.k8s.io", version = "v1", bare)]
 pub struct PartialObjectMetadataList {

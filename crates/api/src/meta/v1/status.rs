@@ -1,7 +1,7 @@
 use super::*;
 use crate::Api;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "", version = "v1", bare)]
 pub struct Status {
@@ -19,7 +19,7 @@ pub struct Status {
     pub code: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct StatusDetails {
     #[api(tag = 1, omitempty)]
@@ -36,7 +36,7 @@ pub struct StatusDetails {
     pub retry_after_seconds: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct StatusCause {
     #[api(tag = 1, omitempty)]

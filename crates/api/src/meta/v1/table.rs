@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use crate::Raw;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 #[kind(group = "meta.k8s.io", version = "v1", bare)]
 pub struct Table {
@@ -14,7 +14,7 @@ pub struct Table {
     pub rows: Vec<TableRow>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct TableColumnDefinition {
     #[api(required)]
@@ -29,7 +29,7 @@ pub struct TableColumnDefinition {
     pub priority: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct TableRow {
     #[api(omitempty)]
@@ -38,7 +38,7 @@ pub struct TableRow {
     pub object: Raw,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct TableRowCondition {
     #[api(required)]

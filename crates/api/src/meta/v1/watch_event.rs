@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Raw;
 
 /// One event of a watch.
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "meta.v1")]
 pub struct WatchEvent {
     #[api(tag = 1, required)]

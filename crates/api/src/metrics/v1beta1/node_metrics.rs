@@ -2,7 +2,7 @@ use crate::meta::v1::ObjectMeta;
 use crate::{Api, Quantity, Time};
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "metrics.v1beta1")]
 #[kind(group = "metrics.k8s.io", version = "v1beta1", plural = "nodes", cluster, verbs = "get,list")]
 pub struct NodeMetrics {

@@ -2,7 +2,7 @@ use crate::meta::v1::ObjectMeta;
 use crate::{Api, Quantity, Time};
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "metrics.v1beta1")]
 #[kind(group = "metrics.k8s.io", version = "v1beta1", plural = "pods", verbs = "get,list")]
 pub struct PodMetrics {
@@ -16,7 +16,7 @@ pub struct PodMetrics {
     pub containers: Vec<ContainerMetrics>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "metrics.v1beta1")]
 pub struct ContainerMetrics {
     #[api(tag = 1, required)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::core::v1::TypedLocalObjectReference;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 #[kind(
     group = "networking.k8s.io",
@@ -21,7 +21,7 @@ pub struct Ingress {
     pub status: IngressStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressSpec {
     #[api(tag = 4)]
@@ -34,7 +34,7 @@ pub struct IngressSpec {
     pub rules: Vec<IngressRule>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressBackend {
     #[api(tag = 4)]
@@ -43,7 +43,7 @@ pub struct IngressBackend {
     pub resource: Option<Box<TypedLocalObjectReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressServiceBackend {
     #[api(tag = 1, required)]
@@ -52,7 +52,7 @@ pub struct IngressServiceBackend {
     pub port: ServiceBackendPort,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct ServiceBackendPort {
     #[api(tag = 1, omitempty)]
@@ -61,7 +61,7 @@ pub struct ServiceBackendPort {
     pub number: i32,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressTLS {
     #[api(tag = 1, omitempty)]
@@ -70,7 +70,7 @@ pub struct IngressTLS {
     pub secret_name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressRule {
     #[api(tag = 1, omitempty)]
@@ -79,21 +79,21 @@ pub struct IngressRule {
     pub ingress_rule_value: IngressRuleValue,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressRuleValue {
     #[api(tag = 1)]
     pub http: Option<Box<HTTPIngressRuleValue>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct HTTPIngressRuleValue {
     #[api(tag = 1, required)]
     pub paths: Vec<HTTPIngressPath>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct HTTPIngressPath {
     #[api(tag = 1, omitempty)]
@@ -104,21 +104,21 @@ pub struct HTTPIngressPath {
     pub backend: IngressBackend,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressStatus {
     #[api(tag = 1, omitempty)]
     pub load_balancer: IngressLoadBalancerStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressLoadBalancerStatus {
     #[api(tag = 1, omitempty)]
     pub ingress: Vec<IngressLoadBalancerIngress>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressLoadBalancerIngress {
     #[api(tag = 1, omitempty)]
@@ -129,7 +129,7 @@ pub struct IngressLoadBalancerIngress {
     pub ports: Vec<IngressPortStatus>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressPortStatus {
     #[api(tag = 1, required)]

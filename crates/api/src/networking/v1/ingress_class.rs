@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 #[kind(group = "networking.k8s.io", version = "v1", plural = "ingressclasses", cluster)]
 pub struct IngressClass {
@@ -11,7 +11,7 @@ pub struct IngressClass {
     pub spec: IngressClassSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressClassSpec {
     #[api(tag = 1, omitempty)]
@@ -20,7 +20,7 @@ pub struct IngressClassSpec {
     pub parameters: Option<Box<IngressClassParametersReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IngressClassParametersReference {
     #[api(tag = 1)]

@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 #[kind(group = "networking.k8s.io", version = "v1", plural = "ipaddresses", short = "ip", cluster)]
 pub struct IPAddress {
@@ -11,14 +11,14 @@ pub struct IPAddress {
     pub spec: IPAddressSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IPAddressSpec {
     #[api(tag = 1)]
     pub parent_ref: Option<Box<ParentReference>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct ParentReference {
     #[api(tag = 1, omitempty)]

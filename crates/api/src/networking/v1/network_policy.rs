@@ -3,7 +3,7 @@ use crate::IntOrString;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 #[kind(group = "networking.k8s.io", version = "v1", plural = "networkpolicies", short = "netpol")]
 pub struct NetworkPolicy {
@@ -13,7 +13,7 @@ pub struct NetworkPolicy {
     pub spec: NetworkPolicySpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct NetworkPolicySpec {
     #[api(tag = 1)]
@@ -26,7 +26,7 @@ pub struct NetworkPolicySpec {
     pub policy_types: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct NetworkPolicyIngressRule {
     #[api(tag = 1, omitempty)]
@@ -35,7 +35,7 @@ pub struct NetworkPolicyIngressRule {
     pub from: Vec<NetworkPolicyPeer>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct NetworkPolicyPort {
     #[api(tag = 1)]
@@ -46,7 +46,7 @@ pub struct NetworkPolicyPort {
     pub end_port: Option<i32>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct NetworkPolicyPeer {
     #[api(tag = 1)]
@@ -57,7 +57,7 @@ pub struct NetworkPolicyPeer {
     pub ip_block: Option<Box<IPBlock>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct IPBlock {
     #[api(tag = 1, required)]
@@ -66,7 +66,7 @@ pub struct IPBlock {
     pub except: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct NetworkPolicyEgressRule {
     #[api(tag = 1, omitempty)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::meta::v1::Condition;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 #[kind(
     group = "networking.k8s.io",
@@ -20,14 +20,14 @@ pub struct ServiceCIDR {
     pub status: ServiceCIDRStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct ServiceCIDRSpec {
     #[api(tag = 1, omitempty)]
     pub cidrs: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "networking.v1")]
 pub struct ServiceCIDRStatus {
     #[api(tag = 1, omitempty, list = "map", keys = "type", patch = "merge", key = "type")]

@@ -4,7 +4,7 @@ use crate::core::v1::Toleration;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "node.v1")]
 #[kind(group = "node.k8s.io", version = "v1", plural = "runtimeclasses", cluster)]
 pub struct RuntimeClass {
@@ -18,14 +18,14 @@ pub struct RuntimeClass {
     pub scheduling: Option<Box<Scheduling>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "node.v1")]
 pub struct Overhead {
     #[api(tag = 1, omitempty)]
     pub pod_fixed: BTreeMap<String, Quantity>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "node.v1")]
 pub struct Scheduling {
     #[api(tag = 1, omitempty, atomic)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::meta::v1::DeleteOptions;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "policy.v1")]
 #[kind(group = "policy", version = "v1")]
 pub struct Eviction {

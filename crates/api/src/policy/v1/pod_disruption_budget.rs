@@ -6,7 +6,7 @@ use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "policy.v1")]
 #[kind(
     group = "policy",
@@ -24,7 +24,7 @@ pub struct PodDisruptionBudget {
     pub status: PodDisruptionBudgetStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "policy.v1")]
 pub struct PodDisruptionBudgetSpec {
     #[api(tag = 1)]
@@ -37,7 +37,7 @@ pub struct PodDisruptionBudgetSpec {
     pub unhealthy_pod_eviction_policy: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "policy.v1")]
 pub struct PodDisruptionBudgetStatus {
     #[api(tag = 1, omitempty)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "rbac.v1")]
 #[kind(group = "rbac.authorization.k8s.io", version = "v1", plural = "clusterroles", cluster)]
 pub struct ClusterRole {
@@ -14,7 +14,7 @@ pub struct ClusterRole {
     pub aggregation_rule: Option<Box<AggregationRule>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "rbac.v1")]
 pub struct PolicyRule {
     #[api(tag = 1, required)]
@@ -29,7 +29,7 @@ pub struct PolicyRule {
     pub non_resource_urls: Vec<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "rbac.v1")]
 pub struct AggregationRule {
     #[api(tag = 1, omitempty)]

@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "rbac.v1")]
 #[kind(group = "rbac.authorization.k8s.io", version = "v1", plural = "clusterrolebindings", cluster)]
 pub struct ClusterRoleBinding {
@@ -13,7 +13,7 @@ pub struct ClusterRoleBinding {
     pub role_ref: RoleRef,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "rbac.v1")]
 pub struct Subject {
     #[api(tag = 1, required)]
@@ -26,7 +26,7 @@ pub struct Subject {
     pub namespace: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "rbac.v1")]
 pub struct RoleRef {
     #[api(tag = 1, required)]

@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "rbac.v1")]
 #[kind(group = "rbac.authorization.k8s.io", version = "v1", plural = "rolebindings")]
 pub struct RoleBinding {

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::Raw;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 #[kind(group = "resource.k8s.io", version = "v1", plural = "deviceclasses", cluster)]
 pub struct DeviceClass {
@@ -12,7 +12,7 @@ pub struct DeviceClass {
     pub spec: DeviceClassSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceClassSpec {
     #[api(tag = 1, omitempty)]
@@ -23,35 +23,35 @@ pub struct DeviceClassSpec {
     pub extended_resource_name: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceSelector {
     #[api(tag = 1)]
     pub cel: Option<Box<CELDeviceSelector>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct CELDeviceSelector {
     #[api(tag = 1, required)]
     pub expression: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceClassConfiguration {
     #[api(tag = 1, inline)]
     pub device_configuration: DeviceConfiguration,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceConfiguration {
     #[api(tag = 1)]
     pub opaque: Option<Box<OpaqueDeviceConfiguration>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct OpaqueDeviceConfiguration {
     #[api(tag = 1, required)]

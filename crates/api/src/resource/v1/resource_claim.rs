@@ -8,7 +8,7 @@ use crate::meta::v1::Condition;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 #[kind(group = "resource.k8s.io", version = "v1", plural = "resourceclaims", subresources = "status")]
 pub struct ResourceClaim {
@@ -20,14 +20,14 @@ pub struct ResourceClaim {
     pub status: ResourceClaimStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct ResourceClaimSpec {
     #[api(tag = 1)]
     pub devices: DeviceClaim,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceClaim {
     #[api(tag = 1)]
@@ -38,7 +38,7 @@ pub struct DeviceClaim {
     pub config: Vec<DeviceClaimConfiguration>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceRequest {
     #[api(tag = 1, required)]
@@ -49,7 +49,7 @@ pub struct DeviceRequest {
     pub first_available: Vec<DeviceSubRequest>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct ExactDeviceRequest {
     #[api(tag = 1, required)]
@@ -68,7 +68,7 @@ pub struct ExactDeviceRequest {
     pub capacity: Option<Box<CapacityRequirements>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceToleration {
     #[api(tag = 1, omitempty)]
@@ -83,14 +83,14 @@ pub struct DeviceToleration {
     pub toleration_seconds: Option<i64>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct CapacityRequirements {
     #[api(tag = 1, omitempty)]
     pub requests: BTreeMap<String, Quantity>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceSubRequest {
     #[api(tag = 1, required)]
@@ -109,7 +109,7 @@ pub struct DeviceSubRequest {
     pub capacity: Option<Box<CapacityRequirements>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceConstraint {
     #[api(tag = 1, omitempty)]
@@ -120,7 +120,7 @@ pub struct DeviceConstraint {
     pub distinct_attribute: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceClaimConfiguration {
     #[api(tag = 1, omitempty)]
@@ -129,7 +129,7 @@ pub struct DeviceClaimConfiguration {
     pub device_configuration: DeviceConfiguration,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct ResourceClaimStatus {
     #[api(tag = 1)]
@@ -140,7 +140,7 @@ pub struct ResourceClaimStatus {
     pub devices: Vec<AllocatedDeviceStatus>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct AllocationResult {
     #[api(tag = 1, omitempty)]
@@ -151,7 +151,7 @@ pub struct AllocationResult {
     pub allocation_timestamp: Option<Time>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceAllocationResult {
     #[api(tag = 1, omitempty)]
@@ -160,7 +160,7 @@ pub struct DeviceAllocationResult {
     pub config: Vec<DeviceAllocationConfiguration>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceRequestAllocationResult {
     #[api(tag = 1, required)]
@@ -185,7 +185,7 @@ pub struct DeviceRequestAllocationResult {
     pub consumed_capacity: BTreeMap<String, Quantity>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceAllocationConfiguration {
     #[api(tag = 1, required)]
@@ -196,7 +196,7 @@ pub struct DeviceAllocationConfiguration {
     pub device_configuration: DeviceConfiguration,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct ResourceClaimConsumerReference {
     #[api(tag = 1, omitempty)]
@@ -209,7 +209,7 @@ pub struct ResourceClaimConsumerReference {
     pub uid: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct AllocatedDeviceStatus {
     #[api(tag = 1, required)]
@@ -228,7 +228,7 @@ pub struct AllocatedDeviceStatus {
     pub network_data: Option<Box<NetworkDeviceData>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct NetworkDeviceData {
     #[api(tag = 1, omitempty)]

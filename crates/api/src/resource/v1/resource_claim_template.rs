@@ -2,7 +2,7 @@ use super::*;
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 #[kind(group = "resource.k8s.io", version = "v1", plural = "resourceclaimtemplates")]
 pub struct ResourceClaimTemplate {
@@ -12,7 +12,7 @@ pub struct ResourceClaimTemplate {
     pub spec: ResourceClaimTemplateSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct ResourceClaimTemplateSpec {
     #[api(tag = 1, omitempty)]

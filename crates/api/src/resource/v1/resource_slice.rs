@@ -5,7 +5,7 @@ use crate::core::v1::NodeSelector;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 #[kind(group = "resource.k8s.io", version = "v1", plural = "resourceslices", cluster)]
 pub struct ResourceSlice {
@@ -15,7 +15,7 @@ pub struct ResourceSlice {
     pub spec: ResourceSliceSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct ResourceSliceSpec {
     #[api(tag = 1, required)]
@@ -36,7 +36,7 @@ pub struct ResourceSliceSpec {
     pub shared_counters: Vec<CounterSet>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct ResourcePool {
     #[api(tag = 1, required)]
@@ -47,7 +47,7 @@ pub struct ResourcePool {
     pub resource_slice_count: i64,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct Device {
     #[api(tag = 1, required)]
@@ -76,7 +76,7 @@ pub struct Device {
     pub allow_multiple_allocations: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceAttribute {
     #[api(tag = 2)]
@@ -89,7 +89,7 @@ pub struct DeviceAttribute {
     pub version: Option<String>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceCapacity {
     #[api(tag = 1, required)]
@@ -98,7 +98,7 @@ pub struct DeviceCapacity {
     pub request_policy: Option<Box<CapacityRequestPolicy>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct CapacityRequestPolicy {
     #[api(tag = 1)]
@@ -109,7 +109,7 @@ pub struct CapacityRequestPolicy {
     pub valid_range: Option<Box<CapacityRequestPolicyRange>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct CapacityRequestPolicyRange {
     #[api(tag = 1)]
@@ -120,7 +120,7 @@ pub struct CapacityRequestPolicyRange {
     pub step: Option<Quantity>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceCounterConsumption {
     #[api(tag = 1, required)]
@@ -129,14 +129,14 @@ pub struct DeviceCounterConsumption {
     pub counters: BTreeMap<String, Counter>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct Counter {
     #[api(tag = 1, required)]
     pub value: Quantity,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct DeviceTaint {
     #[api(tag = 1, required)]
@@ -149,7 +149,7 @@ pub struct DeviceTaint {
     pub time_added: Option<Time>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "resource.v1")]
 pub struct CounterSet {
     #[api(tag = 1, required)]

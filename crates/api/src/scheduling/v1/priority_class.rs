@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "scheduling.v1")]
 #[kind(group = "scheduling.k8s.io", version = "v1", plural = "priorityclasses", short = "pc", cluster)]
 pub struct PriorityClass {

@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 #[kind(group = "storage.k8s.io", version = "v1", plural = "csidrivers", cluster)]
 pub struct CSIDriver {
@@ -11,7 +11,7 @@ pub struct CSIDriver {
     pub spec: CSIDriverSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct CSIDriverSpec {
     #[api(tag = 1)]
@@ -36,7 +36,7 @@ pub struct CSIDriverSpec {
     pub service_account_token_in_secrets: Option<bool>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct TokenRequest {
     #[api(tag = 1, required)]

@@ -1,7 +1,7 @@
 use crate::Api;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 #[kind(group = "storage.k8s.io", version = "v1", plural = "csinodes", cluster)]
 pub struct CSINode {
@@ -11,14 +11,14 @@ pub struct CSINode {
     pub spec: CSINodeSpec,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct CSINodeSpec {
     #[api(tag = 1, required, list = "map", keys = "name", patch = "merge", key = "name")]
     pub drivers: Vec<CSINodeDriver>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct CSINodeDriver {
     #[api(tag = 1, required)]
@@ -31,7 +31,7 @@ pub struct CSINodeDriver {
     pub allocatable: Option<Box<VolumeNodeResources>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct VolumeNodeResources {
     #[api(tag = 1)]

@@ -3,7 +3,7 @@ use crate::Quantity;
 use crate::meta::v1::LabelSelector;
 use crate::meta::v1::ObjectMeta;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 #[kind(group = "storage.k8s.io", version = "v1", plural = "csistoragecapacities")]
 pub struct CSIStorageCapacity {

@@ -3,7 +3,7 @@ use crate::core::v1::TopologySelectorTerm;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 #[kind(group = "storage.k8s.io", version = "v1", plural = "storageclasses", short = "sc", cluster)]
 pub struct StorageClass {

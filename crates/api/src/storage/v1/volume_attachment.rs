@@ -4,7 +4,7 @@ use crate::core::v1::PersistentVolumeSpec;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 #[kind(
     group = "storage.k8s.io",
@@ -22,7 +22,7 @@ pub struct VolumeAttachment {
     pub status: VolumeAttachmentStatus,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct VolumeAttachmentSpec {
     #[api(tag = 1, required)]
@@ -33,7 +33,7 @@ pub struct VolumeAttachmentSpec {
     pub node_name: String,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct VolumeAttachmentSource {
     #[api(tag = 1)]
@@ -42,7 +42,7 @@ pub struct VolumeAttachmentSource {
     pub inline_volume_spec: Option<Box<PersistentVolumeSpec>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct VolumeAttachmentStatus {
     #[api(tag = 1, required)]
@@ -55,7 +55,7 @@ pub struct VolumeAttachmentStatus {
     pub detach_error: Option<Box<VolumeError>>,
 }
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 pub struct VolumeError {
     #[api(tag = 1, omitempty, nullable)]

@@ -2,7 +2,7 @@ use crate::Api;
 use crate::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-#[derive(Api, Clone, Debug, Default, PartialEq)]
+#[derive(Api, Clone, Default, PartialEq)]
 #[api(package = "storage.v1")]
 #[kind(group = "storage.k8s.io", version = "v1", plural = "volumeattributesclasses", short = "vac", cluster)]
 pub struct VolumeAttributesClass {
