@@ -73,7 +73,9 @@ mod tests {
         let container = Container { stdin: true, image: "nginx".into(), ..Default::default() };
         pod.spec.containers.push(container);
         let text = format!("{pod:?}");
-        for part in ["Pod {", "name: \"web\"", "{\"app\": \"web\"}", "containers: [Container {", "stdin: true"] {
+        for part in
+            ["Pod {", "name: \"web\"", "{\"app\": \"web\"}", "containers: [Container {", "stdin: true"]
+        {
             assert!(text.contains(part), "{part} is not in {text}");
         }
         assert!(!text.contains("initContainers"), "{text}");

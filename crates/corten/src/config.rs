@@ -1,6 +1,8 @@
 //! What a user may set: flags, and environment variables of the same names (`CORTEN_...`).
 
-use crate::control::{AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags, ServingFlags, VersionFlags};
+use crate::control::{
+    AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags, ServingFlags, VersionFlags,
+};
 use clap::{Args, Parser, Subcommand};
 use corten_semantics::gates::Gates;
 use std::net::IpAddr;

@@ -94,10 +94,7 @@ fn structs_of_file(model: &Model, package: &str, group: &str, structs: &[String]
             "JSONSchemaPropsOrStringArray" => ", form = \"schema-or-strings\"",
             _ => "",
         };
-        writeln!(
-            body,
-            "\n#[derive(Api, Clone, Default, PartialEq)]\n#[api(package = \"{dotted}\"{form})]"
-        )?;
+        writeln!(body, "\n#[derive(Api, Clone, Default, PartialEq)]\n#[api(package = \"{dotted}\"{form})]")?;
         if let Some(root) = root {
             let version = package.split_once('_').map_or("", |p| p.1);
             let group = if package == "meta_v1" { "" } else { group };

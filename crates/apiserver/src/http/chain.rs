@@ -62,7 +62,9 @@ pub async fn serve(
     from: Option<IpAddr>,
     request: Request<Incoming>,
 ) -> Response {
-    if api.refusing.load(Ordering::Acquire) && !ENDS_EXEMPT.iter().any(|p| request.uri().path().starts_with(p)) {
+    if api.refusing.load(Ordering::Acquire)
+        && !ENDS_EXEMPT.iter().any(|p| request.uri().path().starts_with(p))
+    {
         return sent_away(request.version());
     }
     let passage = Passage::new(&api, audit_id(request.headers()), from);

@@ -87,8 +87,7 @@ impl ControlPlane {
         let pki = Arc::new(pki);
         let bootstrapping = Arc::new(AtomicBool::new(true));
         let certificate = serving::Certificate::new(&dir, &names, &pki)?;
-        let server =
-            serve(flags, &registry, &pki, (encryption, &certificate), &bootstrapping, tasks).await?;
+        let server = serve(flags, &registry, &pki, (encryption, &certificate), &bootstrapping, tasks).await?;
         certificate.keep(tasks);
         let plane = ControlPlane {
             kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| flags.at.data_dir.join("kubeconfig")),
