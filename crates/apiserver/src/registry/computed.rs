@@ -8,6 +8,7 @@ use corten_api::{KindInfo, Object};
 use corten_kinds::check_field_label;
 use corten_semantics::{ApiError, ApiResult};
 
+use super::component_status::{is_component_status, no_such_component};
 use super::{Body, List, ListOptions, Registry, Reply, Target};
 use crate::cache::Entry;
 
@@ -27,7 +28,7 @@ pub trait Reviewer: Send + Sync {
 
 /// Whether objects of the kind are made when somebody asks.
 pub(super) fn is_computed(kind: &KindInfo) -> bool {
-    corten_api::builtin::COMPUTED.contains(&kind)
+    corten_api::builtin::COMPUTED.contains(&kind) || is_component_status(kind)
 }
 
 impl Registry {
@@ -59,6 +60,9 @@ impl Registry {
     }
 
     async fn computed(&self, target: &Target) -> ApiResult<Vec<Arc<dyn Object>>> {
+        if is_component_status(target.kind) {
+            return Ok(self.component_statuses().await);
+        }
         let source = self.computed.get().ok_or_else(|| ApiError::unavailable("the server is starting"))?;
         let namespace = target.namespace.as_deref().unwrap_or_default();
         Ok(source.objects(target.kind, namespace, &target.name).await)
@@ -73,6 +77,9 @@ impl Registry {
             "" => target.name.clone(),
             namespace => format!("{namespace}/{}", target.name),
         };
+        if is_component_status(target.kind) {
+            return made.into_iter().find(is_it).map(Entry::made).ok_or_else(|| no_such_component(&target.name));
+        }
         let missing = || ApiError::new(404, "NotFound", format!("{what} {name:?} not found"));
         made.into_iter().find(is_it).map(Entry::made).ok_or_else(missing)
     }

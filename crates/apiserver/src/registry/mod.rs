@@ -6,6 +6,7 @@ mod admit;
 mod apply;
 mod collection;
 mod commit;
+mod component_status;
 mod computed;
 mod create;
 mod delete;

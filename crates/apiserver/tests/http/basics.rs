@@ -142,6 +142,11 @@ async fn discovery_and_open_paths() {
         assert_eq!(world.admin("GET", path, "").await.text(), "ok", "{path}");
     }
     assert_eq!(world.admin("GET", "/livez/informer-sync", "").await.code, 404);
+    let components = world.admin("GET", "/api/v1/componentstatuses", "").await.json();
+    assert_eq!(components["items"][1]["metadata"]["name"], "etcd-0");
+    assert_eq!(components["items"][1]["conditions"][0]["status"], "True");
+    let unknown = world.admin("GET", "/api/v1/componentstatuses/etcd-1", "").await;
+    assert_eq!((unknown.code, &unknown.json()["message"]), (500, &"Component not found: etcd-1".into()));
     let endpoints = world.admin("GET", "/api/v1/endpoints", "").await;
     let want = r#"299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice""#;
     assert_eq!(endpoints.headers["warning"], want);
