@@ -92,6 +92,8 @@ pub fn owners_after_scale(
                 manager.id.api_version = version.to_string();
             }
             manager.own(one(path));
+            // Upstream does not say when, which puts them before others.
+            manager.time = None;
             out.put(manager);
         }
     }
