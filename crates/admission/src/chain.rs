@@ -46,7 +46,7 @@ impl Chain {
             Box::new(webhook::MutatingWebhooks::new()),
             Box::new(policy::ValidatingAdmissionPolicies::new()),
             Box::new(webhook::ValidatingWebhooks::new()),
-            Box::new(resource_quota::ResourceQuotaCheck),
+            Box::new(resource_quota::ResourceQuotaCheck::default()),
         ])
     }
 
@@ -112,8 +112,15 @@ impl Chain {
     /// Whether quotas are charged, and this write can use more of its namespace's.
     pub fn charges(&self, context: &Context<'_>) -> bool {
         resource_quota::may_use(context)
-            && self.0.iter().any(|check| check.name() == resource_quota::NAME)
-            && !context.objects.objects(ResourceQuota::INFO, context.namespace).is_empty()
+            && self.limited().is_some_and(|limited| {
+                !limited.is_empty()
+                    || !context.objects.objects(ResourceQuota::INFO, context.namespace).is_empty()
+            })
+    }
+
+    /// What needs a quota to cover it; `None` where quotas are not asked about.
+    fn limited(&self) -> Option<&resource_quota::Limited> {
+        self.0.iter().find_map(|check| check.limited())
     }
 
     /// The quotas to be written along with the object, charged for it; after all checks.
@@ -126,7 +133,10 @@ impl Chain {
         object: &dyn Object,
         now: Timestamp,
     ) -> ApiResult<Vec<ResourceQuota>> {
-        if self.charges(context) { resource_quota::charge(context, object, now) } else { Ok(Vec::new()) }
+        match self.limited().filter(|_| self.charges(context)) {
+            Some(limited) => resource_quota::charge(context, object, limited, now),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Asks the checks about a deletion.

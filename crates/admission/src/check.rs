@@ -3,6 +3,7 @@
 use crate::notes::Notes;
 use crate::policy::Checks;
 use crate::reinvocation::Reinvocation;
+use crate::resource_quota::Limited;
 use crate::server::{Options, Server};
 use crate::webhook::Calls;
 use async_trait::async_trait;
@@ -103,6 +104,11 @@ pub trait Check: Send + Sync {
 
     /// What has come of the check's policies.
     fn checks(&self) -> Option<&Checks> {
+        None
+    }
+
+    /// What needs a quota to cover it, where the check is the quotas'.
+    fn limited(&self) -> Option<&Limited> {
         None
     }
 

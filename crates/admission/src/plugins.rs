@@ -4,6 +4,7 @@ use crate::chain::Chain;
 use crate::check::{Check, Context};
 use crate::pod_security::{Level, LevelVersion, PodSecurity, Version};
 use crate::policy::MutatingAdmissionPolicies;
+use crate::resource_quota::{self, Limited, ResourceQuotaCheck};
 use crate::{
     always_pull_images, deny_service_external_ips, event_rate_limit, extended_resource_toleration,
     limit_pod_hard_anti_affinity_topology, namespace_exists, pod_node_selector, pod_toleration_restriction,
@@ -126,6 +127,12 @@ impl Chain {
                 PodSecurity::configured(configuration).map_err(|why| format!("PodSecurity: {why}"))?;
             checks.retain(|check| check.name() != "PodSecurity");
             checks.push(Box::new(configured));
+        }
+        if let Some(configuration) = settings.configuration.get(resource_quota::NAME) {
+            let limited =
+                Limited::configured(configuration).map_err(|why| format!("ResourceQuota: {why}"))?;
+            checks.retain(|check| check.name() != resource_quota::NAME);
+            checks.push(Box::new(ResourceQuotaCheck(limited)));
         }
         if settings.mutating_policies {
             checks.push(Box::new(MutatingAdmissionPolicies::new()));

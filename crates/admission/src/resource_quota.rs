@@ -2,12 +2,18 @@
 //! charge is a set of quotas to be written in the object's own transaction; so nothing is ever used that was
 //! not charged, and nothing is charged that was not written.
 
+mod limited;
+
+pub use limited::Limited;
+
 use crate::check::{Check, Context, Operation};
-use corten_api::Object;
-use corten_api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota};
+use corten_api::core::v1::{
+    PersistentVolumeClaim, Pod, ResourceQuota, ScopedResourceSelectorRequirement as Scope,
+};
+use corten_api::{Object, Quantity};
 use corten_semantics::quota::{
     Measure, add, attributes_classes, exceeded, increase, mask, missing_constraints, negative, resource_of,
-    same,
+    same, scopes,
 };
 use corten_semantics::resources::ResourceList;
 use corten_semantics::{ApiError, ApiResult};
@@ -17,7 +23,8 @@ use std::sync::Arc;
 pub(crate) const NAME: &str = "ResourceQuota";
 
 /// Stands in the table, last; the registry asks for the charge when all checks are done.
-pub(crate) struct ResourceQuotaCheck;
+#[derive(Default)]
+pub(crate) struct ResourceQuotaCheck(pub Limited);
 
 impl Check for ResourceQuotaCheck {
     fn name(&self) -> &'static str {
@@ -27,28 +34,33 @@ impl Check for ResourceQuotaCheck {
     fn handles(&self, _: &Context<'_>) -> bool {
         false
     }
+
+    fn limited(&self) -> Option<&Limited> {
+        Some(&self.0)
+    }
 }
 
 /// The quotas to be written along with the object, their use raised by what it uses.
 ///
 /// # Errors
-/// 403 when a quota does not allow it.
+/// 403 when a quota does not allow it, or none covers what is `limited`.
 pub(crate) fn charge(
     context: &Context<'_>,
     object: &dyn Object,
+    limited: &Limited,
     now: Timestamp,
 ) -> ApiResult<Vec<ResourceQuota>> {
     if !may_use(context) {
         return Ok(Vec::new());
     }
     let quotas = context.objects.list::<ResourceQuota>(context.namespace);
-    if quotas.is_empty() {
+    if quotas.is_empty() && limited.is_empty() {
         return Ok(Vec::new());
     }
     let resource = resource_of(context.kind);
     match Measure::of(&resource) {
         Some(measure) if changes_use(context, measure, object) => {
-            Charge { context, measure, object, now }.to(&quotas)
+            Charge { context, measure, object, limited, now }.to(&quotas)
         }
         _ => Ok(Vec::new()),
     }
@@ -100,6 +112,7 @@ struct Charge<'a> {
     context: &'a Context<'a>,
     measure: Measure<'a>,
     object: &'a dyn Object,
+    limited: &'a Limited,
     now: Timestamp,
 }
 
@@ -117,6 +130,7 @@ impl Charge<'_> {
         }
         let before = self.context.old.filter(|_| self.context.operation == Operation::Update);
         let more = before.map(|old| increase(&used, &self.measure.usage(old, self.now)));
+        self.check_covered(quotas, &concerned, (&used, more.as_ref()))?;
         let mut charged = Vec::new();
         for quota in concerned {
             // What the old object used is charged already, if the quota was concerned by that.
@@ -141,6 +155,35 @@ impl Charge<'_> {
             return Err(self.refused(&why));
         }
         Ok(())
+    }
+
+    /// What may only be used where a quota says how much.
+    fn check_covered(
+        &self,
+        quotas: &[Arc<ResourceQuota>],
+        concerned: &[&Arc<ResourceQuota>],
+        (used, more): (&ResourceList, Option<&ResourceList>),
+    ) -> ApiResult<()> {
+        if self.limited.is_empty() || more.unwrap_or(used).values().all(Quantity::is_zero) {
+            return Ok(());
+        }
+        let mut names = self.limited.names(&resource_of(self.context.kind), used);
+        names.retain(|name| !concerned.iter().any(|q| q.status.hard.contains_key(*name)));
+        if !names.is_empty() {
+            let names: Vec<&str> = names.into_iter().collect();
+            return Err(self.refused(&format!("insufficient quota to consume: {}", names.join(","))));
+        }
+        let mut uncovered = self.limited.scopes(self.measure, self.object);
+        let about: Vec<_> = quotas.iter().flat_map(|quota| scopes(&quota.spec)).collect();
+        let covering =
+            |scope: &&_| about.iter().any(|s| covers(s, scope) && self.measure.in_scope(s, self.object));
+        uncovered.retain(|scope| !covering(scope));
+        if uncovered.is_empty() {
+            return Ok(());
+        }
+        // Upstream's refusal is an error of no particular sort here.
+        let why = format!("insufficient quota to match these scopes: [{}]", limited::listed(&uncovered));
+        Err(ApiError::new(500, "", why))
     }
 
     /// The quota after the charge; `None` when there is nothing to charge.
@@ -173,6 +216,11 @@ impl Charge<'_> {
     }
 }
 
+/// Whether a quota's scope is of the limited one's sort.
+fn covers(scope: &Scope, limited: &Scope) -> bool {
+    scope.scope_name == limited.scope_name
+}
+
 /// `cpu=1,pods=2`, of these names.
 fn listed(list: &ResourceList, names: &[String]) -> String {
     let one = |name: &String| list.get(name).map(|amount| format!("{name}={amount}"));
@@ -185,6 +233,7 @@ mod tests {
     use crate::sample::{Request, meta, pod};
     use corten_api::Kind;
     use corten_api::core::v1::{ConfigMap, Service, ServicePort};
+    use serde_json::json;
 
     fn amounts(text: &str) -> ResourceList {
         let pair = |p: &str| {
@@ -205,7 +254,7 @@ mod tests {
     /// What the charge makes of the quotas' use, or the refusal.
     fn tried(request: &Request, object: &dyn Object) -> Result<Vec<ResourceList>, String> {
         let now = Timestamp::UNIX_EPOCH;
-        match charge(&request.context(), object, now) {
+        match charge(&request.context(), object, &Limited::default(), now) {
             Ok(charged) => Ok(charged.into_iter().map(|q| q.status.used).collect()),
             Err(error) => Err(error.to_string()),
         }
@@ -258,6 +307,60 @@ mod tests {
             pod.spec.containers[0].resources.requests = amounts(requests);
             assert_eq!(tried(&request, &pod), want.map_err(str::to_string), "{hard}");
         }
+    }
+
+    #[test]
+    fn what_is_limited_has_to_be_covered() {
+        let limited = Limited::configured(&json!({"limitedResources": [
+            {"resource": "pods", "matchContains": ["cpu"], "matchScopes": [
+                {"scopeName": "PriorityClass", "operator": "In", "values": ["high", "higher"]}
+            ]},
+            {"apiGroup": "apps", "resource": "pods", "matchContains": ["memory"]}
+        ]}))
+        .expect("valid");
+        let with_class = |name: &str, class: &str| {
+            let mut quota = quota(name, "pods=5", "pods=0");
+            quota.spec.scope_selector.get_or_insert_default().match_expressions = vec![Scope {
+                scope_name: "PriorityClass".into(),
+                operator: "In".into(),
+                values: vec![class.into()],
+            }];
+            quota
+        };
+        let scopes = "insufficient quota to match these scopes: [{PriorityClass In [high higher]}]";
+        for (quotas, requests, class, want) in [
+            (vec![], "memory=1", "", Ok(0)),
+            (
+                vec![],
+                "cpu=1",
+                "",
+                Err("pods \"p\" is forbidden: insufficient quota to consume: cpu,requests.cpu"),
+            ),
+            (
+                vec![quota("q", "cpu=2", "cpu=0")],
+                "cpu=1",
+                "",
+                Err("pods \"p\" is forbidden: insufficient quota to consume: requests.cpu"),
+            ),
+            (vec![quota("q", "cpu=2 requests.cpu=2", "cpu=0 requests.cpu=0")], "cpu=1", "", Ok(1)),
+            (vec![], "", "high", Err(scopes)),
+            (vec![quota("q", "pods=5", "pods=0")], "", "high", Err(scopes)),
+            (vec![with_class("q", "higher")], "", "high", Err(scopes)),
+            (vec![with_class("q", "high")], "", "high", Ok(1)),
+        ] {
+            let mut request = Request::of::<Pod>(Operation::Create, "ns", "p");
+            for quota in quotas {
+                request.has(quota);
+            }
+            let mut pod = pod("p");
+            pod.spec.containers[0].resources.requests = amounts(requests);
+            pod.spec.priority_class_name = class.into();
+            let charged = charge(&request.context(), &pod, &limited, Timestamp::UNIX_EPOCH);
+            let got = charged.map(|quotas| quotas.len()).map_err(|e| e.to_string());
+            assert_eq!(got, want.map_err(str::to_string), "{requests} {class}");
+        }
+        let nameless = Limited::configured(&json!({"limitedResources": [{"apiGroup": "apps"}]}));
+        assert_eq!(nameless.err().as_deref(), Some("limitedResources[0].resource: Required value"));
     }
 
     #[test]

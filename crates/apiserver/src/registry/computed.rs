@@ -78,7 +78,11 @@ impl Registry {
             namespace => format!("{namespace}/{}", target.name),
         };
         if is_component_status(target.kind) {
-            return made.into_iter().find(is_it).map(Entry::made).ok_or_else(|| no_such_component(&target.name));
+            return made
+                .into_iter()
+                .find(is_it)
+                .map(Entry::made)
+                .ok_or_else(|| no_such_component(&target.name));
         }
         let missing = || ApiError::new(404, "NotFound", format!("{what} {name:?} not found"));
         made.into_iter().find(is_it).map(Entry::made).ok_or_else(missing)
