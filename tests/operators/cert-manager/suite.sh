@@ -86,6 +86,6 @@ try() {
   check "and makes it" until_so signed shop web new.shop.example authority
   check "definitions are deleted with what they define" kubectl delete --timeout=60s -f <(definitions)
   check "nothing of them is left" refused "could not find the requested resource" kubectl get certificates -A
-  check "the configurations are deleted" kubectl delete -f "$here/webhook.yaml" --wait=false
+  check "the configurations are deleted" kubectl delete -f "$here/webhook.yaml" --wait=false --ignore-not-found
   kill "$second" 2>/dev/null
 }
