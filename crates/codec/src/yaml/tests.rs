@@ -100,3 +100,19 @@ fn the_style_is_upstreams() {
     let want = "data:\n  f: |\n    l1\n    l2\nkind: Pod\nspec:\n  containers:\n  - args:\n    - x\n    - '- y'\n    env: []\n    name: a\n  m: {}\n";
     assert_eq!(from_json(value.as_bytes()).expect("YAML"), want);
 }
+
+/// Found by `fuzz/run`: blocks whose lines begin with spaces, wherever they stand.
+#[test]
+fn texts_of_lines_that_begin_with_spaces_are_read_again() {
+    for text in
+        [" a\nb", " a\n\n b\n", "\n a", "\n\n", "\n\n\n  a", " \r\n a", "a\n b\n\n\n", "a:a \n t\r.\n b"]
+    {
+        for place in ["X", "[X]", "{\"k\":X}", "[[X]]", "{\"k\":[{\"l\":X}]}"] {
+            let json = place.replace('X', &serde_json::to_string(text).expect("JSON"));
+            let written = from_json(json.as_bytes()).expect("written");
+            let again = to_json(written.as_bytes(), &mut Problems::ignore());
+            let again = again.unwrap_or_else(|e| panic!("{json} is written as {written}: {e}"));
+            assert_eq!(String::from_utf8_lossy(&again), json, "{written}");
+        }
+    }
+}

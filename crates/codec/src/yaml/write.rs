@@ -9,7 +9,8 @@ pub(super) fn document(out: &mut String, value: &Value) {
         Value::Object(map) if !map.is_empty() => block(out, value, 0, true),
         Value::Array(list) if !list.is_empty() => block(out, value, 0, true),
         _ => {
-            scalar(out, value, 0);
+            // A text's lines are indented even where it is all there is.
+            scalar(out, value, 2);
             out.push('\n');
         }
     }
