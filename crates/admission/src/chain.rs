@@ -150,13 +150,23 @@ impl Chain {
         Ok(())
     }
 
-    /// Asks the checks about a connection, which they may change.
+    /// Asks the checks about a connection; those that may change it first.
     ///
     /// # Errors
     /// The first refusal.
     pub async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
-        for check in self.handling(context) {
-            check.connect(context, options).await?;
+        let rounds = Reinvocation::default();
+        let context = Context { rounds: Some(&rounds), ..*context };
+        loop {
+            for check in self.handling(&context).filter(|check| check.replaces()) {
+                check.connect(&context, options).await?;
+            }
+            if rounds.is_second() || !rounds.begin_second() {
+                break;
+            }
+        }
+        for check in self.handling(&context).filter(|check| !check.replaces()) {
+            check.connect(&context, options).await?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! [`corten_semantics::Lookup`] and so know nothing of the API server.
 
 mod always_pull_images;
+mod body;
 mod certificate_subject_restriction;
 mod chain;
 mod check;

@@ -32,7 +32,13 @@ pub struct Alone;
 
 #[async_trait]
 impl Server for Alone {
-    async fn call(&self, _: &WebhookClientConfig, _: Vec<u8>, _: Duration) -> Result<Vec<u8>, String> {
+    async fn call(
+        &self,
+        _: &'static str,
+        _: &WebhookClientConfig,
+        _: Vec<u8>,
+        _: Duration,
+    ) -> Result<Vec<u8>, String> {
         Err("nobody is there".into())
     }
 

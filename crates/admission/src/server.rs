@@ -14,10 +14,11 @@ use std::time::Duration;
 /// The server, as a check sees it.
 #[async_trait]
 pub trait Server: Send + Sync {
-    /// Posts JSON to a webhook and gives its answer. An error's text is that of upstream's client, as it
-    /// follows `failed to call webhook: `.
+    /// Posts JSON to a webhook, in the name of the check `plugin`, and gives its answer. An error's text is that of
+    /// upstream's client, as it follows `failed to call webhook: `.
     async fn call(
         &self,
+        plugin: &'static str,
         hook: &WebhookClientConfig,
         body: Vec<u8>,
         within: Duration,

@@ -197,7 +197,6 @@ impl Check for ValidatingAdmissionPolicies {
     }
 
     async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
-        let kind = options["kind"].as_str().unwrap_or_default();
-        self.judge(&Subject::connection(context, kind), None, Some(options)).await
+        self.judge(&Subject::connection(context, options), None, Some(options)).await
     }
 }

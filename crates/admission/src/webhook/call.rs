@@ -3,6 +3,7 @@
 use super::hook::Hook;
 use super::matching::{BodyKind, Invocation, Subject};
 use super::review::{self, Shown, Verdict};
+use super::{MUTATING, VALIDATING};
 use crate::expressions::{Asker, Scene};
 use corten_api::{KindInfo, Object};
 use corten_codec::json;
@@ -51,7 +52,8 @@ pub(super) async fn ask(
     })?;
     let uid = review::uid();
     let body = review::request(review, &uid, subject, invocation, shown);
-    let answer = context.server.call(&hook.client, body, hook.within).await;
+    let plugin = if mutating { MUTATING } else { VALIDATING };
+    let answer = context.server.call(plugin, &hook.client, body, hook.within).await;
     let answer = answer.map_err(|why| Trouble::Calling(format!("failed to call webhook: {why}")))?;
     let mut verdict = review::answer(review, &uid, mutating, &answer).map_err(Trouble::Calling)?;
     for (key, value) in std::mem::take(&mut verdict.annotations) {

@@ -8,6 +8,7 @@ use corten_api::core::v1::Namespace;
 use corten_api::selector::Selector;
 use corten_api::{Kind, KindInfo, Object};
 use corten_semantics::{ApiError, ApiResult};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Group, version and kind of what stands in a request's body.
@@ -46,8 +47,9 @@ impl<'a> Subject<'a> {
         Subject { context, name: name.to_string(), body, is_whole }
     }
 
-    /// A connection with options of the kind `kind`.
-    pub fn connection(context: &'a Context<'a>, kind: &str) -> Self {
+    /// A connection with these options.
+    pub fn connection(context: &'a Context<'a>, options: &Value) -> Self {
+        let kind = options["kind"].as_str().unwrap_or_default();
         let body = BodyKind {
             group: context.requested.group.into(),
             version: context.requested.version.into(),

@@ -21,6 +21,10 @@ pub(crate) use validating::ValidatingWebhooks;
 
 use crate::check::Context;
 
+/// The names of the checks.
+pub(crate) const MUTATING: &str = "MutatingAdmissionWebhook";
+pub(crate) const VALIDATING: &str = "ValidatingAdmissionWebhook";
+
 /// Kinds that nobody outside may keep from being written, or nothing could be put right again.
 const EXEMPT: [&str; 6] = [
     "ValidatingWebhookConfiguration",

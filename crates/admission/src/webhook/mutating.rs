@@ -3,14 +3,15 @@
 use super::call::{Exhibits, Trouble, ask, failed, is_wanted};
 use super::calls::{Calls, End};
 use super::hook::{Hook, Source};
-use super::is_exempt;
 use super::matching::{Invocation, Subject, invocation};
+use super::{MUTATING, is_exempt};
+use crate::body::{Body, New, read_options};
 use crate::check::{Check, Context};
 use async_trait::async_trait;
 use corten_api::Object;
 use corten_api::admissionregistration::v1::MutatingWebhookConfiguration;
-use corten_codec::json;
 use corten_codec::patch::{PatchError, apply_json_patch};
+use corten_codec::{Problems, json};
 use corten_rt::Instant;
 use corten_semantics::{ApiError, ApiResult};
 use serde_json::{Value, json};
@@ -27,27 +28,10 @@ impl MutatingWebhooks {
     }
 }
 
-/// What a request carries.
-enum Body<'a> {
-    Object(&'a mut Box<dyn Object>),
-    Connection(&'a mut Value),
-    /// A deletion.
-    Nothing,
-}
-
-impl Body<'_> {
-    fn object(&self) -> Option<&dyn Object> {
-        match self {
-            Body::Object(object) => Some(&***object),
-            _ => None,
-        }
-    }
-}
-
 #[async_trait]
 impl Check for MutatingWebhooks {
     fn name(&self) -> &'static str {
-        "MutatingAdmissionWebhook"
+        MUTATING
     }
 
     fn handles(&self, context: &Context<'_>) -> bool {
@@ -63,35 +47,34 @@ impl Check for MutatingWebhooks {
     }
 
     async fn replace(&self, context: &Context<'_>, object: &mut Box<dyn Object>) -> ApiResult<()> {
-        let hooks = self.source.hooks(context.objects);
-        if let Some(rounds) = context.rounds
-            && rounds.is_second()
-            && rounds.webhooks.differs(|| json::encode(&**object))
-        {
-            rounds.webhooks.changed();
-        }
         let subject = Subject::new(context, Some(&**object));
-        self.run(&hooks, &subject, Body::Object(object)).await?;
-        if let Some(rounds) = context.rounds {
-            rounds.webhooks.leave(|| json::encode(&**object));
-        }
-        Ok(())
+        self.round(&subject, Body::Object(object)).await
     }
 
     async fn delete(&self, context: &Context<'_>) -> ApiResult<()> {
-        let hooks = self.source.hooks(context.objects);
-        self.run(&hooks, &Subject::new(context, None), Body::Nothing).await
+        self.round(&Subject::new(context, None), Body::Nothing).await
     }
 
     async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
-        let hooks = self.source.hooks(context.objects);
-        let kind = options["kind"].as_str().unwrap_or_default().to_owned();
-        self.run(&hooks, &Subject::connection(context, &kind), Body::Connection(options)).await
+        let subject = Subject::connection(context, options);
+        self.round(&subject, Body::Connection(options)).await
     }
 }
 
 impl MutatingWebhooks {
-    async fn run(&self, hooks: &[Hook], subject: &Subject<'_>, mut body: Body<'_>) -> ApiResult<()> {
+    /// Asks those whose turn it is in this round.
+    async fn round(&self, subject: &Subject<'_>, mut body: Body<'_>) -> ApiResult<()> {
+        let hooks = self.source.hooks(subject.context.objects);
+        let Some(rounds) = subject.context.rounds else { return self.run(&hooks, subject, &mut body).await };
+        if rounds.is_second() && rounds.webhooks.differs(|| body.json()) {
+            rounds.webhooks.changed();
+        }
+        self.run(&hooks, subject, &mut body).await?;
+        rounds.webhooks.leave(|| body.json());
+        Ok(())
+    }
+
+    async fn run(&self, hooks: &[Hook], subject: &Subject<'_>, body: &mut Body<'_>) -> ApiResult<()> {
         let context = subject.context;
         let round = usize::from(context.rounds.is_some_and(|r| r.is_second()));
         let mut exhibits = Exhibits::new(subject);
@@ -102,17 +85,14 @@ impl MutatingWebhooks {
             if round == 1 && !context.rounds.is_some_and(|r| r.webhooks.again(&hook.uid)) {
                 continue;
             }
-            let shown = match &body {
-                Body::Connection(options) => exhibits.show(&invocation, options)?,
-                body => exhibits.make(&invocation, body.object()).await?,
-            };
+            let shown = body.show(&mut exhibits, &invocation).await?;
             if !is_wanted(hook, subject, &invocation, shown)? {
                 continue;
             }
             let asked = Instant::now();
             let told = match ask(hook, subject, &invocation, shown, true).await {
                 Ok(verdict) => {
-                    patched(subject, place, &invocation, &verdict.patch, shown.object.as_deref(), &body).await
+                    patched(subject, place, &invocation, &verdict.patch, shown.object.as_deref(), body).await
                 }
                 Err(trouble) => Err(trouble),
             };
@@ -132,11 +112,7 @@ impl MutatingWebhooks {
             match told {
                 Ok(None) => {}
                 Ok(Some((new, _))) => {
-                    match (&mut body, new) {
-                        (Body::Object(object), New::Object(new)) => **object = new,
-                        (Body::Connection(options), New::Options(new)) => **options = new,
-                        _ => {}
-                    }
+                    body.put(new);
                     exhibits.changed();
                 }
                 Err(Trouble::Refused(error) | Trouble::Broken(error)) => return Err(error),
@@ -187,13 +163,6 @@ impl Place<'_> {
     }
 }
 
-/// What a patch makes.
-enum New {
-    Object(Box<dyn Object>),
-    /// Of a connection.
-    Options(Value),
-}
-
 /// The object after the webhook's patch, in the version that is stored, and whether it differs from before;
 /// nothing without a patch.
 async fn patched(
@@ -226,9 +195,10 @@ async fn patched(
         PatchError::Unprocessable(why) => internal(why),
     })?;
     let Some(object) = body.object() else {
+        let new = read_options(&document, &mut Problems::ignore()).map_err(internal)?;
         place.annotate_patch(subject, &operations);
-        let changed = document.to_string().as_bytes() != shown;
-        return Ok(Some((New::Options(document), changed)));
+        let changed = new.to_string().as_bytes() != shown;
+        return Ok(Some((New::Options(new), changed)));
     };
     let kind = invocation.version.unwrap_or(object.info());
     let server = subject.context.server;

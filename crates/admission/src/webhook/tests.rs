@@ -46,7 +46,13 @@ impl Table {
 
 #[async_trait]
 impl Server for Table {
-    async fn call(&self, hook: &WebhookClientConfig, body: Vec<u8>, _: Duration) -> Result<Vec<u8>, String> {
+    async fn call(
+        &self,
+        _: &'static str,
+        hook: &WebhookClientConfig,
+        body: Vec<u8>,
+        _: Duration,
+    ) -> Result<Vec<u8>, String> {
         let url = hook.url.clone().unwrap_or_default();
         let review: Value = serde_json::from_slice(&body).expect("JSON");
         self.asked.lock().expect("a lock").push((url.clone(), review.clone()));

@@ -3,8 +3,8 @@
 use super::call::{Exhibits, Trouble, ask, failed, is_wanted};
 use super::calls::{Calls, End};
 use super::hook::{Hook, Source};
-use super::is_exempt;
 use super::matching::{Invocation, Subject, invocation};
+use super::{VALIDATING, is_exempt};
 use crate::check::{Check, Context};
 use async_trait::async_trait;
 use corten_api::Object;
@@ -29,7 +29,7 @@ impl ValidatingWebhooks {
 #[async_trait]
 impl Check for ValidatingWebhooks {
     fn name(&self) -> &'static str {
-        "ValidatingAdmissionWebhook"
+        VALIDATING
     }
 
     fn calls(&self) -> Option<&Calls> {
@@ -52,8 +52,7 @@ impl Check for ValidatingWebhooks {
 
     async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
         let hooks = self.source.hooks(context.objects);
-        let kind = options["kind"].as_str().unwrap_or_default();
-        self.run(&hooks, &Subject::connection(context, kind), None, Some(options)).await
+        self.run(&hooks, &Subject::connection(context, options), None, Some(options)).await
     }
 }
 

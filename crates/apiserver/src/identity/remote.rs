@@ -1,18 +1,16 @@
 //! A webhook that a kubeconfig describes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use corten_auth::pki::Identity;
-use corten_client::http::{HttpConfig, Token};
+use corten_client::http::{HttpConfig, Proof};
 use corten_rt::{Backoff, Instant};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::{Either, Full};
 
-use crate::outbound::{Hook, Outbound};
+use crate::outbound::{Credential, Hook, Outbound};
 
 /// The most bytes of an answer.
 const MOST: usize = 1 << 20;
@@ -27,13 +25,7 @@ const AGENT: &str = concat!("corten-apiserver/", env!("CARGO_PKG_VERSION"));
 pub struct Remote {
     outbound: Arc<Outbound>,
     hook: Hook,
-    identity: Option<Identity>,
-    token: Option<TokenSource>,
-}
-
-enum TokenSource {
-    Text(String),
-    File(PathBuf),
+    credential: Credential,
 }
 
 /// Why a call failed.
@@ -47,21 +39,15 @@ impl Remote {
     /// The webhook that a kubeconfig's current context describes.
     ///
     /// # Errors
-    /// When its server is no HTTPS URL.
+    /// When its server is no URL.
     pub fn new(outbound: Arc<Outbound>, config: HttpConfig) -> Result<Self, String> {
-        let mut hook = Hook::url(&config.server, &config.authority)?;
+        let mut hook = Hook::configured(&config.server, &config.authority)?;
         if let Some(query) = config.server.split_once('?').map(|(_, query)| query) {
             hook.path = format!("{}?{query}", hook.path);
         }
-        let pem = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let identity = (!config.certificate.is_empty())
-            .then(|| Identity { certificate: pem(&config.certificate), key: pem(&config.key) });
-        let token = match config.token {
-            Token::None => None,
-            Token::Text(text) => Some(TokenSource::Text(text)),
-            Token::File(path) => Some(TokenSource::File(path)),
-        };
-        Ok(Remote { outbound, hook, identity, token })
+        let (certificate, key, token) = (config.certificate, config.key, config.token);
+        let credential = Credential::from(Proof { certificate, key, token, headers: Vec::new() });
+        Ok(Remote { outbound, hook, credential })
     }
 
     /// Posts JSON and gives the answer's body; tries again while that may help.
@@ -89,20 +75,27 @@ impl Remote {
         }
     }
 
+    /// Posts JSON, and does not try again.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub async fn post_once(&self, body: Bytes, within: Duration) -> Result<Bytes, String> {
+        self.once(body, within).await.map_err(|failed| format!("Post {:?}: {}", self.hook.url, failed.why))
+    }
+
     async fn once(&self, body: Bytes, within: Duration) -> Result<Bytes, Failed> {
         let wrong = |why: String| Failed { why, again: false };
-        let peer = self.outbound.peer(&self.hook.destination, &self.hook.trust, self.identity.as_ref());
+        let identity = self.credential.identity();
+        let peer = self.outbound.peer(&self.hook.destination, &self.hook.trust, identity);
         let peer = peer.map_err(wrong)?;
-        let mut request = Request::builder()
+        let request = Request::builder()
             .method(Method::POST)
             .uri(&self.hook.path)
             .header(HOST, peer.destination().authority())
             .header(USER_AGENT, AGENT)
             .header(ACCEPT, "application/json, */*")
             .header(CONTENT_TYPE, "application/json");
-        if let Some(token) = self.token().map_err(wrong)? {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
+        let request = self.credential.sign(request).map_err(wrong)?;
         let request = request.body(Either::Left(Full::new(body))).map_err(|e| wrong(e.to_string()))?;
         let answer = self.outbound.exchange(&peer, request, within, MOST).await;
         let answer = answer.map_err(|failure| Failed { why: failure.to_string(), again: true })?;
@@ -112,16 +105,5 @@ impl Remote {
         }
         let told = String::from_utf8_lossy(&answer.body[..answer.body.len().min(TOLD)]).trim().to_string();
         Err(Failed { why: format!("answered {code}: {told}"), again: matches!(code, 429 | 500 | 504) })
-    }
-
-    fn token(&self) -> Result<Option<String>, String> {
-        match &self.token {
-            None => Ok(None),
-            Some(TokenSource::Text(text)) => Ok(Some(text.clone())),
-            Some(TokenSource::File(path)) => {
-                let read = std::fs::read_to_string(path);
-                read.map(|text| Some(text.trim().to_string())).map_err(|e| format!("{}: {e}", path.display()))
-            }
-        }
     }
 }

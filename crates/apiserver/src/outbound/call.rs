@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Either, Full, Limited};
 
 use super::failure::Failure;
 use super::peer::Body;
-use super::{Hook, Outbound};
+use super::{Credential, Credentials, Hook, Outbound};
 
 /// The most bytes of an admission webhook's answer: a patch may be as large as the object.
 const ADMISSION_BYTES: usize = 8 << 20;
@@ -34,10 +34,14 @@ impl Outbound {
     pub async fn call(
         &self,
         hook: &WebhookClientConfig,
+        credentials: Option<&Credentials>,
         body: Vec<u8>,
         within: Duration,
     ) -> Result<Vec<u8>, String> {
-        self.post(&Hook::admission(hook)?, body, within, ADMISSION_BYTES).await.map(|b| b.to_vec())
+        let hook = Hook::admission(hook)?;
+        let credential = credentials.and_then(|credentials| credentials.find(&hook.destination));
+        let answer = self.post(&hook, credential.map(AsRef::as_ref), body, within, ADMISSION_BYTES).await?;
+        Ok(answer.to_vec())
     }
 
     /// Posts JSON and gives the answer's body, of at most `most` bytes.
@@ -47,6 +51,7 @@ impl Outbound {
     pub async fn post(
         &self,
         hook: &Hook,
+        credential: Option<&Credential>,
         body: Vec<u8>,
         within: Duration,
         most: usize,
@@ -54,14 +59,19 @@ impl Outbound {
         let seconds = within.as_secs() + u64::from(within.subsec_nanos() > 0);
         let query = format!("?timeout={seconds}s");
         let posted = |failure: Failure| format!("Post \"{}{query}\": {failure}", hook.url);
-        let peer = self.peer(&hook.destination, &hook.trust, None)?;
-        let request = Request::builder()
+        let identity = credential.and_then(Credential::identity);
+        let peer = self.peer(&hook.destination, &hook.trust, identity)?;
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}{query}", hook.path))
             .header(HOST, peer.destination().authority())
             .header(USER_AGENT, AGENT)
             .header(ACCEPT, "application/json, */*")
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(credential) = credential {
+            request = credential.sign(request)?;
+        }
+        let request = request
             .body(Either::Left(Full::new(Bytes::from(body))))
             .map_err(|e| format!("Unparsable URL: {e}"))?;
         let deadline = corten_rt::Instant::now() + within;

@@ -18,7 +18,7 @@ const BYTES: usize = 256 << 20;
 impl Converter for Outbound {
     async fn review(&self, client: &WebhookClientConfig, review: &Value) -> Result<Value, String> {
         let hook = Hook::conversion(client)?;
-        let answer = self.post(&hook, review.to_string().into_bytes(), TIME, BYTES).await?;
+        let answer = self.post(&hook, None, review.to_string().into_bytes(), TIME, BYTES).await?;
         serde_json::from_slice(&answer)
             .map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))
     }

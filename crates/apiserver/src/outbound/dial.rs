@@ -27,18 +27,22 @@ pub async fn dial(
     config: Arc<ClientConfig>,
     clock: Clock,
 ) -> Result<Stream, Failure> {
-    let address = joined(&host, port);
     let server = ServerName::try_from(name.to_string())
         .map_err(|_| Failure(format!("tls: {name:?} is no name that a certificate can have")))?;
-    let connecting = connect(&host, port);
-    let tcp = corten_rt::timeout(CONNECT_TIME, connecting)
-        .await
-        .unwrap_or_else(|| Err(Failure(format!("dial tcp {address}: i/o timeout"))))?;
-    let _ = tcp.set_nodelay(true);
+    let tcp = plain((host, port)).await?;
     corten_rt::timeout(HANDSHAKE_TIME, TlsConnector::from(config).connect(server, tcp))
         .await
         .ok_or_else(|| Failure("net/http: TLS handshake timeout".into()))?
         .map_err(|e| Failure::handshake(&e, name, clock.now()))
+}
+
+/// Connects to `host:port` without encryption.
+pub async fn plain((host, port): (String, u16)) -> Result<TcpStream, Failure> {
+    let tcp = corten_rt::timeout(CONNECT_TIME, connect(&host, port)).await;
+    let late = || Failure(format!("dial tcp {}: i/o timeout", joined(&host, port)));
+    let tcp = tcp.unwrap_or_else(|| Err(late()))?;
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
 }
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {

@@ -4,6 +4,7 @@
 
 mod call;
 mod convert;
+mod credentials;
 mod dial;
 mod failure;
 mod peer;
@@ -21,6 +22,7 @@ use corten_semantics::Lookup;
 use parking_lot::Mutex;
 
 pub use call::Answer;
+pub use credentials::{Credential, Credentials};
 pub use dial::Stream;
 pub use failure::Failure;
 pub use peer::{Body, Peer};
@@ -88,6 +90,21 @@ impl Hook {
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let url = format!("https://{authority}{path}");
         Ok(Hook { destination, url, path, trust: Trust::Bundle(bundle.to_vec()) })
+    }
+
+    /// At the URL of a kubeconfig, which may be one without TLS.
+    ///
+    /// # Errors
+    /// When it is none that can be called.
+    pub fn configured(url: &str, bundle: &[u8]) -> Result<Self, String> {
+        let Some(rest) = url.strip_prefix("http://") else { return Hook::url(url, bundle) };
+        let mut hook = Hook::url(&format!("https://{rest}"), b"")?;
+        let uri: http::Uri = url.parse().map_err(|e| format!("Unparsable URL: {e}"))?;
+        if let Destination::Host { port, .. } = &mut hook.destination {
+            *port = uri.port_u16().unwrap_or(80);
+        }
+        hook.url = hook.url.replacen("https", "http", 1);
+        Ok(Hook { trust: Trust::Plain, ..hook })
     }
 
     /// The webhook of an admission configuration.
@@ -178,5 +195,8 @@ mod tests {
             });
             assert_eq!(got, want, "{url}");
         }
+        let plain = Hook::configured("http://host/p", b"").expect("a hook");
+        assert_eq!((plain.url.as_str(), &plain.trust), ("http://host/p", &Trust::Plain));
+        assert_eq!(plain.destination, Destination::Host { host: "host".into(), port: 80 });
     }
 }

@@ -29,6 +29,7 @@ const IDLE_TIME: Duration = Duration::from_secs(90);
 /// A peer. Connections that have answered are used again.
 pub struct Peer {
     destination: Destination,
+    is_plain: bool,
     config: Arc<ClientConfig>,
     lookup: Arc<dyn Lookup>,
     clock: Clock,
@@ -100,6 +101,7 @@ impl Peer {
         let config = trust::client(trust, identity, protocols, outbound.clock)?;
         Ok(Arc::new(Peer {
             destination,
+            is_plain: *trust == Trust::Plain,
             config: Arc::new(config),
             lookup: Arc::clone(&outbound.lookup),
             clock: outbound.clock,
@@ -147,8 +149,15 @@ impl Peer {
     }
 
     async fn connect(self: &Arc<Self>) -> Result<Sender, Failure> {
-        let stream = self.dial().await?;
         let broken = |e: hyper::Error| Failure::http(&e);
+        if self.is_plain {
+            let address = self.destination.resolve(&*self.lookup).map_err(Failure)?;
+            let io = TokioIo::new(dial::plain(address).await?);
+            let (sender, connection) = http1::handshake(io).await.map_err(broken)?;
+            self.tasks.spawn_until_stopped("outbound connection", drive(connection, Arc::downgrade(self)));
+            return Ok(Sender::One(sender));
+        }
+        let stream = self.dial().await?;
         let is_second = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let io = TokioIo::new(stream);
         let peer = Arc::downgrade(self);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use corten_auth::any_server;
 use corten_auth::pki::{Identity, Inspected};
 use corten_auth::tls;
 use corten_rt::Clock;
@@ -13,8 +14,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use crate::http::any_server;
-
 /// By what a peer's certificate is judged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Trust {
@@ -22,6 +21,8 @@ pub enum Trust {
     Bundle(Vec<u8>),
     /// By nothing: any certificate will do.
     Anyone,
+    /// There is none: nothing is encrypted.
+    Plain,
 }
 
 /// The authorities of a bundle.
@@ -54,7 +55,7 @@ pub fn client(
 ) -> Result<ClientConfig, String> {
     let provider = tls::provider();
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::Anyone => any_server(Arc::clone(&provider)),
+        Trust::Anyone | Trust::Plain => any_server::verifier(Arc::clone(&provider)),
         Trust::Bundle(bundle) => judging(bundle, Arc::clone(&provider), clock)?,
     };
     let builder = ClientConfig::builder_with_provider(provider)

@@ -37,6 +37,7 @@ mod subresource;
 mod token;
 mod update;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ use tokio::sync::Semaphore;
 use crate::cache::WatchCache;
 use crate::custom::CustomKinds;
 use crate::encryption::EncryptedStore;
-use crate::outbound::Outbound;
+use crate::outbound::{Credentials, Outbound};
 pub use computed::{Computed, Reviewer};
 pub use options::*;
 pub(crate) use place::stored_as;
@@ -81,6 +82,8 @@ pub struct Config {
     pub encryption: Option<Arc<EncryptedStore>>,
     /// Those of [`corten_api::builtin::OPTIONAL`] that are served.
     pub optional: Vec<&'static KindInfo>,
+    /// How the server proves itself to webhooks, by the name of the check that calls them.
+    pub credentials: BTreeMap<&'static str, Credentials>,
 }
 
 impl Default for Config {
@@ -95,6 +98,7 @@ impl Default for Config {
             watch_time: Duration::from_secs(1800),
             encryption: None,
             optional: Vec::new(),
+            credentials: BTreeMap::new(),
         }
     }
 }

@@ -23,11 +23,12 @@ use crate::cache::form;
 impl Server for Registry {
     async fn call(
         &self,
+        plugin: &'static str,
         hook: &WebhookClientConfig,
         body: Vec<u8>,
         within: Duration,
     ) -> Result<Vec<u8>, String> {
-        self.outbound.call(hook, body, within).await
+        self.outbound.call(hook, self.config.credentials.get(plugin), body, within).await
     }
 
     fn equivalents(&self, kind: &'static KindInfo) -> Vec<&'static KindInfo> {
@@ -97,7 +98,8 @@ impl Server for Registry {
         };
         let attributes = Attributes { fields: fields.as_ref(), labels: labels.as_ref(), ..attributes };
         let decision = self.authorizer.authorize(&attributes);
-        cel::Decision { allowed: decision.allowed, reason: decision.reason.to_string(), error: None }
+        let error = (!decision.error.is_empty()).then_some(decision.error);
+        cel::Decision { allowed: decision.allowed, reason: decision.reason.to_string(), error }
     }
 }
 

@@ -60,6 +60,26 @@ pub struct HttpConfig {
     pub user_agent: String,
 }
 
+/// How somebody proves who they are. PEM texts are empty where there are none.
+#[derive(Clone, Default)]
+pub struct Proof {
+    pub certificate: Vec<u8>,
+    pub key: Vec<u8>,
+    pub token: Token,
+    /// Sent along: a name and password, and as whom to act.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Proof {
+    /// The users of a kubeconfig by their names, and the name of the current context's, empty if there is none.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is none.
+    pub fn of_kubeconfig(path: &Path) -> Result<(Vec<(String, Proof)>, String), HttpError> {
+        kubeconfig::users(path)
+    }
+}
+
 impl HttpConfig {
     /// What the current context of a kubeconfig says.
     ///

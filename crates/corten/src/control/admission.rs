@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use corten_admission::{Chain, Settings};
+use corten_apiserver::outbound::Credentials;
 use corten_codec::{Problems, yaml};
 use corten_semantics::gates::{Gate, Gates};
 use serde_json::Value;
@@ -24,12 +25,31 @@ pub struct AdmissionFlags {
 }
 
 impl AdmissionFlags {
+    fn configuration(&self) -> Result<BTreeMap<String, Value>> {
+        match &self.admission_control_config_file {
+            Some(file) => read(file).with_context(|| format!("read {}", file.display())),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// How the server proves itself to webhooks, by the name of the check that calls them.
+    pub fn credentials(&self) -> Result<BTreeMap<&'static str, Credentials>> {
+        let configuration = self.configuration()?;
+        let mut found = BTreeMap::new();
+        for plugin in ["MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"] {
+            let Some(configuration) = configuration.get(plugin).filter(|given| !given.is_null()) else { continue };
+            let file = configuration["kubeConfigFile"].as_str().unwrap_or_default();
+            if !Path::new(file).is_absolute() {
+                bail!("{plugin}: kubeConfigFile: Invalid value: {file:?}: must be an absolute file path");
+            }
+            found.insert(plugin, Credentials::of_kubeconfig(Path::new(file))?);
+        }
+        Ok(found)
+    }
+
     /// The checks that these flags ask for.
     pub fn chain(&self, gates: Gates) -> Result<Chain> {
-        let configuration = match &self.admission_control_config_file {
-            Some(file) => read(file).with_context(|| format!("read {}", file.display()))?,
-            None => BTreeMap::new(),
-        };
+        let configuration = self.configuration()?;
         let settings = Settings {
             enable: self.enable_admission_plugins.clone(),
             disable: self.disable_admission_plugins.clone(),
@@ -86,5 +106,25 @@ mod tests {
         assert!(flags.chain(Gates::default()).expect("valid").has("EventRateLimit"));
         std::fs::write(&file, "kind: Pod").expect("written");
         assert!(flags.chain(Gates::default()).is_err());
+    }
+
+    #[test]
+    fn webhooks_are_called_by_the_users_of_a_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("users"), "users: [{name: '*', user: {token: t}}]").expect("written");
+        let file = path("admission.yaml");
+        let flags =
+            AdmissionFlags { admission_control_config_file: Some(file.clone()), ..AdmissionFlags::default() };
+        for (users, want) in [(path("users"), true), ("users".into(), false), (path("none"), false)] {
+            let text = format!(
+                "kind: AdmissionConfiguration\nplugins:\n- name: ValidatingAdmissionWebhook\n  configuration:\n    \
+                 {{kind: WebhookAdmissionConfiguration, kubeConfigFile: '{}'}}\n",
+                users.display()
+            );
+            std::fs::write(&file, text).expect("written");
+            let found = flags.credentials().map(|found| found.into_keys().collect::<Vec<_>>()).ok();
+            assert_eq!(found, want.then(|| vec!["ValidatingAdmissionWebhook"]), "{}", users.display());
+        }
     }
 }

@@ -9,6 +9,7 @@ mod publish;
 mod serving;
 mod signer;
 pub mod token;
+mod trust;
 mod versions;
 mod ways;
 
@@ -17,16 +18,17 @@ pub use audit::AuditFlags;
 pub use encryption::EncryptionFlags;
 pub use identification::IdentityFlags;
 pub use serving::ServingFlags;
+use trust::Trust;
 pub use versions::VersionFlags;
 
 use crate::config::Server as Flags;
 use anyhow::{Context, Result};
 use corten_api::authentication::v1::UserInfo;
 use corten_apiserver::http::{Api, Server};
+use corten_apiserver::identity::track_legacy_tokens;
 use corten_apiserver::{Config, LocalTransport, Registry, bootstrap};
 use corten_auth::kubeconfig::{Kubeconfig, Proof};
 use corten_auth::pki::{Pki, ServerNames};
-use corten_auth::tls;
 use corten_client::{Client, Informers};
 use corten_rt::{Clock, Tasks};
 use corten_semantics::identity;
@@ -47,6 +49,7 @@ pub struct ControlPlane {
     pub kubeconfig: PathBuf,
     store: Arc<dyn Store>,
     server: Server,
+    trust: Arc<Trust>,
     delay: Duration,
 }
 
@@ -70,6 +73,7 @@ impl ControlPlane {
             service_cidr: flags.service_cidr.clone(),
             admission: Arc::new(flags.admission.chain(flags.feature_gates)?),
             optional: flags.versions.optional_kinds()?,
+            credentials: flags.admission.credentials()?,
             gates: flags.feature_gates,
             watch_time: flags.serving.watch_time(),
             encryption: encryption.as_ref().map(|encryption| encryption.store.clone()),
@@ -87,12 +91,14 @@ impl ControlPlane {
         let pki = Arc::new(pki);
         let bootstrapping = Arc::new(AtomicBool::new(true));
         let certificate = serving::Certificate::new(&dir, &names, &pki)?;
-        let server = serve(flags, &registry, &pki, (encryption, &certificate), &bootstrapping, tasks).await?;
+        let (server, trust) =
+            serve(flags, &registry, &pki, (encryption, &certificate), &bootstrapping, tasks).await?;
         certificate.keep(tasks);
         let plane = ControlPlane {
             kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| flags.at.data_dir.join("kubeconfig")),
             port: server.address().port(),
             server,
+            trust,
             delay: flags.serving.shutdown_delay_duration,
             registry,
             pki,
@@ -109,7 +115,8 @@ impl ControlPlane {
         plane.write_kubeconfig()?;
         let client = plane.client("system:corten", &[identity::MASTERS]);
         publish::ranges(&client, flags).await?;
-        publish::trust(&client, &plane.pki, &flags.identity.proxy).await?;
+        plane.trust.publish(&client).await?;
+        plane.trust.keep(client, &plane.server, tasks);
         bootstrapping.store(false, Ordering::Release);
         Ok(plane)
     }
@@ -142,6 +149,7 @@ impl ControlPlane {
                 node_monitor_grace: Duration::from_secs(flags.node_monitor_grace),
                 cluster_cidr: flags.cluster_cidr.clone(),
                 cluster_dns: cluster_dns(&flags.service_cidr),
+                legacy_token_clean_up_period: flags.legacy_service_account_token_clean_up_period,
                 token_issuer: Some(Arc::new(signer::SecretTokens(self.pki.tokens.clone()))),
                 signer: Some(Arc::new(signer::ClusterSigner {
                     pki: self.pki.clone(),
@@ -191,24 +199,23 @@ async fn serve(
     (encryption, certificate): (Option<encryption::Encryption>, &serving::Certificate),
     bootstrapping: &Arc<AtomicBool>,
     tasks: &Tasks,
-) -> Result<Server> {
+) -> Result<(Server, Arc<Trust>)> {
     // What serves ends before what it needs.
     let serving = Tasks::new(tasks.stop().child());
     let mut api = Api::new(registry.clone(), pki, flags.serving.limits(), serving)?;
     api.health = std::mem::take(&mut api.health).lenient_for(flags.serving.livez_grace_period);
     api.bootstrapping = Arc::clone(bootstrapping);
-    api.audit = flags.audit.begin(&flags.at.data_dir, api.clock, tasks)?;
+    api.audit = flags.audit.begin(&flags.at.data_dir, &api, tasks)?;
     encryption.iter().for_each(|encryption| encryption.show(&mut api));
+    track_legacy_tokens(&api.authenticator.service_accounts, registry, tasks);
     ways::Identification::new(&flags.identity, &api, pki, tasks).begin(&api.metrics)?;
-    let tls = tls::server_config(
-        certificate.shown(),
-        &[pki.ca.certificate().clone(), pki.front_proxy_ca.certificate().clone()],
-    )?;
+    let trust = Arc::new(Trust::begin(&flags.identity, pki, certificate.shown(), &api)?);
+    let tls = trust.tls()?;
     let listener = TcpListener::bind(("0.0.0.0", flags.port))
         .await
         .with_context(|| format!("listen on port {}: is another API server running here?", flags.port))?;
     api.aggregation.start(tasks);
-    Ok(Server::start(listener, Arc::new(tls), Arc::new(api))?)
+    Ok((Server::start(listener, tls, Arc::new(api))?, trust))
 }
 
 /// The tenth address of the Services' range, as is the custom.

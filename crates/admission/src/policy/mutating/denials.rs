@@ -38,9 +38,9 @@ impl Denials {
     }
 
     /// The refusal, if there is one: in the words of the first failure, with all as causes.
-    pub fn into_result(self, context: &Context<'_>, object: &dyn Object) -> ApiResult<()> {
+    pub fn into_result(self, context: &Context<'_>, object: Option<&dyn Object>) -> ApiResult<()> {
         let Some((message, reason)) = self.0.first().cloned() else { return Ok(()) };
-        let denied = context.forbidden(Some(object), "admission request denied by policy");
+        let denied = context.forbidden(object, "admission request denied by policy");
         let mut status = denied.status().clone();
         status.message = message;
         if let Some(reason) = reason {

@@ -10,6 +10,7 @@ mod tests;
 use super::checks::Checks;
 use super::source::Source;
 use super::{QUESTIONS, decide, matching, params};
+use crate::body::{Body, New, read_options};
 use crate::check::{Check, Context, Operation};
 use crate::expressions::{Asker, Scene};
 use crate::webhook::call::Exhibits;
@@ -65,12 +66,33 @@ impl MutatingAdmissionPolicies {
         MutatingAdmissionPolicies { source: Source::default(), checks: Checks::new("mutating") }
     }
 
+    /// Asks those whose turn it is in this round.
+    async fn round(&self, subject: &Subject<'_>, mut body: Body<'_>) -> ApiResult<()> {
+        let policies = self.source.policies(subject.context.objects);
+        let rounds = subject.context.rounds;
+        if let Some(rounds) = rounds
+            && rounds.is_second()
+            && rounds.policies.differs(|| body.json())
+        {
+            rounds.policies.changed();
+        }
+        let mut denials = Denials::default();
+        let turns = turns(&policies, subject, body.object(), &mut denials).await;
+        if !turns.is_empty() {
+            self.run(&turns, subject, &mut body, &mut denials).await?;
+        }
+        if let Some(rounds) = rounds {
+            rounds.policies.leave(|| body.json());
+        }
+        denials.into_result(subject.context, body.object())
+    }
+
     /// Asks one after the other.
     async fn run(
         &self,
         turns: &[Turn<'_>],
         subject: &Subject<'_>,
-        object: &mut Box<dyn Object>,
+        body: &mut Body<'_>,
         denials: &mut Denials,
     ) -> ApiResult<()> {
         let context = subject.context;
@@ -79,7 +101,7 @@ impl MutatingAdmissionPolicies {
         let mut exhibits = Exhibits::new(subject);
         let mut changed = false;
         for turn in turns {
-            let shown = exhibits.make(&turn.invocation, Some(&**object)).await?;
+            let shown = body.show(&mut exhibits, &turn.invocation).await?;
             match is_wanted(turn, &Scene::new(subject, &turn.invocation, shown), &asker) {
                 Ok(true) => {}
                 Ok(false) => continue,
@@ -92,11 +114,10 @@ impl MutatingAdmissionPolicies {
             if context.rounds.is_some_and(|rounds| rounds.is_second() && !rounds.policies.again(&key)) {
                 continue;
             }
-            let before = json::encode(&**object);
+            let before = body.json();
             for mutation in &turn.policy.expressions.mutations {
                 let begun = Instant::now();
-                let told =
-                    mutate(turn, mutation, (subject, &namespace, &asker), &mut exhibits, &**object).await;
+                let told = mutate(turn, mutation, (subject, &namespace, &asker), &mut exhibits, body).await;
                 let error = match &told {
                     Ok(_) => None,
                     Err(Trouble::Failed(why)) => Some(why.as_str()),
@@ -105,7 +126,7 @@ impl MutatingAdmissionPolicies {
                 self.checks.ended((turn.policy.name(), turn.binding()), error, "", begun.elapsed());
                 match told {
                     Ok(new) => {
-                        *object = new;
+                        body.put(new);
                         exhibits.changed();
                         changed = true;
                     }
@@ -114,7 +135,7 @@ impl MutatingAdmissionPolicies {
                 }
             }
             let Some(rounds) = context.rounds else { continue };
-            if before != json::encode(&**object) {
+            if before != body.json() {
                 rounds.policies.changed();
                 rounds.ask();
             }
@@ -144,18 +165,21 @@ async fn mutate(
     mutation: &Mutation,
     (subject, namespace, asker): (&Subject<'_>, &Value, &Asker<'_>),
     exhibits: &mut Exhibits<'_>,
-    object: &dyn Object,
-) -> Result<Box<dyn Object>, Trouble> {
+    body: &Body<'_>,
+) -> Result<New, Trouble> {
     let server = subject.context.server;
     let internal = |why: String| Trouble::Refused(ApiError::internal(why));
     let invocation = &turn.invocation;
-    let shown = exhibits.make(invocation, Some(object)).await.map_err(Trouble::Refused)?;
+    let shown = body.show(exhibits, invocation).await.map_err(Trouble::Refused)?;
     let document: Value = serde_json::from_slice(shown.object.as_deref().unwrap_or_default())
         .map_err(|e| internal(e.to_string()))?;
     let change = {
         let scene = Scene::new(subject, invocation, shown);
         let (params, variables) = (&turn.params, &*turn.policy.expressions.variables);
         Evaluation { scene: &scene, namespace, params, asker, variables }.run(mutation)
+    };
+    let Some(object) = body.object() else {
+        return connected(change, document, &invocation.body.kind).map(New::Options);
     };
     let kind = invocation.version.unwrap_or(object.info());
     let new = match change.map_err(Trouble::Failed)? {
@@ -174,9 +198,24 @@ async fn mutate(
     };
     let new = server.decode(kind, new.to_string().as_bytes()).map_err(Trouble::Refused)?;
     if kind == object.info() {
-        return Ok(new);
+        return Ok(New::Object(new));
     }
-    server.convert(new, object.info()).await.map_err(Trouble::Refused)
+    server.convert(new, object.info()).await.map(New::Object).map_err(Trouble::Refused)
+}
+
+/// The options of a connection after the change. There are no documents of their types, by which configurations
+/// would be laid over them.
+fn connected(change: Result<Change, String>, document: Value, kind: &str) -> Result<Value, Trouble> {
+    let Change::Operations(operations) = change.map_err(Trouble::Failed)? else {
+        return Err(Trouble::Failed(format!(
+            "error applying patch: failed to convert patch object to typed object: no corresponding type for /v1, \
+             Kind={kind}"
+        )));
+    };
+    let new = change::patched(document, &operations).map_err(Trouble::Failed)?;
+    let mut problems = Problems::strict();
+    let read = read_options(&new, &mut problems).and_then(|new| problems.error().map_or(Ok(new), Err));
+    read.map_err(|why| Trouble::Refused(ApiError::internal(why)))
 }
 
 /// The refusal where nobody knows the kind's type.
@@ -203,12 +242,12 @@ fn check_fields(kind: &KindInfo, value: &Value) -> Result<(), String> {
 async fn turns<'p>(
     policies: &'p [Policy],
     subject: &Subject<'_>,
-    object: &dyn Object,
+    object: Option<&dyn Object>,
     denials: &mut Denials,
 ) -> Vec<Turn<'p>> {
     let mut turns = Vec::new();
     for policy in policies {
-        let invocation = match matching::find(&policy.matching, subject, Some(object)) {
+        let invocation = match matching::find(&policy.matching, subject, object) {
             Ok(None) => continue,
             Ok(Some(invocation)) => invocation,
             Err(why) => {
@@ -225,9 +264,7 @@ async fn turns<'p>(
         };
         for binding in &policy.bindings {
             let found = match &binding.matching {
-                Some(matching) => {
-                    matching::find(matching, subject, Some(object)).map(|found| found.is_some())
-                }
+                Some(matching) => matching::find(matching, subject, object).map(|found| found.is_some()),
                 None => Ok(true),
             };
             let params = match found {
@@ -260,7 +297,7 @@ impl Check for MutatingAdmissionPolicies {
     }
 
     fn handles(&self, context: &Context<'_>) -> bool {
-        matches!(context.operation, Operation::Create | Operation::Update)
+        context.operation != Operation::Delete
             && !context.objects.objects(MutatingAdmissionPolicyBinding::INFO, "").is_empty()
             && !is_exempt(context)
             && !QUESTIONS.contains(&context.kind.kind)
@@ -271,22 +308,12 @@ impl Check for MutatingAdmissionPolicies {
     }
 
     async fn replace(&self, context: &Context<'_>, object: &mut Box<dyn Object>) -> ApiResult<()> {
-        let policies = self.source.policies(context.objects);
-        if let Some(rounds) = context.rounds
-            && rounds.is_second()
-            && rounds.policies.differs(|| json::encode(&**object))
-        {
-            rounds.policies.changed();
-        }
         let subject = Subject::new(context, Some(&**object));
-        let mut denials = Denials::default();
-        let turns = turns(&policies, &subject, &**object, &mut denials).await;
-        if !turns.is_empty() {
-            self.run(&turns, &subject, object, &mut denials).await?;
-        }
-        if let Some(rounds) = context.rounds {
-            rounds.policies.leave(|| json::encode(&**object));
-        }
-        denials.into_result(context, &**object)
+        self.round(&subject, Body::Object(object)).await
+    }
+
+    async fn connect(&self, context: &Context<'_>, options: &mut Value) -> ApiResult<()> {
+        let subject = Subject::connection(context, options);
+        self.round(&subject, Body::Connection(options)).await
     }
 }

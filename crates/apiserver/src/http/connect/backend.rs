@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use corten_auth::any_server;
 use corten_rt::Clock;
 use corten_semantics::{ApiError, ApiResult};
 use corten_streaming::{Exchange as Outcome, copy_both, exchange as send_upgrade};
@@ -22,7 +23,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::kubelet::Address;
-use super::trust;
 use crate::http::Api;
 use crate::http::chain::Exchange;
 use crate::http::response::{BodyError, Response, full};
@@ -68,7 +68,7 @@ impl KubeletTls {
     pub fn new(mut config: ClientConfig) -> Result<Self, rustls::Error> {
         // Upgrades are had over HTTP/1.1 alone.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let pods = trust::anyone(Arc::clone(config.crypto_provider()))?;
+        let pods = any_server::client_config(Arc::clone(config.crypto_provider()))?;
         Ok(KubeletTls { kubelets: Arc::new(config), pods: Arc::new(pods) })
     }
 }

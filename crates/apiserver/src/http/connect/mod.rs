@@ -9,7 +9,6 @@ mod links;
 mod log;
 mod options;
 mod proxy;
-mod trust;
 
 use corten_api::core::v1::{Node, Pod};
 use corten_api::{Kind, KindInfo};
@@ -22,7 +21,6 @@ use super::chain::Exchange;
 use super::response::Response;
 use crate::registry::GetOptions;
 pub use backend::KubeletTls;
-pub use trust::verifier as any_server;
 
 /// Passing requests on.
 pub mod forwarding {
@@ -40,17 +38,20 @@ pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Respons
     if exchange.query.get("dryRun").is_some() {
         return Err(ApiError::bad_request("dryRun is not supported"));
     }
+    let mut path = String::new();
     if target.subresource != "log" {
-        let asked = options::of(&target, &exchange.query, &exchange.info.rest);
+        let asked = options::path(&exchange.info.rest, exchange.request.uri().path());
+        let asked = options::of(&target, &exchange.query, &asked);
         let mut options = asked.clone();
         exchange.api.registry.admit_connection(&exchange.context, &target, &mut options).await?;
         if options != asked {
             exchange.query = options::query(&options);
         }
+        path = options["path"].as_str().unwrap_or_default().to_owned();
     }
     match target.subresource {
         "log" => log::answer(exchange, target).await,
-        "proxy" => proxy::answer(exchange, target).await,
+        "proxy" => proxy::answer(exchange, target, &path).await,
         _ => command(exchange, target).await,
     }
 }

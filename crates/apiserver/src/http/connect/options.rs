@@ -5,8 +5,16 @@ use serde_json::{Value, json};
 
 use crate::http::query::{Query, encode};
 
-/// The options of the connection that a target and a query mean; `rest` is the path behind a `proxy`.
-pub fn of(target: &Target, query: &Query, rest: &str) -> Value {
+/// The path behind a `proxy`, with the slash that the whole path ends with.
+pub fn path(rest: &str, whole: &str) -> String {
+    let slash = |absent: bool| if absent { "/" } else { "" };
+    let start = slash(!rest.is_empty() && !rest.starts_with('/'));
+    let end = slash(whole.ends_with('/') && !rest.ends_with('/'));
+    format!("{start}{rest}{end}")
+}
+
+/// The options of the connection that a target and a query mean; `path` is that behind a `proxy`.
+pub fn of(target: &Target, query: &Query, path: &str) -> Value {
     let kind = match (target.kind.plural, target.subresource) {
         ("pods", "exec") => "PodExecOptions",
         ("pods", "attach") => "PodAttachOptions",
@@ -37,13 +45,13 @@ pub fn of(target: &Target, query: &Query, rest: &str) -> Value {
                 options["ports"] = json!(ports);
             }
         }
-        _ if !rest.is_empty() => options["path"] = json!(format!("/{rest}")),
+        _ if !path.is_empty() => options["path"] = json!(path),
         _ => {}
     }
     options
 }
 
-/// The query of a stream with these options, which admission has changed. Where a proxy leads stays as it was asked.
+/// The query of a stream with these options, which admission has changed.
 pub fn query(options: &Value) -> Query {
     let mut pairs: Vec<(&str, String)> = Vec::new();
     for flag in ["stdin", "stdout", "stderr", "tty"] {
@@ -70,7 +78,7 @@ mod tests {
     #[test]
     fn queries_become_options() {
         let target = |kind, subresource| Target { kind, namespace: None, name: "n".into(), subresource };
-        for (target, query, rest, want) in [
+        for (target, query, path, want) in [
             (
                 target(Pod::INFO, "exec"),
                 "command=ls&command=-l&stdout=true&container=c",
@@ -92,15 +100,26 @@ mod tests {
             (
                 target(Node::INFO, "proxy"),
                 "",
-                "metrics",
+                "/metrics",
                 json!({"kind": "NodeProxyOptions", "apiVersion": "v1", "path": "/metrics"}),
             ),
         ] {
-            assert_eq!(of(&target, &Query::parse(query), rest), want);
+            assert_eq!(of(&target, &Query::parse(query), path), want);
             // What is made of options means the same again.
-            if rest.is_empty() {
-                assert_eq!(of(&target, &self::query(&want), rest), want);
+            if path.is_empty() {
+                assert_eq!(of(&target, &self::query(&want), path), want);
             }
+        }
+    }
+    #[test]
+    fn the_path_behind_a_proxy_keeps_its_slashes() {
+        for (rest, whole, want) in [
+            ("", "/api/v1/nodes/n/proxy", ""),
+            ("", "/api/v1/nodes/n/proxy/", "/"),
+            ("a/b", "/api/v1/nodes/n/proxy/a/b", "/a/b"),
+            ("a/b", "/api/v1/nodes/n/proxy/a/b/", "/a/b/"),
+        ] {
+            assert_eq!(super::path(rest, whole), want, "{whole}");
         }
     }
 }

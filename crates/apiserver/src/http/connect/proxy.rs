@@ -52,9 +52,8 @@ impl ProxyName {
     }
 }
 
-/// Passes the request on.
-pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
-    let asked = exchange.info.rest.clone();
+/// Passes the request on, to this path.
+pub async fn answer(mut exchange: Exchange, target: Target, asked: &str) -> ApiResult<Response> {
     let whole = exchange.request.uri().path().to_string();
     let upgrading = wants_upgrade(exchange.headers());
     if asked.is_empty() && !whole.ends_with('/') && !upgrading {
@@ -64,8 +63,9 @@ pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Respons
     if let Ok(value) = HeaderValue::from_str(&whole) {
         exchange.request.headers_mut().insert("x-forwarded-uri", value);
     }
-    let tail = if whole.ends_with('/') && !asked.is_empty() { "/" } else { "" };
-    let path = format!("/{}{tail}", escape(&asked, "/!$&'()*+,;=:@"));
+    let head = if asked.starts_with('/') { "" } else { "/" };
+    let tail = if whole.ends_with('/') && !asked.ends_with('/') { "/" } else { "" };
+    let path = format!("{head}{}{tail}", escape(asked, "/!$&'()*+,;=:@"));
     let with_query = match exchange.request.uri().query() {
         Some(query) => format!("{path}?{query}"),
         None => path.clone(),
