@@ -5,6 +5,7 @@
 //! objects are read through [`corten_semantics::Lookup`], and whoever must be asked over a network is behind a
 //! trait, so nothing here knows the API server.
 
+pub mod any_server;
 pub mod authenticate;
 pub mod authorize;
 pub mod bootstrap_token;

@@ -49,7 +49,7 @@ use crate::flow::FlowControl;
 use crate::metrics::Usage;
 pub(crate) use chain::Exchange;
 pub use connect::KubeletTls;
-pub(crate) use connect::{any_server, forwarding};
+pub(crate) use connect::forwarding;
 pub use health::{Check, Health};
 pub(crate) use histogram::Histogram;
 pub use metrics::Metrics;

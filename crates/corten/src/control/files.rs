@@ -3,13 +3,11 @@
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::digest::{Digest, SHA256, digest};
-use corten_rt::Tasks;
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use corten_rt::{DirNews, Tasks};
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::net::unix::pipe::Receiver;
 
 /// How often to look without being told, as upstream does.
 const EVERY: Duration = Duration::from_secs(60);
@@ -31,7 +29,7 @@ pub fn read(file: &Path) -> Result<Vec<u8>> {
 pub struct Followed {
     files: Vec<PathBuf>,
     known: Vec<Option<Vec<u8>>>,
-    events: Option<Receiver>,
+    events: Option<DirNews>,
 }
 
 impl Followed {
@@ -94,47 +92,23 @@ fn print(file: &Path) -> Option<Vec<u8>> {
     Some(digest.as_ref().to_vec())
 }
 
-fn watch(files: &[PathBuf]) -> io::Result<Receiver> {
-    let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-    let news = WatchFlags::CLOSE_WRITE | WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
+fn watch(files: &[PathBuf]) -> io::Result<DirNews> {
+    let news = DirNews::new()?;
     for file in files {
-        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        inotify::add_watch(&events, dir, news | WatchFlags::ONLYDIR)?;
+        news.of(file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     }
-    // Not a pipe, but it is read like one.
-    Receiver::from_owned_fd_unchecked(events)
+    Ok(news)
 }
 
 /// Waits for news, and until there are no more of them for a moment.
-async fn told(events: &mut Option<Receiver>) {
+async fn told(events: &mut Option<DirNews>) {
     let Some(news) = events.as_ref() else { return std::future::pending().await };
-    loop {
-        let readable = news.readable().await;
-        match readable.and_then(|()| drain(news)) {
-            Ok(true) => break,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the kernel tells no more of changed files: they are looked at every minute");
-                *events = None;
-                return std::future::pending().await;
-            }
-        }
+    if let Err(error) = news.come().await {
+        tracing::warn!(%error, "the kernel tells no more of changed files: they are looked at every minute");
+        *events = None;
+        return std::future::pending().await;
     }
     corten_rt::sleep(SETTLE).await;
-}
-
-/// Reads what is there; whether it was something.
-fn drain(events: &Receiver) -> io::Result<bool> {
-    let mut buffer = [0_u8; 4096];
-    let mut some = false;
-    loop {
-        match events.try_read(&mut buffer) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => some = true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(some),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 //! where it cannot (a machine has few such watches), and now and then in case that one got lost, is looked
 //! without being told.
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use corten_rt::DirNews;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::net::unix::pipe::Receiver;
 
 /// How often to look where the kernel does not tell.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -24,15 +23,13 @@ pub type Identity = (u64, i64, i64);
 /// The sockets in a directory and below.
 pub struct Watch {
     dir: PathBuf,
-    events: Option<Receiver>,
+    events: Option<DirNews>,
 }
 
 impl Watch {
     /// Of `dir`.
     pub fn new(dir: PathBuf) -> Self {
-        let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK);
-        // Not a pipe, but it is read like one.
-        let events = events.map_err(io::Error::from).and_then(Receiver::from_owned_fd_unchecked);
+        let events = DirNews::new();
         if let Err(error) = &events {
             tracing::debug!(%error, "the kernel does not tell of new plugins: they are looked for");
         }
@@ -51,15 +48,9 @@ impl Watch {
     /// Watches a directory, and then looks: what comes meanwhile is seen either way. Whether all are watched.
     fn collect(&self, dir: &Path, depth: usize, found: &mut BTreeMap<PathBuf, Identity>) -> bool {
         let mut watched = self.events.as_ref().is_some_and(|events| {
-            let news = WatchFlags::CREATE
-                | WatchFlags::DELETE
-                | WatchFlags::MOVE
-                | WatchFlags::ATTRIB
-                | WatchFlags::DELETE_SELF
-                | WatchFlags::MOVE_SELF;
-            let added = inotify::add_watch(events, dir, news | WatchFlags::ONLYDIR);
+            let added = events.of(dir);
             // One that has just gone is told of by its parent.
-            added.is_ok() || added == Err(rustix::io::Errno::NOENT) && depth < DEEPEST
+            added.is_ok() || added.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) && depth < DEEPEST
         });
         let Ok(entries) = fs::read_dir(dir) else { return watched };
         for entry in entries.flatten() {
@@ -82,35 +73,14 @@ impl Watch {
             return corten_rt::sleep(most.map_or(PAUSE, |most| most.min(PAUSE))).await;
         };
         let most = most.map_or(SAFETY, |most| most.min(SAFETY));
-        corten_rt::timeout(most, drained(events)).await;
+        corten_rt::timeout(most, told(events)).await;
     }
 }
 
-/// Waits for news and forgets them: they are seen when looking. What cannot be read is looked for now and then.
-async fn drained(events: &Receiver) {
-    loop {
-        if events.readable().await.is_err() {
-            return std::future::pending().await;
-        }
-        match drain(events) {
-            Ok(true) => return,
-            Ok(false) => {}
-            Err(_) => return std::future::pending().await,
-        }
-    }
-}
-
-/// Reads what is there; whether it was something.
-fn drain(events: &Receiver) -> io::Result<bool> {
-    let mut buffer = [0_u8; 4096];
-    let mut some = false;
-    loop {
-        match events.try_read(&mut buffer) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => some = true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(some),
-            Err(error) => return Err(error),
-        }
+/// Waits for news. Where they can no longer be read is looked now and then.
+async fn told(news: &DirNews) {
+    if news.come().await.is_err() {
+        std::future::pending().await
     }
 }
 
