@@ -64,10 +64,14 @@ pub fn protobuf(input: &[u8]) {
     let _ = protobuf_format::open(body);
     let Some(mut object) = blank(kind(number)) else { return };
     if protobuf_format::decode_message(body, object.as_struct_mut()).is_ok() {
-        let bytes = protobuf_format::encode(&*object);
-        let Some(mut again) = blank(kind(number)) else { return };
-        protobuf_format::decode(&bytes, &mut *again).expect("what was written is read");
-        assert_eq!(protobuf_format::encode(&*again), bytes, "protobuf is stable");
+        let again = |bytes: &[u8]| {
+            let mut again = blank(kind(number))?;
+            protobuf_format::decode(bytes, &mut *again).expect("what was written is read");
+            Some(protobuf_format::encode(&*again))
+        };
+        // Not at the first writing: of a time, seconds alone are written, and none since 1970 is no time, as upstream's.
+        let Some(bytes) = again(&protobuf_format::encode(&*object)) else { return };
+        assert_eq!(again(&bytes).as_ref(), Some(&bytes), "protobuf is stable");
         let _ = json_format::encode(&*object);
     }
 }
