@@ -16,6 +16,7 @@ pub mod oidc;
 pub mod pki;
 pub mod policy;
 pub mod tls;
+pub mod tls_settings;
 pub mod token;
 
 pub use authenticate::Authenticator;

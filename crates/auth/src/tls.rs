@@ -4,6 +4,7 @@
 //! with a `Status`, as upstream's, and not a broken connection. [`crate::authenticate`] judges.
 
 use crate::pki::{Identity, PkiError};
+use crate::tls_settings::Protocols;
 use arc_swap::ArcSwap;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
@@ -81,11 +82,23 @@ pub fn server_config(
     identity: Arc<ServerIdentity>,
     authorities: &[CertificateDer<'static>],
 ) -> Result<ServerConfig, PkiError> {
-    let provider = provider();
+    server_config_of(identity, authorities, &Protocols::default())
+}
+
+/// The same with certificates for names of their own, and by other protocols.
+///
+/// # Errors
+/// When an authority's certificate is malformed, or no protocol is left.
+pub fn server_config_of(
+    identity: Arc<dyn ResolvesServerCert>,
+    authorities: &[CertificateDer<'static>],
+    protocols: &Protocols,
+) -> Result<ServerConfig, PkiError> {
+    let provider = protocols.provider();
     let hints = roots(authorities)?.subjects();
     let verifier = AnyCertificate { hints, algorithms: provider.signature_verification_algorithms };
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(protocols.versions())
         .map_err(malformed)?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(identity);

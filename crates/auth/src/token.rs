@@ -1,14 +1,16 @@
 //! Service-account tokens: JWTs signed with ES256 (upstream's `pkg/serviceaccount`, KEP-1205, KEP-4193).
 
+mod keys;
 mod legacy;
 
+pub use keys::PublicKey;
+
 use crate::pki::PkiError;
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use corten_rt::Timestamp;
 use corten_semantics::identity;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PublicKeyData};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 /// The life in seconds of the token that admission mounts into pods.
 pub const MOUNTED_TOKEN_SECONDS: i64 = 3607;
+/// The life in seconds that such a token is given where that may be extended.
+pub const EXTENDED_TOKEN_SECONDS: i64 = 365 * 24 * 3600;
 
 /// A name with the UID it had.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,9 @@ pub struct Subject {
     /// The service account.
     #[serde(default)]
     pub serviceaccount: Reference,
+    /// From when on its bearer should have a newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnafter: Option<i64>,
 }
 
 /// One audience or several: a JWT may say either.
@@ -95,6 +102,8 @@ pub struct Claims {
 pub struct Issued {
     /// The token.
     pub token: String,
+    /// Its own identifier.
+    pub id: String,
     /// When it ends.
     pub expires: Timestamp,
 }
@@ -130,6 +139,11 @@ pub struct TokenSettings {
     pub jwks_uri: String,
     /// The longest life of a token in seconds.
     pub longest: Option<i64>,
+    /// Whether the tokens that admission mounts into pods live longer than they say, so that programs that do
+    /// not read them again go on working.
+    pub extend: bool,
+    /// Keys that check tokens beside the one that signs them.
+    pub keys: Vec<PublicKey>,
 }
 
 impl Default for TokenSettings {
@@ -139,6 +153,8 @@ impl Default for TokenSettings {
             audiences: Vec::new(),
             jwks_uri: String::new(),
             longest: None,
+            extend: true,
+            keys: Vec::new(),
         }
     }
 }
@@ -147,11 +163,9 @@ impl Default for TokenSettings {
 #[derive(Clone)]
 pub struct TokenSigner {
     settings: TokenSettings,
-    key_id: String,
     signing: EncodingKey,
-    verifying: DecodingKey,
-    point: Vec<u8>,
-    validation: Validation,
+    /// That of its own signatures first.
+    keys: Vec<PublicKey>,
 }
 
 impl TokenSigner {
@@ -163,30 +177,29 @@ impl TokenSigner {
         if key.algorithm() != &rcgen::PKCS_ECDSA_P256_SHA256 {
             return Err(PkiError::Malformed("the key that signs tokens must be ECDSA P-256".into()));
         }
-        let key_id = digest::digest(&digest::SHA256, &key.subject_public_key_info());
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.required_spec_claims.clear();
-        validation.set_issuer(&[issuer]);
-        // Times are judged by our own clock, audiences by the request.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
         Ok(TokenSigner {
             settings: TokenSettings { issuers: vec![issuer.into()], ..TokenSettings::default() },
-            key_id: URL_SAFE_NO_PAD.encode(key_id.as_ref()),
             signing: EncodingKey::from_ec_der(key.serialized_der()),
-            verifying: DecodingKey::from_ec_der(key.public_key_raw()),
-            point: key.public_key_raw().to_vec(),
-            validation,
+            keys: vec![PublicKey::from_der(&key.subject_public_key_info())?],
         })
     }
 
     /// The same key under other settings, of which at least one issuer is expected.
     #[must_use]
-    pub fn with(mut self, settings: TokenSettings) -> Self {
-        self.validation.set_issuer(&settings.issuers);
+    pub fn with(mut self, mut settings: TokenSettings) -> Self {
+        self.keys.truncate(1);
+        for key in std::mem::take(&mut settings.keys) {
+            if !self.keys.contains(&key) {
+                self.keys.push(key);
+            }
+        }
         self.settings = settings;
         self
+    }
+
+    /// Whether tokens for pods live longer than they say.
+    pub fn extends(&self) -> bool {
+        self.settings.extend
     }
 
     /// The names of the API server: for whom tokens are when nothing else is said.
@@ -229,13 +242,13 @@ impl TokenSigner {
         };
         let token = self.sign(&payload)?;
         let expires = Timestamp::from_second(expires).map_err(|_| TokenError::Signing)?;
-        Ok(Issued { token, expires })
+        Ok(Issued { token, id: payload.jti, expires })
     }
 
     fn sign(&self, payload: &impl Serialize) -> Result<String, TokenError> {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = None;
-        header.kid = Some(self.key_id.clone());
+        header.kid = self.keys.first().map(|key| key.id().to_string());
         jsonwebtoken::encode(&header, payload, &self.signing).map_err(|_| TokenError::Signing)
     }
 
@@ -251,7 +264,7 @@ impl TokenSigner {
         if !self.settings.issuers.contains(&issuer) {
             return Err(TokenError::Foreign);
         }
-        let payload = self.decode::<Payload>(token, &self.validation)?;
+        let payload = self.decode::<Payload>(token)?;
         Ok(Claims {
             audiences: match payload.aud {
                 Some(Audiences::Many(list)) => list,
@@ -267,31 +280,14 @@ impl TokenSigner {
         })
     }
 
-    fn decode<P: serde::de::DeserializeOwned>(
-        &self,
-        token: &str,
-        validation: &Validation,
-    ) -> Result<P, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Foreign)?;
-        if header.kid.as_deref().is_some_and(|kid| kid != self.key_id) {
-            return Err(TokenError::UnknownKey);
-        }
-        let decoded = jsonwebtoken::decode::<P>(token, &self.verifying, validation);
-        decoded.map(|decoded| decoded.claims).map_err(|e| match e.kind() {
-            jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Malformed,
-            _ => TokenError::Signature,
-        })
+    fn decode<P: serde::de::DeserializeOwned>(&self, token: &str) -> Result<P, TokenError> {
+        keys::read(token, &self.keys)
     }
 
     /// The public keys as `/openid/v1/jwks` shows them; JSON.
     pub fn key_set(&self) -> String {
-        // An uncompressed point: 4, then 32 bytes each of x and y.
-        let (x, y) = self.point.get(1..).unwrap_or_default().split_at(self.point.len().saturating_sub(1) / 2);
-        serde_json::json!({"keys": [{
-            "use": "sig", "kty": "EC", "kid": self.key_id, "crv": "P-256", "alg": "ES256",
-            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
-        }]})
-        .to_string()
+        let keys: Vec<_> = self.keys.iter().map(PublicKey::shown).collect();
+        serde_json::json!({ "keys": keys }).to_string()
     }
 
     /// What `/.well-known/openid-configuration` shows; JSON.
@@ -301,12 +297,15 @@ impl TokenSigner {
             "" => format!("{}/openid/v1/jwks", issuer.trim_end_matches('/')),
             set => set.to_string(),
         };
+        let mut algorithms: Vec<&str> = self.keys.iter().map(PublicKey::algorithm).collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
         serde_json::json!({
             "issuer": issuer,
             "jwks_uri": jwks,
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": algorithms,
         })
         .to_string()
     }

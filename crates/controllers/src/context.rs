@@ -38,6 +38,8 @@ pub struct Settings {
     pub signer: Option<Arc<dyn Signer>>,
     /// Who signs the tokens of Secrets; `None` to leave such Secrets alone.
     pub token_issuer: Option<Arc<dyn TokenIssuer>>,
+    /// How long the token of a Secret may lie unused that a cluster made by itself (upstream: a year).
+    pub legacy_token_clean_up_period: Duration,
     /// How many ended pods are kept (upstream: 12,500).
     pub terminated_pods: usize,
 }
@@ -52,6 +54,7 @@ impl Default for Settings {
             cluster_dns: String::new(),
             signer: None,
             token_issuer: None,
+            legacy_token_clean_up_period: Duration::from_secs(365 * 24 * 3600),
             terminated_pods: 12_500,
         }
     }

@@ -15,6 +15,7 @@ mod endpoints;
 mod expectations;
 mod garbage_collector;
 mod list;
+mod legacy_token_cleaner;
 mod namespace;
 mod node_ipam;
 mod node_lifecycle;

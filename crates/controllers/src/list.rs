@@ -10,6 +10,7 @@ pub fn controllers(context: &Context) -> Vec<Arc<dyn Controller>> {
     vec![
         Arc::new(service_account::ServiceAccounts::new(&own("service-account-controller"))),
         Arc::new(service_account_tokens::ServiceAccountTokens::new(context)),
+        Arc::new(legacy_token_cleaner::LegacyTokenCleaner::new(&own("legacy-service-account-token-cleaner"))),
         Arc::new(root_ca::RootCa::new(&own("root-ca-cert-publisher"))),
         Arc::new(namespace::Namespaces::new(&own("namespace-controller"))),
         Arc::new(certificates::Certificates::new(&own("certificate-controller"))),

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use corten_semantics::gates::Gates;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Kubernetes in one small binary.
 #[derive(Parser)]
@@ -128,6 +129,15 @@ pub struct Server {
     /// Seconds of history that lists can go on in and watches start from.
     #[arg(long, env = "CORTEN_COMPACTION_INTERVAL", default_value_t = 300)]
     pub compaction_interval: u64,
+    /// How long the token of a Secret may lie unused that a cluster made by itself; then it goes.
+    #[arg(
+        long,
+        env = "CORTEN_LEGACY_SERVICE_ACCOUNT_TOKEN_CLEAN_UP_PERIOD",
+        default_value = "8760h",
+        value_name = "DURATION",
+        value_parser = corten_auth::authorize::duration
+    )]
+    pub legacy_service_account_token_clean_up_period: Duration,
     #[command(flatten)]
     pub serving: ServingFlags,
     /// Where the administrator's kubeconfig is written; DATA_DIR/kubeconfig when absent.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use corten_rt::{Tasks, Timestamp, sleep};
 
-use super::Audit;
+use super::{Audit, Mode, Waiting};
 
 /// How long lines are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(200);
@@ -32,6 +32,8 @@ impl Audit {
     /// Writes to the log in a task, until it is told to stop; then what waits is written.
     pub fn keep_log(self: &Arc<Self>, options: LogOptions, tasks: &Tasks) {
         let (audit, stop) = (Arc::clone(self), tasks.stop().clone());
+        // What is waited for is not gathered.
+        let gather = if self.log.is_some_and(Mode::blocks) { Duration::ZERO } else { GATHER };
         tasks.spawn("audit log", async move {
             let mut log = Some(Log { options, open: None });
             let mut ends = false;
@@ -39,7 +41,7 @@ impl Audit {
                 tokio::select! {
                     () = audit.filled.notified() => {
                         // The lines of a burst are written together.
-                        ends = stop.run(sleep(GATHER)).await.is_none();
+                        ends = stop.run(sleep(gather)).await.is_none();
                     }
                     () = stop.stopped() => {
                         // Requests that are still answered are recorded, too.
@@ -47,7 +49,7 @@ impl Audit {
                         ends = true;
                     }
                 }
-                let lines = audit.take();
+                let Waiting { lines, told } = audit.take();
                 if lines.is_empty() {
                     continue;
                 }
@@ -58,6 +60,9 @@ impl Audit {
                     (file, lines, outcome)
                 });
                 let Ok((file, lines, outcome)) = written.await else { return };
+                for waits in told {
+                    let _ = waits.send(outcome.is_ok());
+                }
                 if let Err(error) = outcome {
                     let lost = lines.iter().filter(|b| **b == b'\n').count() as u64;
                     if audit.failed.fetch_add(lost, Ordering::Relaxed) == 0 {
@@ -233,12 +238,12 @@ mod tests {
         let audit = Arc::new(Audit::new(Policy::standard(), Clock::system()));
         let tasks = Tasks::new(Stop::new());
         audit.keep_log(options(directory.path(), 100, 1), &tasks);
-        audit.write(|out| out.extend_from_slice(b"{}"));
+        audit.write(|out, _| out.extend_from_slice(b"{}"));
         assert!(tasks.shutdown(Duration::from_secs(10)).await);
         assert_eq!((audit.counts().events, audit.counts().failed), (1, 1));
         // Nobody takes them any more: the buffer fills, and the rest is dropped.
         for _ in 0..6 {
-            audit.write(|out| out.resize(out.len() + (1 << 20), b'x'));
+            audit.write(|out, _| out.resize(out.len() + (1 << 20), b'x'));
         }
         assert!(audit.counts().dropped >= 1);
     }
@@ -250,7 +255,7 @@ mod tests {
         let tasks = Tasks::new(Stop::new());
         let options = options(directory.path(), 1000, 1);
         audit.keep_log(options.clone(), &tasks);
-        audit.write(|out| out.extend_from_slice(b"{}"));
+        audit.write(|out, _| out.extend_from_slice(b"{}"));
         assert!(tasks.shutdown(Duration::from_secs(10)).await);
         assert_eq!(fs::read_to_string(options.path).expect("read"), "{}\n");
     }

@@ -16,8 +16,8 @@ use http::header::{HeaderValue, USER_AGENT};
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::Audit;
 use super::policy::{Decision, Level, Stage};
+use super::{Audit, Pending};
 use crate::http::path::RequestInfo;
 
 /// The longest user agent and request URI that are recorded whole, in bytes.
@@ -81,6 +81,8 @@ struct Told {
     response: Option<Bytes>,
     status: Option<Status>,
     completed: bool,
+    /// Events that the request has to wait for.
+    pending: Vec<Pending>,
 }
 
 impl Record {
@@ -201,12 +203,38 @@ impl Record {
 
     fn emit(&self, stage: Stage) {
         if self.decision.wants(stage) {
-            self.audit.write(|out| self.line(out, stage, self.audit.clock.now()));
+            let now = self.audit.clock.now();
+            let pending = self.audit.write(|out, bodies| self.line(out, stage, now, bodies));
+            if let Some(pending) = pending {
+                self.told.lock().pending.push(pending);
+            }
         }
     }
 
-    /// Writes one event, without a line's end.
-    fn line(&self, out: &mut Vec<u8>, stage: Stage, now: Timestamp) {
+    /// Whether the request has to wait until its events are where they belong.
+    pub fn waits(&self) -> bool {
+        self.audit.blocks() && !self.told.lock().pending.is_empty()
+    }
+
+    /// Waits until the events so far are where they belong; whether they are, where that is demanded.
+    pub async fn settled(&self) -> bool {
+        let pending = std::mem::take(&mut self.told.lock().pending);
+        let mut all = true;
+        for one in pending {
+            all &= self.audit.settle(one).await;
+        }
+        all
+    }
+
+    /// Nobody waits any more.
+    pub fn left(&self) {
+        if self.audit.blocks() {
+            std::mem::take(&mut self.told.lock().pending).into_iter().for_each(|one| self.audit.later(one));
+        }
+    }
+
+    /// Writes one event, without a line's end; `bodies` may have to be left out, since it is too large.
+    fn line(&self, out: &mut Vec<u8>, stage: Stage, now: Timestamp, bodies: bool) {
         let told = self.told.lock();
         out.extend_from_slice(b"{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"");
         out.extend_from_slice(self.decision.level.name().as_bytes());
@@ -236,13 +264,13 @@ impl Record {
             status_json(out, status);
         }
         for (name, body) in [("requestObject", &told.request), ("responseObject", &told.response)] {
-            if let Some(body) = body {
+            if let Some(body) = body.as_ref().filter(|_| bodies) {
                 out.extend_from_slice(format!(",\"{name}\":").as_bytes());
                 self.body(out, body);
             }
         }
         times(out, self.head.received, now);
-        self.annotations(out);
+        self.annotations(out, !bodies);
         out.push(b'}');
     }
 
@@ -308,8 +336,11 @@ impl Record {
         out.extend(body.iter().filter(|b| !matches!(b, b'\n' | b'\r')));
     }
 
-    fn annotations(&self, out: &mut Vec<u8>) {
+    fn annotations(&self, out: &mut Vec<u8>, truncated: bool) {
         let mut annotations = self.notes.annotations();
+        if truncated {
+            annotations.push(("audit.k8s.io/truncated".into(), "true".into()));
+        }
         if self.wants(Level::Request) {
             annotations.extend(self.notes.details());
         }

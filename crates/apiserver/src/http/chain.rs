@@ -10,10 +10,10 @@ use std::time::Duration;
 use corten_admission::Notes;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::selector::{FieldSelector, Selector};
-use corten_auth::authenticate::{Peer, bearer, is_open};
+use corten_auth::authenticate::{Peer, Remarks, bearer, is_open};
 use corten_auth::{Attributes, Impersonation};
 use corten_semantics::gates::Gates;
-use corten_semantics::{ApiError, ApiResult};
+use corten_semantics::{ApiError, ApiResult, identity};
 use futures::FutureExt;
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
@@ -25,7 +25,7 @@ use super::passage::{Passage, attempted};
 use super::path::RequestInfo;
 use super::query::Query;
 use super::response::{self, AUDIT_ID, Response};
-use super::{Api, route};
+use super::{Api, reviews, route};
 use crate::audit::Record;
 use crate::flow::{self, Place, Refused};
 use crate::registry::RequestContext;
@@ -98,6 +98,7 @@ pub async fn serve(
     };
     count(&api, &info, &passage, answer.status(), long);
     let mut answer = passage.answered(answer, long);
+    passage.settled().await;
     passage.class(&mut answer);
     response::finish(&mut answer, &passage.audit_id);
     answer
@@ -147,8 +148,11 @@ async fn admit(
     query: Query,
     passage: &Passage,
 ) -> ApiResult<Response> {
-    let identified = identify(&api, peer, &request, &info).await;
+    let identified = identify(&api, peer, &request, &info, &passage.notes).await;
     let record = passage.record(&api, &request, identified.as_ref().ok(), &info).cloned();
+    if !passage.settled().await {
+        return Ok(unrecorded(&api, request.uri()));
+    }
     let user = identified.inspect_err(|_| {
         if let Some(record) = &record {
             record.refused(attempted(request.headers(), &query, peer));
@@ -166,6 +170,9 @@ async fn admit(
     };
     let metrics = Arc::clone(&api.metrics);
     let _under_way = (!long).then(|| metrics.under_way(info.is_read()));
+    if !long && !api.limits.fair && is_crowded(&api, &user, &info) {
+        return Ok(too_many(&api, Refused { retry_after: 1 }));
+    }
     let notes = record.as_ref().map(|_| &*passage.notes);
     authorize(&api, &user, &info, &query, notes)?;
     let time = request_time(&api, &query)?;
@@ -177,7 +184,12 @@ async fn admit(
         body: Some(body),
         info,
         query,
-        context: RequestContext { user, notes: Arc::clone(&passage.notes), agent },
+        context: RequestContext {
+            user,
+            notes: Arc::clone(&passage.notes),
+            agent,
+            deadline: (!long).then(|| corten_rt::Instant::now() + time),
+        },
         record,
         api,
     };
@@ -188,6 +200,14 @@ async fn admit(
         let why = "Timeout: request did not complete within requested timeout - context deadline exceeded";
         Err(ApiError::timeout(why, 0))
     })
+}
+
+/// The answer to a request whose first event is lost, where none may be.
+fn unrecorded(api: &Api, uri: &http::Uri) -> Response {
+    api.audit.iter().for_each(|audit| audit.rejected());
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let message = format!("Internal Server Error: {path:?}: failed to store audit event\n");
+    response::text(StatusCode::INTERNAL_SERVER_ERROR, &message)
 }
 
 /// What the client calls itself, up to a slash: the owner of fields that it writes without another name.
@@ -247,6 +267,7 @@ async fn identify(
     peer: &Peer,
     request: &Request<Incoming>,
     info: &RequestInfo,
+    notes: &Notes,
 ) -> ApiResult<Arc<UserInfo>> {
     let texts =
         request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
@@ -255,7 +276,10 @@ async fn identify(
     }
     let header = request.headers().get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(bearer);
     let token = header.map(str::to_string).or_else(|| websocket_token(request.headers()));
-    api.authenticator.request(peer, token.as_deref(), &info.path).await
+    let mut remarks = Remarks::default();
+    let user = api.authenticator.request(peer, token.as_deref(), &info.path, &mut remarks).await;
+    reviews::remarked(notes, remarks);
+    user
 }
 
 /// The token that a browser hides among the protocols of its WebSocket.
@@ -318,6 +342,13 @@ fn decide(api: &Api, attributes: &Attributes<'_>, notes: Option<&Notes>) -> ApiR
     if decision.allowed { Ok(()) } else { Err(attributes.forbidden(&decision.reason.to_string())) }
 }
 
+/// Whether there are too many requests, where only their number counts.
+fn is_crowded(api: &Api, user: &UserInfo, info: &RequestInfo) -> bool {
+    let most = if info.is_read() { api.limits.reads } else { api.limits.writes };
+    // Whoever may do anything has to be answered.
+    api.metrics.is_crowded(info.is_read(), most) && !identity::in_group(user, identity::MASTERS)
+}
+
 /// The longest that a request waits for a seat.
 const MOST_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -329,7 +360,7 @@ async fn enter(
     query: &Query,
     passage: &Passage,
 ) -> Result<Option<Place>, Refused> {
-    if info.is_long_running(query) && info.verb != "watch" {
+    if !api.limits.fair || info.is_long_running(query) && info.verb != "watch" {
         return Ok(None);
     }
     let time = request_time(api, query).unwrap_or(api.limits.request_time);

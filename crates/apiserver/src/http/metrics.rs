@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use corten_auth::authenticate::TokenUses;
 use parking_lot::{Mutex, RwLock};
 
 use super::histogram::Histogram;
@@ -151,6 +152,12 @@ impl Metrics {
         }
     }
 
+    /// Whether more than `most` such requests are under way.
+    pub fn is_crowded(&self, is_read: bool, most: usize) -> bool {
+        let kind = if is_read { &self.reading } else { &self.writing };
+        usize::try_from(kind.load(Ordering::Relaxed)).is_ok_and(|count| most > 0 && count > most)
+    }
+
     /// Counts a request that reads or changes something as long as it is worked on.
     pub fn under_way(&self, is_read: bool) -> Under<'_> {
         let kind = if is_read { &self.reading } else { &self.writing };
@@ -263,6 +270,7 @@ pub fn text(api: &Api) -> String {
         );
     }
     write_audit(&mut out, api);
+    write_tokens(&mut out, &api.authenticator.service_accounts.uses);
     if let Some(encryption) = api.registry.encryption() {
         encryption.write_metrics(&mut out);
     }
@@ -278,13 +286,33 @@ pub fn text(api: &Api) -> String {
     out
 }
 
+fn write_tokens(out: &mut String, uses: &TokenUses) {
+    for (name, count, what) in [
+        ("legacy_tokens", &uses.legacy, "Uses of tokens without audience."),
+        ("stale_tokens", &uses.stale, "Uses of tokens that should have been read again."),
+        ("valid_tokens", &uses.valid, "Uses of tokens that may live longer, in their time."),
+        ("legacy_manual_token_uses", &uses.manual, "Uses of tokens of Secrets that people made."),
+        ("legacy_auto_token_uses", &uses.generated, "Uses of tokens of Secrets made by themselves."),
+        ("invalid_legacy_auto_token_uses", &uses.invalid, "Uses of the same that are marked as invalid."),
+    ] {
+        head(out, &format!("serviceaccount_{name}_total"), "counter", what);
+        let _ = writeln!(out, "serviceaccount_{name}_total {}", count.load(Ordering::Relaxed));
+    }
+}
+
 fn write_audit(out: &mut String, api: &Api) {
     let Some(counts) = api.audit.as_ref().map(|audit| audit.counts()) else { return };
     head(out, "apiserver_audit_event_total", "counter", "Audit events written.");
     let _ = writeln!(out, "apiserver_audit_event_total {}", counts.events);
-    head(out, "apiserver_audit_error_total", "counter", "Audit events lost: to a disk, or for want of room.");
-    let _ = writeln!(out, "apiserver_audit_error_total{{plugin=\"log\"}} {}", counts.failed);
-    let _ = writeln!(out, "apiserver_audit_error_total{{plugin=\"buffered\"}} {}", counts.dropped);
+    head(out, "apiserver_audit_error_total", "counter", "Audit events lost, by what lost them.");
+    for (plugin, lost) in [
+        ("log", counts.failed),
+        ("buffered", counts.dropped),
+        ("webhook", counts.unsent),
+        ("truncate", counts.oversized),
+    ] {
+        let _ = writeln!(out, "apiserver_audit_error_total{{plugin=\"{plugin}\"}} {lost}");
+    }
     head(out, "apiserver_audit_level_total", "counter", "Requests by the audit policy's level.");
     for (level, count) in &counts.levels {
         let _ = writeln!(out, "apiserver_audit_level_total{{level=\"{level}\"}} {count}");
@@ -295,7 +323,7 @@ fn write_audit(out: &mut String, api: &Api) {
         "counter",
         "Requests refused for want of an audit log.",
     );
-    out.push_str("apiserver_audit_requests_rejected_total 0\n");
+    let _ = writeln!(out, "apiserver_audit_requests_rejected_total {}", counts.rejected);
 }
 
 /// What the process itself uses.

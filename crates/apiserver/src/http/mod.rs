@@ -6,12 +6,15 @@ mod access;
 mod body;
 mod chain;
 mod connect;
+mod cork;
 mod decode;
 mod discovery;
 mod encode;
+mod endless;
 mod formats;
 mod health;
 mod histogram;
+mod http1;
 mod metrics;
 mod negotiate;
 mod openapi;
@@ -25,6 +28,7 @@ mod reloads;
 pub(crate) mod response;
 mod reviews;
 mod route;
+mod entrance;
 mod server;
 mod verbs;
 mod version;
@@ -56,13 +60,14 @@ pub use metrics::Metrics;
 pub(crate) use metrics::head as metrics_head;
 pub use openapi::{BuiltinDocuments, Documents, NoDocuments};
 pub use reloads::Reloads;
+pub use entrance::Entrance;
 pub use server::{Limits, Server};
 pub use version::git_version;
 
 /// What requests are served from.
 pub struct Api {
     pub registry: Arc<Registry>,
-    pub certificates: ClientCertificates,
+    pub certificates: Arc<ClientCertificates>,
     pub authenticator: Arc<Authenticator>,
     pub authorizer: Arc<Authorizer>,
     /// Publishes the keys that check service-account tokens.
@@ -125,7 +130,7 @@ impl Api {
             optional: registry.optional_kinds(),
         });
         Ok(Api {
-            certificates: ClientCertificates::new(authority)?,
+            certificates: Arc::new(ClientCertificates::new(authority)?),
             authenticator,
             authorizer: Arc::clone(registry.authorizer()),
             tokens: Arc::clone(&pki.tokens),

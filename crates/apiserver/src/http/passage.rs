@@ -69,6 +69,14 @@ impl Passage {
         Some(self.record.get_or_init(|| record))
     }
 
+    /// Waits until the events are where they belong, where that is asked for; whether they are.
+    pub async fn settled(&self) -> bool {
+        match self.record.get().filter(|record| record.waits()) {
+            Some(record) => Box::pin(record.settled()).await,
+            None => true,
+        }
+    }
+
     /// Tells the client the class of its request.
     pub fn class(&self, answer: &mut Response) {
         if let Some(ids) = self.class.get() {
@@ -124,6 +132,7 @@ struct End {
 impl Drop for End {
     fn drop(&mut self) {
         self.record.completed(self.code);
+        self.record.left();
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use corten_admission::Notes;
 use corten_api::authentication::v1::{SelfSubjectReview, SelfSubjectReviewStatus, TokenReview, UserInfo};
 use corten_api::authorization::v1::{
     LocalSubjectAccessReview, NonResourceRule, ResourceRule, SelfSubjectAccessReview, SelfSubjectRulesReview,
     SubjectAccessReview, SubjectRulesReviewStatus,
 };
 use corten_api::{KindInfo, Object, Time};
+use corten_auth::authenticate::Remarks;
 use corten_auth::{Authenticator, Authorizer};
 use corten_semantics::{ApiError, ApiResult};
 use http::StatusCode;
@@ -34,7 +36,7 @@ impl Reviewer for Reviews {
             return access::anywhere(&self.authorizer, review);
         }
         match question.downcast_mut::<TokenReview>() {
-            Some(review) => token(&self.authenticator, review).await,
+            Some(review) => token(&self.authenticator, review, &mut Remarks::default()).await,
             None => Err(ApiError::no_such_path()),
         }
     }
@@ -80,7 +82,10 @@ async fn judge(exchange: &Exchange, mut question: Box<dyn Object>) -> ApiResult<
         review.metadata.creation_timestamp = Some(Time::new(api.clock.now()));
         review.status = SelfSubjectReviewStatus { user_info: (**user).clone() };
     } else if let Some(review) = question.downcast_mut::<TokenReview>() {
-        token(&api.authenticator, review).await?;
+        let mut remarks = Remarks::default();
+        let done = token(&api.authenticator, review, &mut remarks).await;
+        remarked(&exchange.context.notes, remarks);
+        done?;
     } else {
         return Err(ApiError::no_such_path());
     }
@@ -120,12 +125,22 @@ fn rules(api: &Api, user: &UserInfo, namespace: &str) -> SubjectRulesReviewStatu
     status
 }
 
-async fn token(authenticator: &Authenticator, review: &mut TokenReview) -> ApiResult<()> {
+/// Passes on what authentication says.
+pub fn remarked(notes: &Notes, remarks: Remarks) {
+    remarks.annotations.into_iter().for_each(|(key, value)| notes.annotate(key, value));
+    remarks.warnings.into_iter().for_each(|warning| notes.warn(warning));
+}
+
+async fn token(
+    authenticator: &Authenticator,
+    review: &mut TokenReview,
+    remarks: &mut Remarks,
+) -> ApiResult<()> {
     if review.spec.token.is_empty() {
         return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
     }
     review.status = Default::default();
-    match authenticator.token(&review.spec.token, &review.spec.audiences).await {
+    match authenticator.token(&review.spec.token, &review.spec.audiences, remarks).await {
         Ok(Some(accepted)) => {
             review.status.authenticated = true;
             review.status.user = accepted.user;

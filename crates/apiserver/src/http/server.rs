@@ -3,21 +3,25 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use corten_auth::authenticate::Peer;
-use corten_rt::{Stop, Tasks};
+use corten_rt::{Stop, Tasks, random};
 use corten_semantics::identity;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Api, Metrics, chain};
+use super::cork::Cork;
+use super::{Api, Entrance, Metrics, chain, http1};
+use crate::audit::Audit;
 use crate::flow;
 use crate::registry::RequestContext;
 
@@ -43,6 +47,10 @@ pub struct Limits {
     pub writes: usize,
     /// Whether a server that is about to end sends requests away, until those under way are answered.
     pub retry_after: bool,
+    /// Whether requests have seats by priority (flow control), or only their number counts.
+    pub fair: bool,
+    /// How likely a request over HTTP/2 has its client connect anew, so that servers share the load; 0 to 0.02.
+    pub goaway_chance: f64,
 }
 
 impl Default for Limits {
@@ -57,6 +65,8 @@ impl Default for Limits {
             reads: 400,
             writes: 200,
             retry_after: false,
+            fair: true,
+            goaway_chance: 0.0,
         }
     }
 }
@@ -68,13 +78,17 @@ const TLS_BUFFER: usize = 32 * 1024;
 /// The same, not yet encrypted, for each stream of HTTP/2.
 const STREAM_BUFFER: usize = 64 * 1024;
 
+type Tls = tokio_rustls::server::TlsStream<TcpStream>;
+
 /// A server that runs in tasks of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Server {
     address: SocketAddr,
     leaving: Stop,
     refusing: Option<Arc<AtomicBool>>,
     metrics: Arc<Metrics>,
+    entrance: Arc<Entrance>,
+    audit: Option<Arc<Audit>>,
     tasks: Tasks,
 }
 
@@ -92,9 +106,16 @@ impl Server {
         let ctx = RequestContext { user, agent, ..RequestContext::default() };
         let keeping = flow::keep(Arc::clone(&api.flow), Arc::clone(&api.registry), ctx);
         tasks.spawn_until_stopped("flow control", keeping);
-        let accepting = accept(listener, TlsAcceptor::from(tls), api);
+        let entrance = Arc::new(Entrance::new(tls, tasks.stop()));
+        let audit = api.audit.clone();
+        let accepting = accept(listener, Arc::clone(&entrance), api);
         tasks.spawn_until_stopped("http listener", accepting);
-        Ok(Server { address, leaving, refusing, metrics, tasks })
+        Ok(Server { address, leaving, refusing, metrics, entrance, audit, tasks })
+    }
+
+    /// How connections come in.
+    pub fn entrance(&self) -> &Arc<Entrance> {
+        &self.entrance
     }
 
     /// Ends the server in upstream's order: it is no longer ready, but serves for `delay` on, so that load
@@ -114,7 +135,11 @@ impl Server {
             };
             corten_rt::timeout(grace, idle).await;
         }
-        self.tasks.shutdown(grace).await
+        let answered = self.tasks.shutdown(grace).await;
+        if let Some(audit) = &self.audit {
+            audit.flush().await;
+        }
+        answered
     }
 
     /// Where the server listens.
@@ -123,13 +148,13 @@ impl Server {
     }
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, api: Arc<Api>) {
+async fn accept(listener: TcpListener, entrance: Arc<Entrance>, api: Arc<Api>) {
     let room = Arc::new(Semaphore::new(api.limits.connections));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let serving = serve(stream, tls.clone(), Arc::clone(&api), place);
+                let serving = serve(stream, Arc::clone(&entrance), Arc::clone(&api), place);
                 api.tasks.spawn("http connection", serving);
             }
             Err(error) => {
@@ -150,7 +175,10 @@ impl Drop for Open {
     }
 }
 
-async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedSemaphorePermit) {
+async fn serve(stream: TcpStream, entrance: Arc<Entrance>, api: Arc<Api>, place: OwnedSemaphorePermit) {
+    let (tls, era) = entrance.enter();
+    drop(entrance);
+    let tls = TlsAcceptor::from(tls);
     api.metrics.connections.fetch_add(1, Ordering::Relaxed);
     let _open = Open(Arc::clone(&api), place);
     let _ = stream.set_nodelay(true);
@@ -173,7 +201,10 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, api: Arc<Api>, place: OwnedS
         peer = proxy.judge(chain, peer, api.clock.now());
     }
     let peer = Arc::new(peer);
-    Box::pin(connection(stream, api, peer, from)).await;
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Box::pin(connection(stream, api, (peer, from), era)).await,
+        _ => Box::pin(http1::serve(stream, api, (peer, from), era)).await,
+    }
 }
 
 /// Runs the streams of HTTP/2 connections in the server's tasks.
@@ -186,27 +217,28 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for InTasks
     }
 }
 
+/// Serves the streams of an HTTP/2 connection.
 async fn connection(
-    stream: tokio_rustls::server::TlsStream<TcpStream>,
+    stream: Tls,
     api: Arc<Api>,
-    peer: Arc<Peer>,
-    from: Option<IpAddr>,
+    (peer, from): (Arc<Peer>, Option<IpAddr>),
+    era: Stop,
 ) {
     let limits = api.limits;
-    let (stop, tasks) = (api.tasks.stop().clone(), api.tasks.clone());
+    let tasks = api.tasks.clone();
+    // Where chance ends connections, each has an end of its own.
+    let own = (limits.goaway_chance > 0.0).then(|| era.child());
+    let (era, chance) = (own.clone().unwrap_or(era), own);
     let service = service_fn(move |request| {
+        if let Some(own) = chance.as_ref().filter(|_| random::unit() < limits.goaway_chance) {
+            own.stop();
+        }
         let (api, peer) = (Arc::clone(&api), Arc::clone(&peer));
         // A connection keeps the room of its largest request, so that is a box's.
         async move { Ok::<_, Infallible>(Box::pin(chain::serve(api, peer, from, request)).await) }
     });
-    let mut builder = auto::Builder::new(InTasks(tasks));
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(limits.header_bytes.max(16 * 1024));
-    builder
-        .http2()
+    let cork = Cork::new(stream);
+    let connection = http2::Builder::new(InTasks(tasks))
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
@@ -214,18 +246,36 @@ async fn connection(
         .initial_connection_window_size(1024 * 1024)
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(Duration::from_secs(30))
-        .max_send_buf_size(STREAM_BUFFER);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        .max_send_buf_size(STREAM_BUFFER)
+        .serve_connection(TokioIo::new(cork.clone()), service);
     tokio::pin!(connection);
     let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = stop.stopped() => {
+        outcome = InTurns { connection: connection.as_mut(), cork: &cork } => outcome,
+        () = era.stopped() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            InTurns { connection, cork: &cork }.await
         }
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Drives a connection, and has what it says in a turn leave together.
+struct InTurns<'a, C> {
+    connection: Pin<&'a mut C>,
+    cork: &'a Cork<Tls>,
+}
+
+impl<C: Future> Future for InTurns<'_, C> {
+    type Output = C::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<C::Output> {
+        let turn = self.connection.as_mut().poll(context);
+        if turn.is_pending() {
+            self.cork.end_turn(context);
+        }
+        turn
     }
 }
 

@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use super::Api;
 use super::chain::Exchange;
 use super::encode::Encoder;
+use super::endless::Endless;
 use super::metrics::Lasting;
 use super::negotiate::{self, Accepted, Form, Format};
 use super::path::RequestInfo;
@@ -63,7 +64,9 @@ pub async fn answer(exchange: Exchange, target: Target) -> ApiResult<Response> {
     let pieces = futures::stream::unfold(events, |mut events| async move {
         events.next(true).await.map(|bytes| (Ok::<_, BodyError>(bytes), events))
     });
-    Ok(response::with_body(StatusCode::OK, content_type, response::streamed(pieces)))
+    let mut answer = response::with_body(StatusCode::OK, content_type, response::streamed(pieces));
+    answer.extensions_mut().insert(Endless);
+    Ok(answer)
 }
 
 /// Counts a watch for as long as it is open.

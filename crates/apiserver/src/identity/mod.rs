@@ -2,11 +2,13 @@
 //! authorize. Each is a file; `remote.rs` is how a webhook is called.
 
 mod authorizer_webhook;
+mod legacy_tokens;
 mod oidc;
 mod remote;
 mod token_webhook;
 
 pub use authorizer_webhook::AuthorizerWebhook;
+pub use legacy_tokens::track as track_legacy_tokens;
 pub use oidc::OidcAuthenticator;
 pub use remote::Remote;
 pub use token_webhook::TokenWebhook;

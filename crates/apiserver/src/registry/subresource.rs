@@ -114,7 +114,7 @@ impl Registry {
         if target.subresource == "eviction" {
             return self.evict(ctx, &place, *body.downcast_box().ok_or_else(wrong)?, o).await;
         }
-        self.create_token(&place, *body.downcast_box().ok_or_else(wrong)?)
+        self.create_token(ctx, &place, *body.downcast_box().ok_or_else(wrong)?)
     }
 
     /// Puts a pod on a node.

@@ -1,17 +1,19 @@
 //! `serviceaccounts/token`: a token for a service account, bound to a pod, secret or node if asked
 //! (upstream's `registry/core/serviceaccount/storage/token.go`).
 
+use corten_admission::Notes;
 use corten_api::authentication::v1::{BoundObjectReference, TokenRequest};
 use corten_api::core::v1::{Node, Pod, Secret, ServiceAccount};
 use corten_api::{Kind, Time};
-use corten_auth::token::{Reference, Subject, TokenSigner};
+use corten_auth::token::{EXTENDED_TOKEN_SECONDS, MOUNTED_TOKEN_SECONDS, Reference, Subject, TokenSigner};
 use corten_rt::Clock;
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::place::Place;
-use super::{Registry, Reply};
+use super::{Registry, Reply, RequestContext};
 use crate::cache::Entry;
 
 /// The shortest and longest life that may be asked for, and the usual one, in seconds.
@@ -27,11 +29,17 @@ impl Registry {
     }
 
     /// Gives out a token for the service account at the place.
-    pub(crate) fn create_token(&self, place: &Place, request: TokenRequest) -> ApiResult<Reply> {
+    pub(crate) fn create_token(
+        &self,
+        ctx: &RequestContext,
+        place: &Place,
+        request: TokenRequest,
+    ) -> ApiResult<Reply> {
         let signer = self.tokens.get().ok_or_else(|| ApiError::unavailable("tokens cannot be signed yet"))?;
         let account = (place.namespace.as_str(), place.name.as_str());
         let mut warnings = Vec::new();
-        let issued = issue(&*self.cache, signer, self.config.clock, account, request, &mut warnings)?;
+        let said = (&mut warnings, &*ctx.notes);
+        let issued = issue(&*self.cache, signer, self.config.clock, account, request, said)?;
         Ok(Reply { warnings, ..Reply::created(Entry::made(Arc::new(issued))) })
     }
 }
@@ -46,7 +54,7 @@ fn issue(
     clock: Clock,
     (namespace, name): (&str, &str),
     mut request: TokenRequest,
-    warnings: &mut Vec<String>,
+    (warnings, notes): (&mut Vec<String>, &Notes),
 ) -> ApiResult<TokenRequest> {
     let account = objects
         .get::<ServiceAccount>(namespace, name)
@@ -70,14 +78,29 @@ fn issue(
     if let Some(bound) = &request.spec.bound_object_ref {
         bind(objects, &mut subject, bound)?;
     }
+    let now = clock.now();
+    let known = |audience: &String| signer.audiences().contains(audience);
+    let mut life = seconds;
+    // What a pod's programs do not read again goes on working for a while.
+    if signer.extends()
+        && subject.pod.is_some()
+        && seconds == MOUNTED_TOKEN_SECONDS
+        && request.spec.audiences.iter().all(known)
+    {
+        subject.warnafter = Some(now.as_second() + seconds);
+        life = EXTENDED_TOKEN_SECONDS;
+    }
     let issued = signer
-        .issue(subject, request.spec.audiences.clone(), seconds, clock.now())
+        .issue(subject, request.spec.audiences.clone(), life, now)
         .map_err(|e| ApiError::internal(format!("failed to generate token: {e}")))?;
+    notes.annotate("authentication.kubernetes.io/issued-credential-id", format!("JTI={}", issued.id));
     request.metadata.name = name.into();
     request.metadata.namespace = namespace.into();
-    request.metadata.creation_timestamp = Some(Time::new(clock.now()));
+    request.metadata.uid.clone_from(&account.metadata.uid);
+    request.metadata.creation_timestamp = Some(Time::new(now));
     request.status.token = issued.token;
-    request.status.expiration_timestamp = Some(Time::new(issued.expires));
+    let ends = now.checked_add(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()));
+    request.status.expiration_timestamp = Some(Time::new(ends.unwrap_or(issued.expires)));
     Ok(request)
 }
 
@@ -180,7 +203,27 @@ mod tests {
                 uid: uid.into(),
             })
         });
-        issue(&world(), &signer, Clock::system(), ("ns", account), request, &mut Vec::new())
+        let said = (&mut Vec::new(), &Notes::default());
+        issue(&world(), &signer, Clock::system(), ("ns", account), request, said)
+    }
+
+    #[test]
+    fn what_a_pod_mounts_lives_longer_than_it_says() {
+        for (seconds, pod, longer) in
+            [(3607, Some(("p", "u2")), true), (3607, None, false), (3600, Some(("p", "u2")), false)]
+        {
+            let before = Clock::system().now();
+            let made = ask("sa", seconds, pod).expect("a token");
+            let claims = made.status.token.split('.').nth(1).expect("claims");
+            let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims);
+            let claims: serde_json::Value = serde_json::from_slice(&claims.expect("base64")).expect("JSON");
+            let life = claims["exp"].as_i64().expect("a time") - claims["iat"].as_i64().expect("a time");
+            assert_eq!(life, if longer { EXTENDED_TOKEN_SECONDS } else { seconds });
+            let warns = claims["kubernetes.io"]["warnafter"].as_i64();
+            assert_eq!(warns, longer.then(|| claims["iat"].as_i64().unwrap_or_default() + seconds));
+            let told = made.status.expiration_timestamp.expect("a time").seconds();
+            assert!((0..60).contains(&(told - before.as_second() - seconds)), "it says {told}");
+        }
     }
 
     #[test]

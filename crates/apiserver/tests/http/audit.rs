@@ -1,11 +1,16 @@
 //! What a real server records of requests.
 
+use crate::hooks::server::{Act, HookServer};
 use crate::world::{Call, World};
-use corten_apiserver::audit::{Audit, LogOptions, Policy};
+use corten_apiserver::audit::{Audit, BatchOptions, LogOptions, Mode, Policy, Throttle, Truncation, Webhook};
 use corten_apiserver::http::Limits;
+use corten_apiserver::identity::Remote;
+use corten_client::http::HttpConfig;
+use corten_rt::{Stop, Tasks};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 async fn world(policy: Option<&str>) -> World {
@@ -89,4 +94,87 @@ async fn bodies_watches_and_impersonation_are_recorded_as_the_policy_asks() {
         wait(&world, |e| e["verb"] == "watch" && e["stage"] == stage).await;
     }
     world.end().await;
+}
+
+/// A server that sends all events to a webhook alone.
+async fn sending(hook: &HookServer, mode: Mode, size: Option<Truncation>, tasks: &Tasks) -> World {
+    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Request}]";
+    let policy = Policy::parse(policy.as_bytes()).expect("a policy");
+    let config = HttpConfig {
+        server: format!("https://127.0.0.1:{}/events", hook.address.port()),
+        authority: hook.authority.clone().into_bytes(),
+        ..HttpConfig::default()
+    };
+    World::built(Limits::default(), |api, _| {
+        let remote = Remote::new(Arc::clone(api.registry.outbound()), config).expect("a remote");
+        let throttle = Some(Throttle { qps: 10.0, burst: 15.0 });
+        let wait = Duration::from_secs(3600);
+        let options = BatchOptions { buffer: 10_000, most: 10_000, wait, throttle };
+        let pause = Duration::from_millis(1);
+        let hook = Webhook::start(remote, mode, size, options, pause, tasks);
+        let audit = Audit::new(policy, api.clock).logging(None, None).sending(hook);
+        api.audit = Some(Arc::new(audit));
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_webhook_takes_what_waits_when_the_server_ends() {
+    let hook = HookServer::start(|_, _| Act::Answer(200, "text/plain", Vec::new())).await;
+    let (tasks, size) = (Tasks::new(Stop::new()), Truncation { event: 2000, batch: 1 << 20 });
+    let world = sending(&hook, Mode::Batch, Some(size), &tasks).await;
+    world.furnish().await;
+    let map = serde_json::json!({"metadata": {"name": "large"}, "data": {"a": "b".repeat(2000)}});
+    let made = world.admin("POST", "/api/v1/namespaces/default/configmaps", &map.to_string()).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    assert!(hook.asked().is_empty(), "a batch is waited for");
+    world.end().await;
+    assert!(tasks.shutdown(Duration::from_secs(10)).await);
+    let asked = hook.asked();
+    assert_eq!(asked.len(), 1, "{asked:#?}");
+    let (path, list) = &asked[0];
+    assert_eq!((path.as_str(), &list["kind"]), ("/events", &Value::from("EventList")));
+    let events = list["items"].as_array().expect("events");
+    let of = |name: &str| {
+        let is = |e: &&Value| e["objectRef"]["name"] == name && e["stage"] == "ResponseComplete";
+        events.iter().find(is).unwrap_or_else(|| panic!("no event of {name} in {events:#?}"))
+    };
+    assert!(events.iter().all(|event| event["kind"].is_null()), "the list says what they are");
+    assert_eq!(of("there")["requestObject"]["data"]["a"], "b");
+    assert!(of("large")["requestObject"].is_null(), "it would be too large");
+    assert_eq!(of("large")["annotations"]["audit.k8s.io/truncated"], "true");
+    hook.end().await;
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_webhook_and_may_depend_on_it() {
+    let good = Arc::new(AtomicBool::new(true));
+    let is_good = Arc::clone(&good);
+    let hook = HookServer::start(move |_, _| {
+        Act::Answer(if is_good.load(Ordering::Relaxed) { 200 } else { 500 }, "text/plain", Vec::new())
+    })
+    .await;
+    for (mode, code) in [(Mode::Blocking, 200), (Mode::BlockingStrict, 500)] {
+        good.store(true, Ordering::Relaxed);
+        let tasks = Tasks::new(Stop::new());
+        let world = sending(&hook, mode, None, &tasks).await;
+        let before = hook.asked().len();
+        assert_eq!(world.admin("GET", "/api/v1/namespaces", "").await.code, 200);
+        assert_eq!(hook.asked().len(), before + 2, "its two events are there before the answer is");
+        good.store(false, Ordering::Relaxed);
+        let answer = world.admin("GET", "/api/v1/namespaces", "").await;
+        assert_eq!(answer.code, code, "{mode:?}");
+        if mode == Mode::BlockingStrict {
+            let why = "Internal Server Error: \"/api/v1/namespaces\": failed to store audit event\n";
+            assert_eq!(answer.text(), why);
+        }
+        good.store(true, Ordering::Relaxed);
+        let metrics = world.admin("GET", "/metrics", "").await.text();
+        let rejected = u32::from(mode == Mode::BlockingStrict);
+        let line = format!("apiserver_audit_requests_rejected_total {rejected}\n");
+        assert!(metrics.contains(&line) && metrics.contains("{plugin=\"webhook\"} 2\n"), "{metrics}");
+        world.end().await;
+        assert!(tasks.shutdown(Duration::from_secs(10)).await);
+    }
+    hook.end().await;
 }

@@ -111,3 +111,62 @@ async fn answers_name_their_class_and_objects_change_it() {
     assert_eq!(status["conditions"][0]["reason"], "NotFound");
     world.end().await;
 }
+
+#[tokio::test]
+async fn without_priorities_the_number_counts() {
+    let world = World::with(Limits { writes: 1, fair: false, ..Limits::default() }).await;
+    world.furnish().await;
+    allow(&world).await;
+    let mut slow = world.connect(Some(&world.pki.admin)).await;
+    let head = "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.expect("sent");
+    let path = "/api/v1/namespaces/default/configmaps";
+    let headers: Vec<(&str, &str)> = [ANN.as_slice(), &[("content-type", "application/json")]].concat();
+    let call =
+        Call { method: "POST", path, headers: &headers, body: br#"{"metadata":{"generateName":"m-"}}"# };
+    let mut answer = world.ask(Some(&world.pki.admin), &call).await;
+    for _ in 0..600 {
+        if answer.code == 429 {
+            break;
+        }
+        corten_rt::sleep(Duration::from_millis(10)).await;
+        answer = world.ask(Some(&world.pki.admin), &call).await;
+    }
+    assert_eq!((answer.code, answer.headers["retry-after"].as_str()), (429, "1"));
+    assert!(!answer.headers.contains_key("x-kubernetes-pf-prioritylevel-uid"));
+    // What reads has room of its own, and the masters always have.
+    let read = Call { method: "GET", path, headers: &ANN, body: b"" };
+    assert_eq!(world.ask(Some(&world.pki.admin), &read).await.code, 200);
+    assert_eq!(world.admin("POST", path, r#"{"metadata":{"name":"mine"}}"#).await.code, 201);
+    drop(slow);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn chance_has_clients_connect_anew() {
+    let world = World::with(Limits { goaway_chance: 1.0, ..Limits::default() }).await;
+    let authority = std::slice::from_ref(world.pki.ca.certificate());
+    let tls = corten_auth::tls::client_config(authority, Some(&world.pki.admin)).expect("TLS");
+    let tcp = tokio::net::TcpStream::connect(world.address).await.expect("a connection");
+    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").expect("a name");
+    let tls = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls));
+    let io = hyper_util::rt::TokioIo::new(tls.connect(name, tcp).await.expect("a handshake"));
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.expect("HTTP/2");
+    let url = format!("https://{}/version", world.address);
+    let request = hyper::Request::get(url).body(http_body_util::Full::<bytes::Bytes>::default());
+    let (answer, ended) = tokio::join!(
+        async {
+            let answer = sender.send_request(request.expect("a request")).await.expect("an answer");
+            let code = answer.status();
+            http_body_util::BodyExt::collect(answer.into_body()).await.expect("a body");
+            code
+        },
+        corten_rt::timeout(Duration::from_secs(20), connection),
+    );
+    assert_eq!(answer, 200, "it is answered");
+    assert!(ended.is_some(), "and then the server goes away");
+    // HTTP/1.1 knows no such thing.
+    assert_eq!(world.admin("GET", "/version", "").await.code, 200);
+    world.end().await;
+}

@@ -6,10 +6,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use corten_apiserver::http::{Api, Limits};
-use corten_apiserver::identity::{AuthorizerWebhook, OidcAuthenticator, Remote, TokenWebhook};
+use corten_apiserver::identity::{
+    AuthorizerWebhook, OidcAuthenticator, Remote, TokenWebhook, track_legacy_tokens,
+};
 use corten_auth::authenticate::{Anonymous, FrontProxy, FrontProxySettings, TokenAuthenticator, Ways};
 use corten_auth::authorize::{AuthorizationConfiguration, Mode};
 use corten_auth::oidc::{AuthenticationConfiguration, Provider};
+use corten_auth::token::Reference;
 use corten_client::http::HttpConfig;
 use rcgen::{KeyPair, PublicKeyData, SigningKey};
 use serde_json::{Value, json};
@@ -195,7 +198,7 @@ async fn a_webhook_authorizes() {
             "timeout": "10s", "authorizedTTL": "5m", "unauthorizedTTL": "5m",
             "subjectAccessReviewVersion": "v1", "matchConditionSubjectAccessReviewVersion": "v1",
             "failurePolicy": "Deny",
-            "connectionInfo": {"type": "KubeConfigFile", "kubeConfigFile": "/hook"},
+            "connectionInfo": {"type": "KubeConfigFile", "kubeConfigFile": "/etc/hosts"},
             "matchConditions": [{"expression": "has(request.resourceAttributes) && request.user != 'zoe'"}],
         }}],
     });
@@ -326,6 +329,75 @@ async fn others_can_check_service_accounts_tokens() {
             let id = &status["user"]["extra"]["authentication.kubernetes.io/credential-id"][0];
             assert!(id.as_str().is_some_and(|id| id.starts_with("JTI=")), "{status}");
         }
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_use_of_a_secrets_token_is_to_be_seen() {
+    let mut signer = None;
+    let world = World::built(Limits::default(), |api, _| {
+        signer = Some(Arc::clone(&api.tokens));
+        api.authorizer.set_modes(vec![Mode::AlwaysAllow]);
+        track_legacy_tokens(&api.authenticator.service_accounts, &api.registry, &api.tasks);
+    })
+    .await;
+    world.furnish().await;
+    let account = "/api/v1/namespaces/default/serviceaccounts/default";
+    let uid = world.admin("GET", account, "").await.json()["metadata"]["uid"].as_str().map(str::to_string);
+    let account_reference = Reference { name: "default".into(), uid: uid.expect("a UID") };
+    let signer = signer.expect("a signer");
+    let token = signer.issue_legacy("default", &account_reference, "held").expect("a token");
+    let namespace = json!({"metadata": {"name": "kube-system"}});
+    world.admin("POST", "/api/v1/namespaces", &namespace.to_string()).await;
+    let secret = json!({
+        "metadata": {"name": "held", "annotations": {"kubernetes.io/service-account.name": "default"}},
+        "type": "kubernetes.io/service-account-token",
+        "stringData": {"token": token},
+    });
+    let made = world.admin("POST", "/api/v1/namespaces/default/secrets", &secret.to_string()).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    let answer = who(&world, &token).await;
+    assert_eq!(answer.code, 201, "{}", answer.text());
+    assert!(!answer.headers.contains_key("warning"), "somebody made it");
+    let path = "/api/v1/namespaces/default/secrets/held";
+    let map =
+        "/api/v1/namespaces/kube-system/configmaps/kube-apiserver-legacy-service-account-token-tracking";
+    let (mut used, mut since) = (Value::Null, Value::Null);
+    for _ in 0..1000 {
+        used = world.admin("GET", path, "").await.json()["metadata"]["labels"].clone();
+        since = world.admin("GET", map, "").await.json()["data"]["since"].clone();
+        if !used.is_null() && !since.is_null() {
+            break;
+        }
+        corten_rt::sleep(Duration::from_millis(20)).await;
+    }
+    let used = used["kubernetes.io/legacy-token-last-used"].as_str().expect("a day").to_string();
+    assert_eq!((used.len(), since.as_str().map(str::len)), (10, Some(10)));
+    // What the cluster made by itself should not be used, and not at all once it is marked.
+    world.admin("PATCH", account, &json!({"secrets": [{"name": "held"}]}).to_string()).await;
+    let warned = who(&world, &token).await;
+    assert!(warned.headers["warning"].contains("auto-generated secret-based tokens."), "{warned:?}");
+    let mark = json!({"metadata": {"labels": {"kubernetes.io/legacy-token-invalid-since": used}}});
+    world.admin("PATCH", path, &mark.to_string()).await;
+    assert_eq!(who(&world, &token).await.code, 401);
+    let review =
+        json!({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": {"token": token}});
+    let reviews = "/apis/authentication.k8s.io/v1/tokenreviews";
+    let answer = world.admin("POST", reviews, &review.to_string()).await.json();
+    let error = answer["status"]["error"].as_str().unwrap_or_default();
+    assert!(
+        error.contains("the token in secret default/held for service account default/default"),
+        "{error}"
+    );
+    let metrics = world.admin("GET", "/metrics", "").await.text();
+    for line in [
+        "serviceaccount_legacy_tokens_total 4\n",
+        "serviceaccount_legacy_manual_token_uses_total 1\n",
+        "serviceaccount_legacy_auto_token_uses_total 1\n",
+        "serviceaccount_invalid_legacy_auto_token_uses_total 2\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
     }
     world.end().await;
 }

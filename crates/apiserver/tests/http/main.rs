@@ -17,4 +17,5 @@ mod refusals;
 mod shutdown;
 mod streams;
 mod transport;
+mod trust;
 mod world;

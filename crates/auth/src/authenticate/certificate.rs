@@ -2,6 +2,7 @@
 
 use crate::pki::{Inspected, PkiError};
 use crate::tls;
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use corten_api::Items;
 use corten_api::authentication::v1::UserInfo;
@@ -51,9 +52,15 @@ impl Peer {
     }
 }
 
-/// Judges client certificates.
+/// Judges client certificates; by what, may change while connections come.
 #[derive(Debug)]
-pub struct ClientCertificates(Arc<dyn ClientCertVerifier>);
+pub struct ClientCertificates(ArcSwap<Arc<dyn ClientCertVerifier>>);
+
+fn verifier(authorities: &[CertificateDer<'static>]) -> Result<Arc<dyn ClientCertVerifier>, PkiError> {
+    let roots = Arc::new(tls::roots(authorities)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, tls::provider()).build();
+    verifier.map(|v| v as Arc<dyn ClientCertVerifier>).map_err(|e| PkiError::Malformed(e.to_string()))
+}
 
 impl ClientCertificates {
     /// Accepts certificates signed by `authority`.
@@ -61,11 +68,16 @@ impl ClientCertificates {
     /// # Errors
     /// When the authority's certificate is malformed.
     pub fn new(authority: &CertificateDer<'static>) -> Result<Self, PkiError> {
-        let roots = Arc::new(tls::roots(std::slice::from_ref(authority))?);
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, tls::provider())
-            .build()
-            .map_err(|e| PkiError::Malformed(e.to_string()))?;
-        Ok(ClientCertificates(verifier))
+        Ok(ClientCertificates(ArcSwap::from_pointee(verifier(std::slice::from_ref(authority))?)))
+    }
+
+    /// Accepts certificates signed by one of `authorities`, and no others, from the next connection on.
+    ///
+    /// # Errors
+    /// When there are none, or one is malformed; those before then stay.
+    pub fn trust(&self, authorities: &[CertificateDer<'static>]) -> Result<(), PkiError> {
+        self.0.store(Arc::new(verifier(authorities)?));
+        Ok(())
     }
 
     /// What the chain of a handshake, the client's own first, is worth; to be asked once a connection.
@@ -97,7 +109,7 @@ impl ClientCertificates {
         };
         let seconds = u64::try_from(now.as_second()).unwrap_or_default();
         let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        self.0.verify_client_cert(own, others, time).map_err(|e| refuse(e.to_string()))?;
+        self.0.load().verify_client_cert(own, others, time).map_err(|e| refuse(e.to_string()))?;
         let read = Inspected::from_der(own)?;
         if read.common_name.is_empty() {
             return Err(refuse("it names no user".into()));

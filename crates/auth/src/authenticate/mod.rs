@@ -3,10 +3,15 @@
 mod certificate;
 mod front_proxy;
 mod service_account;
+mod token_file;
 
 pub use certificate::{CertificateUser, ClientCertificates, Peer};
 pub use front_proxy::{FrontProxy, FrontProxySettings};
-pub use service_account::{ServiceAccountTokens, TokenAccepted, TokenRefused};
+pub use service_account::{
+    INVALID_SINCE, LAST_USED, Remarks, ServiceAccountTokens, TokenAccepted, TokenRefused, TokenUses,
+    UseTracker,
+};
+pub use token_file::TokenFile;
 
 use crate::bootstrap_token;
 use arc_swap::ArcSwap;
@@ -68,6 +73,8 @@ pub struct Ways {
     pub front_proxy: Option<Arc<FrontProxy>>,
     /// Where nothing needs to be proved.
     pub anonymous: Anonymous,
+    /// Whether the tokens with which nodes join prove nothing.
+    pub without_bootstrap_tokens: bool,
 }
 
 /// Turns what a request brings into a user.
@@ -104,7 +111,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// 401 for whoever proves nothing, unless that is allowed there, and for a token that is not good.
-    pub async fn request(&self, peer: &Peer, bearer: Option<&str>, path: &str) -> ApiResult<Arc<UserInfo>> {
+    pub async fn request(
+        &self,
+        peer: &Peer,
+        bearer: Option<&str>,
+        path: &str,
+        remarks: &mut Remarks,
+    ) -> ApiResult<Arc<UserInfo>> {
         let peer = peer.own();
         if let Peer::Known(known) = peer
             && known.not_after > self.clock.now()
@@ -117,7 +130,7 @@ impl Authenticator {
                 _ => Err(ApiError::unauthorized()),
             };
         };
-        match self.token(token, &[]).await {
+        match self.token(token, &[], remarks).await {
             Ok(Some(accepted)) => Ok(Arc::new(accepted.user)),
             Ok(None) => Err(ApiError::unauthorized()),
             Err(why) => {
@@ -128,7 +141,7 @@ impl Authenticator {
     }
 
     /// Whose token this is, for one of `audiences` (the API server itself when empty); `None` if no
-    /// authenticator knows it. Also answers a TokenReview.
+    /// authenticator knows it. Also answers a TokenReview. What is to be said beside that goes to `remarks`.
     ///
     /// # Errors
     /// What those who know it say against it.
@@ -136,8 +149,9 @@ impl Authenticator {
         &self,
         token: &str,
         audiences: &[String],
+        remarks: &mut Remarks,
     ) -> Result<Option<TokenAccepted>, TokenRefused> {
-        let accepted = match self.own_token(token, audiences) {
+        let accepted = match self.own_token(token, audiences, remarks) {
             Ok(None) => self.other_token(token, audiences, None).await?,
             // A token may be this cluster's by its issuer, and yet another one's who is configured.
             Err(why) => self.other_token(token, audiences, Some(why)).await?,
@@ -149,7 +163,12 @@ impl Authenticator {
         }))
     }
 
-    fn own_token(&self, token: &str, audiences: &[String]) -> Result<Option<TokenAccepted>, TokenRefused> {
+    fn own_token(
+        &self,
+        token: &str,
+        audiences: &[String],
+        remarks: &mut Remarks,
+    ) -> Result<Option<TokenAccepted>, TokenRefused> {
         let now = self.clock.now();
         let names = self.service_accounts.api_audiences();
         let local = |user: Option<UserInfo>| {
@@ -160,9 +179,11 @@ impl Authenticator {
         if let Some(admin) = local(self.admin(token)) {
             return Ok(Some(admin));
         }
-        match local(bootstrap_token::authenticate(token, self.objects.as_ref(), now)) {
+        let joining = || bootstrap_token::authenticate(token, self.objects.as_ref(), now);
+        let joining = (!self.ways.load().without_bootstrap_tokens).then(joining).flatten();
+        match local(joining) {
             Some(joining) => Ok(Some(joining)),
-            None => self.service_accounts.authenticate(token, audiences, self.objects.as_ref(), now),
+            None => self.service_accounts.authenticate(token, audiences, self.objects.as_ref(), now, remarks),
         }
     }
 

@@ -33,7 +33,7 @@ fn subject() -> Subject {
         serviceaccount: reference("sa", "1"),
         pod: Some(reference("pod", "2")),
         node: Some(reference("node", "4")),
-        secret: None,
+        ..Subject::default()
     }
 }
 
@@ -43,7 +43,7 @@ fn signer() -> Arc<TokenSigner> {
 }
 
 fn issue(signer: &TokenSigner, subject: Subject, audience: &str) -> String {
-    let Issued { token, expires } =
+    let Issued { token, expires, .. } =
         signer.issue(subject, vec![audience.into()], 3607, now()).expect("a token");
     assert_eq!(expires, now() + Duration::from_secs(3607));
     token
@@ -67,7 +67,10 @@ async fn a_good_token_tells_account_pod_and_node() {
     let token = issue(&signer, subject(), ISSUER);
     let authenticator = authenticator(signer, objects(), now());
     for _ in 0..2 {
-        let user = authenticator.request(&Peer::None, Some(&token), "/api").await.expect("accepted");
+        let user = authenticator
+            .request(&Peer::None, Some(&token), "/api", &mut Remarks::default())
+            .await
+            .expect("accepted");
         assert_eq!((user.username.as_str(), user.uid.as_str()), ("system:serviceaccount:ns:sa", "1"));
         assert_eq!(
             user.groups,
@@ -103,7 +106,9 @@ async fn times_and_audiences_are_judged() {
         ),
     ] {
         let at = Timestamp::from_second(now().as_second() + seconds).expect("a time");
-        let result = authenticator(Arc::clone(&signer), objects(), at).token(token, audiences).await;
+        let result = authenticator(Arc::clone(&signer), objects(), at)
+            .token(token, audiences, &mut Remarks::default())
+            .await;
         assert_eq!(result.err().map(|e| e.to_string()).as_deref(), message, "after {seconds} s");
     }
 }
@@ -135,10 +140,16 @@ async fn forged_tokens_are_refused() {
         ("empty", String::new()),
         ("too many parts", format!("{token}.x")),
     ] {
-        let error = authenticator.request(&Peer::None, Some(&forged), "/healthz").await.expect_err(what);
+        let error = authenticator
+            .request(&Peer::None, Some(&forged), "/healthz", &mut Remarks::default())
+            .await
+            .expect_err(what);
         assert_eq!((error.code(), error.to_string().as_str()), (401, "Unauthorized"), "{what}");
     }
-    authenticator.request(&Peer::None, Some(&token), "/api").await.expect("the true one is accepted");
+    authenticator
+        .request(&Peer::None, Some(&token), "/api", &mut Remarks::default())
+        .await
+        .expect("the true one is accepted");
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +194,9 @@ async fn a_token_dies_with_what_it_is_bound_to() {
         let token = issue(&signer, subject.clone(), ISSUER);
         let mut objects = objects();
         change(&mut objects);
-        let result = authenticator(Arc::clone(&signer), objects, now()).token(&token, &[]).await;
+        let result = authenticator(Arc::clone(&signer), objects, now())
+            .token(&token, &[], &mut Remarks::default())
+            .await;
         assert_eq!(result.err().map(|e| e.to_string()).as_deref(), message, "case {i}");
     }
 }
@@ -200,18 +213,29 @@ async fn only_open_paths_are_for_nobody() {
         ("/metrics", false),
         ("/", false),
     ] {
-        let result = authenticator.request(&Peer::None, None, path).await;
+        let result = authenticator.request(&Peer::None, None, path, &mut Remarks::default()).await;
         assert_eq!(result.is_ok(), open, "{path}");
         if let Ok(user) = result {
             assert_eq!(*user, anonymous());
         }
-        assert!(authenticator.request(&Peer::Stranger, None, path).await.is_err(), "{path}");
+        assert!(
+            authenticator.request(&Peer::Stranger, None, path, &mut Remarks::default()).await.is_err(),
+            "{path}"
+        );
     }
-    assert!(authenticator.request(&Peer::None, Some(""), "/api").await.is_err(), "no admin token is set");
+    assert!(
+        authenticator.request(&Peer::None, Some(""), "/api", &mut Remarks::default()).await.is_err(),
+        "no admin token is set"
+    );
     authenticator.admin_token = "secret".into();
-    let admin = authenticator.request(&Peer::None, Some("secret"), "/api").await.expect("accepted");
+    let admin = authenticator
+        .request(&Peer::None, Some("secret"), "/api", &mut Remarks::default())
+        .await
+        .expect("accepted");
     assert_eq!(admin.groups, ["system:masters", "system:authenticated"]);
-    assert!(authenticator.request(&Peer::None, Some("secre"), "/api").await.is_err());
+    assert!(
+        authenticator.request(&Peer::None, Some("secre"), "/api", &mut Remarks::default()).await.is_err()
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const TYPES: [&str; 5] = ["AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook"];
+const TYPES: [&str; 6] = ["ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook"];
 
 /// Who authorizes, in order.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -96,6 +96,19 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(total).map_err(|_| wrong())
 }
 
+const NO_SUBDOMAIN: &str = "authorizer name is invalid: a lowercase RFC 1123 subdomain must consist of lower case \
+    alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', \
+    regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+fn is_subdomain(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let label = |label: &str| {
+        let (first, last) = (label.bytes().next(), label.bytes().last());
+        first.is_some_and(plain) && last.is_some_and(plain) && label.bytes().all(|b| plain(b) || b == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
 impl WebhookConfiguration {
     /// What kube-apiserver's `--authorization-webhook-` flags mean.
     pub fn of_flags(file: &str, version: &str, authorized: &str, unauthorized: &str) -> Self {
@@ -151,10 +164,14 @@ impl WebhookConfiguration {
                 errors.push(FieldError::required(path, ""));
                 continue;
             }
-            match duration(text) {
+            let why = if most.is_some() { "must be > 0s and <= 30s" } else { "must be > 0s" };
+            match duration(text.trim_start_matches('-')) {
+                Ok(found) if !found.is_zero() && text.starts_with('-') => {
+                    errors.push(FieldError::invalid(path, text, why));
+                }
                 Ok(found) if found.is_zero() => errors.push(FieldError::required(path, "")),
                 Ok(found) if most.is_some_and(|most| found > most) => {
-                    errors.push(FieldError::invalid(path, text, "must be > 0s and <= 30s"));
+                    errors.push(FieldError::invalid(path, text, why));
                 }
                 Ok(_) => {}
                 Err(why) => errors.push(FieldError::invalid(path, text, why)),
@@ -185,6 +202,20 @@ impl WebhookConfiguration {
             "KubeConfigFile" if !file.starts_with('/') => {
                 errors.push(FieldError::invalid(file_path, file, "must be an absolute path"));
             }
+            "KubeConfigFile" => match std::fs::metadata(file) {
+                Err(why) => {
+                    let why = match why.kind() {
+                        std::io::ErrorKind::NotFound => "no such file or directory".to_string(),
+                        _ => why.to_string(),
+                    };
+                    let why = format!("error loading file: stat {file}: {why}");
+                    errors.push(FieldError::invalid(file_path, file, why));
+                }
+                Ok(found) if !found.is_file() => {
+                    errors.push(FieldError::invalid(file_path, file, "must be a regular file"));
+                }
+                Ok(_) => {}
+            },
             "InClusterConfig" if !file.is_empty() => {
                 errors.push(FieldError::invalid(file_path, file, "can only be set when type=KubeConfigFile"));
             }
@@ -239,6 +270,8 @@ impl AuthorizationConfiguration {
                 errors.push(FieldError::required(format!("{path}.name"), ""));
             } else if !names.insert(name) {
                 errors.push(FieldError::duplicate(format!("{path}.name"), name));
+            } else if !is_subdomain(name) {
+                errors.push(FieldError::invalid(format!("{path}.name"), name, NO_SUBDOMAIN));
             }
             match &one.webhook {
                 Some(webhook) if kind == "Webhook" => errors.extend(webhook.check(&path)),
@@ -273,7 +306,7 @@ mod tests {
                     "timeout": "3s", "authorizedTTL": "5m", "unauthorizedTTL": "30s",
                     "subjectAccessReviewVersion": "v1", "matchConditionSubjectAccessReviewVersion": "v1",
                     "failurePolicy": "Deny",
-                    "connectionInfo": {"type": "KubeConfigFile", "kubeConfigFile": "/etc/hook"},
+                    "connectionInfo": {"type": "KubeConfigFile", "kubeConfigFile": "/etc/hosts"},
                     "matchConditions": [{"expression": "has(request.resourceAttributes)"}],
                 }},
                 {"type": "Node", "name": "node"}, {"type": "RBAC", "name": "rbac"},
@@ -289,7 +322,7 @@ mod tests {
         let webhook = read.authorizers[0].webhook.as_ref().expect("a webhook");
         assert_eq!((webhook.timeout().as_secs(), webhook.authorized_ttl().as_secs()), (3, 300));
         type Change = fn(&mut Value);
-        let cases: [(Change, &str); 7] = [
+        let cases: [(Change, &str); 12] = [
             (
                 |c| c["kind"] = json!("Pod"),
                 "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthorizationConfiguration",
@@ -315,6 +348,26 @@ mod tests {
                     c["authorizers"][0]["webhook"]["matchConditions"][0]["expression"] = json!("request.user")
                 },
                 "authorizers[0].matchConditions[0].expression: Invalid value: \"request.user\": must evaluate to bool but got string",
+            ),
+            (
+                |c| c["authorizers"][0]["webhook"]["timeout"] = json!("-5s"),
+                "authorizers[0].timeout: Invalid value: \"-5s\": must be > 0s and <= 30s",
+            ),
+            (
+                |c| c["authorizers"][0]["webhook"]["authorizedTTL"] = json!("-1m"),
+                "authorizers[0].authorizedTTL: Invalid value: \"-1m\": must be > 0s",
+            ),
+            (
+                |c| c["authorizers"][0]["webhook"]["connectionInfo"]["kubeConfigFile"] = json!("/etc"),
+                "authorizers[0].connectionInfo.kubeConfigFile: Invalid value: \"/etc\": must be a regular file",
+            ),
+            (
+                |c| c["authorizers"][0]["webhook"]["connectionInfo"]["kubeConfigFile"] = json!("etc"),
+                "authorizers[0].connectionInfo.kubeConfigFile: Invalid value: \"etc\": must be an absolute path",
+            ),
+            (
+                |c| c["authorizers"][1]["name"] = json!("Node"),
+                "authorizers[1].name: Invalid value: \"Node\": authorizer name is invalid: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
             ),
             (
                 |c| c["authorizers"][1]["webhook"] = json!({}),

@@ -1,6 +1,7 @@
 //! May they: first whoever may do anything, then the Node authorizer, then RBAC, as upstream with
 //! `--authorization-mode=Node,RBAC`; or in the order of [`Mode`]s that an operator sets.
 
+mod abac;
 mod conditions;
 mod config;
 mod escalation;
@@ -12,6 +13,7 @@ mod review;
 mod rules;
 mod selectors;
 
+pub use abac::Policies;
 pub use conditions::MatchConditions;
 pub use config::{
     AuthorizationConfiguration, AuthorizerConfiguration, ConnectionInfo, WebhookConfiguration, duration,

@@ -1,6 +1,6 @@
 //! Authorizers in the order that an operator sets.
 
-use super::{Attributes, Authorizer, Decision, Reason, node};
+use super::{Attributes, Authorizer, Decision, Policies, Reason, node};
 use std::sync::Arc;
 
 /// One authorizer of the order.
@@ -14,6 +14,8 @@ pub enum Mode {
     AlwaysAllow,
     /// Nothing is allowed.
     AlwaysDeny,
+    /// Policies of a file.
+    Abac(Arc<Policies>),
     /// Somebody outside is asked.
     Webhook(Arc<dyn Webhook>),
 }
@@ -60,6 +62,7 @@ impl Authorizer {
                 Mode::Rbac => self.rbac.authorize(attributes),
                 Mode::AlwaysAllow => Decision::allow(Reason::Text(String::new())),
                 Mode::AlwaysDeny => Decision::no_opinion("Everything is forbidden."),
+                Mode::Abac(policies) => policies.authorize(attributes),
                 Mode::Webhook(webhook) => Decision::from(webhook.decide(attributes)),
             };
             if decision.allowed || decision.denied {

@@ -1,5 +1,5 @@
 use super::*;
-use jsonwebtoken::{EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PublicKeyData};
 use serde_json::{Value, json};
 
@@ -159,9 +159,53 @@ fn only_the_providers_keys_sign() {
 }
 
 #[test]
+fn keys_of_the_largest_curve_are_known() {
+    use base64::Engine;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).expect("a key");
+    let (x, y) = pair.der_bytes()[1..].split_at(66);
+    let (x, y) = (engine.encode(x), engine.encode(y));
+    let shown = json!({"kty": "EC", "crv": "P-521", "use": "sig", "kid": "k", "x": x, "y": y});
+    let keys = KeySet::parse(json!({"keys": [shown]}).to_string().as_bytes()).expect("keys");
+    let algorithm = &aws_lc_rs::signature::ECDSA_P521_SHA512_FIXED_SIGNING;
+    let signing = aws_lc_rs::signature::EcdsaKeyPair::from_pkcs8(algorithm, pair.serialized_der());
+    let part = |json: &Value| engine.encode(json.to_string());
+    let message = format!("{}.{}", part(&json!({"alg": "ES512", "kid": "k"})), part(&claims()));
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    let signature = signing.expect("a key").sign(&random, message.as_bytes()).expect("a signature");
+    let token = format!("{message}.{}", engine.encode(signature.as_ref()));
+    let read = configuration(|_| ()).expect("valid");
+    let provider = |name: &str| Provider::new(&read.jwt[0], &[name.to_string()]).expect("a provider");
+    let jane = provider("ES512").authenticate(&token, &keys, now()).expect("accepted");
+    assert_eq!(jane.username, "ex:jane");
+    assert!(keys.may_know(&token));
+    let forged = format!("{message}.{}", engine.encode([1; 132]));
+    assert!(provider("ES512").authenticate(&forged, &keys, now()).is_err());
+    assert_eq!(
+        provider("ES256").authenticate(&token, &keys, now()).expect_err("refused").to_string(),
+        "oidc: verify token: oidc: id token signed with unsupported algorithm, expected [\"ES256\"] got \"ES512\""
+    );
+}
+
+#[test]
 fn configurations_are_checked() {
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 13] = [
+        (
+            |c| c["jwt"][0]["issuer"]["url"] = json!("https://ex.io:port"),
+            "jwt[0].issuer.url: Invalid value: \"https://ex.io:port\": parse \"https://ex.io:port\": invalid port \":port\" after host",
+        ),
+        (
+            |c| c["jwt"][0]["issuer"]["egressSelectorType"] = json!("panda"),
+            "jwt[0].issuer.egressSelectorType: Invalid value: \"panda\": egress selector must be either controlplane or cluster",
+        ),
+        (
+            |c| {
+                c["jwt"][0]["claimMappings"]["username"] = json!({"expression": "claims.email"});
+                c["jwt"][0]["claimValidationRules"][0]["expression"] = json!("claims.email_verified + 1");
+            },
+            "jwt[0].claimValidationRules[0].expression: Invalid value: \"claims.email_verified + 1\": must evaluate to bool; jwt[0].claimMappings.username.expression: Invalid value: \"claims.email\": claims.email_verified must be used in claimMappings.username.expression or claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when claims.email is used in claimMappings.username.expression",
+        ),
         (
             |c| c["kind"] = json!("Pod"),
             "it must be of apiVersion apiserver.config.k8s.io/v1, kind AuthenticationConfiguration",
@@ -172,7 +216,7 @@ fn configurations_are_checked() {
         ),
         (
             |c| c["jwt"][0]["issuer"]["url"] = json!("https://own"),
-            "jwt[0].issuer.url: Invalid value: \"https://own\": URL must not overlap with disallowed issuers: {\"https://own\"}",
+            "jwt[0].issuer.url: Invalid value: \"https://own\": URL must not overlap with disallowed issuers: [https://own]",
         ),
         (
             |c| c["jwt"][0]["issuer"]["audiences"] = json!(["a", "b"]),

@@ -67,7 +67,8 @@ fn issuer(issuer: &Issuer, path: &str, disallowed: &BTreeSet<&str>, errors: &mut
         errors.push(FieldError::required(at("url"), ""));
     } else {
         if disallowed.contains(issuer.url.as_str()) {
-            let why = format!("URL must not overlap with disallowed issuers: {disallowed:?}");
+            let all: Vec<&str> = disallowed.iter().copied().collect();
+            let why = format!("URL must not overlap with disallowed issuers: [{}]", all.join(" "));
             errors.push(FieldError::invalid(at("url"), &issuer.url, why));
         }
         url(&issuer.url, &at("url"), errors);
@@ -93,7 +94,12 @@ fn issuer(issuer: &Issuer, path: &str, disallowed: &BTreeSet<&str>, errors: &mut
         errors.push(error);
     }
     if !issuer.egress_selector_type.is_empty() {
-        let why = "egress selectors are not there: this server calls providers itself";
+        let why = match issuer.egress_selector_type.as_str() {
+            "controlplane" | "cluster" => {
+                "egress selectors are not there: this server calls providers itself"
+            }
+            _ => "egress selector must be either controlplane or cluster",
+        };
         errors.push(FieldError::invalid(at("egressSelectorType"), &issuer.egress_selector_type, why));
     }
 }
@@ -129,6 +135,13 @@ fn url(text: &str, path: &str, errors: &mut Errors) {
         return;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let port = host.rsplit(']').next().unwrap_or_default().split_once(':').map(|(_, port)| port);
+    if let Some(port) = port.filter(|port| port.bytes().any(|b| !b.is_ascii_digit())) {
+        let why = format!("parse {text:?}: invalid port \":{port}\" after host");
+        errors.push(FieldError::invalid(path, text, why));
+        return;
+    }
     for (wrong, why) in [
         (scheme != "https", "URL scheme must be https"),
         (authority.contains('@'), "URL must not contain a username or password"),
@@ -231,9 +244,12 @@ fn mappings(one: &JwtAuthenticator, path: &str, mapper: &mut Mapper, errors: &mu
         let expression = compiled(&mapping.value_expression, path, errors);
         mapper.extra.extend(expression.map(|e| (mapping.key.clone(), e)));
     }
-    let texts = one.claim_validation_rules.iter().map(|rule| &rule.expression);
-    let mut texts = texts.chain(extra.iter().map(|e| &e.value_expression)).chain([&username.expression]);
-    if mentions(&username.expression, "email") && !texts.any(|text| mentions(text, "email_verified")) {
+    // What cannot be compiled counts for nothing.
+    let texts = mapper.claim_rules.iter().map(|(rule, _)| rule.source());
+    let texts = texts.chain(mapper.extra.iter().map(|(_, value)| value.source()));
+    let mut texts = texts.chain(mapper.username.iter().map(Expression::source));
+    let asks = mapper.username.as_ref().is_some_and(|name| mentions(name.source(), "email"));
+    if asks && !texts.any(|text| mentions(text, "email_verified")) {
         let why = "claims.email_verified must be used in claimMappings.username.expression or \
                    claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when \
                    claims.email is used in claimMappings.username.expression";

@@ -4,6 +4,7 @@
 //! calling it again later and handing the result to [`crate::tls::ServerIdentity`] is rotation.
 
 mod authority;
+pub mod bundle;
 mod files;
 mod inspect;
 mod subject;

@@ -1,5 +1,6 @@
 //! Who users are, and who says what they may do: flags with kube-apiserver's names, and the files behind them.
 
+use super::files;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use corten_auth::authenticate::{Anonymous, FrontProxy, FrontProxySettings};
@@ -8,11 +9,10 @@ use corten_auth::oidc::{
     AuthenticationConfiguration, ClaimMappings, ClaimValidationRule, Issuer, JwtAuthenticator,
     PrefixedClaimOrExpression,
 };
-use corten_auth::pki::Pki;
-use corten_auth::token::TokenSettings;
+use corten_auth::pki::{Pki, bundle};
+use corten_auth::token::{EXTENDED_TOKEN_SECONDS, PublicKey, TokenSettings};
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The name of the server's own certificate to others whom it speaks for users to.
@@ -30,6 +30,19 @@ pub struct IdentityFlags {
     /// The longest life of service account tokens, such as 24h.
     #[arg(long, env = "CORTEN_SERVICE_ACCOUNT_MAX_TOKEN_EXPIRATION", value_name = "DURATION")]
     pub service_account_max_token_expiration: Option<String>,
+    /// Files with keys that check service account tokens, beside the one that signs them; repeated for several.
+    #[arg(long, env = "CORTEN_SERVICE_ACCOUNT_KEY_FILE", value_delimiter = ',', value_name = "FILES")]
+    pub service_account_key_file: Vec<PathBuf>,
+    /// Whether the tokens that pods mount live a year, so that programs that do not read them again go on
+    /// working; what they say of their end stays an hour.
+    #[arg(
+        long,
+        env = "CORTEN_SERVICE_ACCOUNT_EXTEND_TOKEN_EXPIRATION",
+        action = clap::ArgAction::Set,
+        default_value_t = true,
+        value_name = "BOOL"
+    )]
+    pub service_account_extend_token_expiration: bool,
     /// The names of the API server in tokens; the issuers when absent.
     #[arg(long, env = "CORTEN_API_AUDIENCES", value_delimiter = ',', value_name = "NAMES")]
     pub api_audiences: Vec<String>,
@@ -40,6 +53,23 @@ pub struct IdentityFlags {
     /// A file of kind AuthenticationConfiguration: providers of OpenID Connect, and anonymous requests.
     #[arg(long, env = "CORTEN_AUTHENTICATION_CONFIG", value_name = "FILE")]
     pub authentication_config: Option<PathBuf>,
+    /// A file of tokens, each a line of token, user, UID and perhaps groups, as CSV.
+    #[arg(long, env = "CORTEN_TOKEN_AUTH_FILE", value_name = "FILE")]
+    pub token_auth_file: Option<PathBuf>,
+    /// Whether the tokens with which nodes join are good.
+    #[arg(
+        long,
+        env = "CORTEN_ENABLE_BOOTSTRAP_TOKEN_AUTH",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub enable_bootstrap_token_auth: bool,
+    /// Authorities of clients' certificates, beside the cluster's own; may change while the server runs.
+    #[arg(long, env = "CORTEN_CLIENT_CA_FILE", value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub oidc: OidcFlags,
     #[command(flatten)]
@@ -156,7 +186,7 @@ pub struct WebhookFlags {
         value_name = "DURATION"
     )]
     pub authentication_token_webhook_cache_ttl: String,
-    /// Who says what users may do, in order: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny.
+    /// Who says what users may do, in order: Node, RBAC, ABAC, Webhook, AlwaysAllow, AlwaysDeny.
     #[arg(
         long,
         env = "CORTEN_AUTHORIZATION_MODE",
@@ -165,6 +195,9 @@ pub struct WebhookFlags {
         value_name = "MODES"
     )]
     pub authorization_mode: Vec<String>,
+    /// A file with the policies of the mode ABAC, a line of JSON each.
+    #[arg(long, env = "CORTEN_AUTHORIZATION_POLICY_FILE", value_name = "FILE")]
+    pub authorization_policy_file: Option<PathBuf>,
     /// A kubeconfig of the webhook that authorizes.
     #[arg(long, env = "CORTEN_AUTHORIZATION_WEBHOOK_CONFIG_FILE", value_name = "FILE")]
     pub authorization_webhook_config_file: Option<PathBuf>,
@@ -209,7 +242,32 @@ impl IdentityFlags {
         if self.service_account_issuer.iter().any(String::is_empty) {
             bail!("service-account-issuer is empty: name who issues tokens, or leave the flag out");
         }
+        for (i, issuer) in self.service_account_issuer.iter().enumerate() {
+            if self.service_account_issuer[..i].contains(issuer) {
+                bail!("service-account-issuer {issuer:?} is already specified");
+            }
+            if issuer.contains(':') && !issuer.split_once("://").is_some_and(|(_, rest)| !rest.is_empty()) {
+                bail!("service-account-issuer {issuer:?} contained a ':' but was not a valid URL");
+            }
+        }
+        let mut keys = Vec::new();
+        for file in &self.service_account_key_file {
+            let text = String::from_utf8_lossy(&files::read(file)?).into_owned();
+            keys.extend(PublicKey::all_of(&text).with_context(|| {
+                format!("reading public key file {}: data is no PEM of RSA or ECDSA keys", file.display())
+            })?);
+        }
+        let extend = self.service_account_extend_token_expiration;
+        if let Some(longest) = longest.filter(|longest| extend && *longest < EXTENDED_TOKEN_SECONDS) {
+            tracing::warn!(
+                "service-account-extend-token-expiration is true, enabling tokens valid up to \
+                 {EXTENDED_TOKEN_SECONDS} seconds, which is longer than service-account-max-token-expiration \
+                 set to {longest} seconds"
+            );
+        }
         Ok(TokenSettings {
+            keys,
+            extend,
             issuers: self.service_account_issuer.clone(),
             audiences: self.api_audiences.clone(),
             jwks_uri: self.service_account_jwks_uri.clone(),
@@ -299,21 +357,24 @@ impl ProxyFlags {
         }
     }
 
-    /// The authority of proxies, in PEM.
-    pub fn authority(&self, pki: &Pki) -> Result<String> {
+    /// The authorities of proxies.
+    pub(super) fn authorities(&self, pki: &Pki) -> Result<Vec<CertificateDer<'static>>> {
         match &self.requestheader_client_ca_file {
-            None => Ok(pki.front_proxy_ca.pem().to_string()),
-            Some(file) => std::fs::read_to_string(file).with_context(|| format!("read {}", file.display())),
+            None => Ok(vec![pki.front_proxy_ca.certificate().clone()]),
+            Some(file) => authorities(file),
         }
     }
 
     pub(super) fn front_proxy(&self, pki: &Pki) -> Result<FrontProxy> {
-        let pem = self.authority(pki)?;
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-        let found = found.ok().filter(|found| !found.is_empty());
-        let found = found.context("the authority of front proxies holds no certificate in PEM")?;
-        FrontProxy::new(&found, self.settings()).map_err(anyhow::Error::from)
+        FrontProxy::new(&self.authorities(pki)?, self.settings()).map_err(anyhow::Error::from)
     }
+}
+
+/// The authorities of a file.
+pub(super) fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let text = files::read(file)?;
+    bundle::certificates(&String::from_utf8_lossy(&text))
+        .with_context(|| format!("unable to load client CA file {:?}", file.display().to_string()))
 }
 
 #[cfg(test)]

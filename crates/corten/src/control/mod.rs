@@ -8,6 +8,7 @@ mod identification;
 mod publish;
 mod serving;
 mod signer;
+mod tls;
 pub mod token;
 mod trust;
 mod versions;
@@ -209,7 +210,9 @@ async fn serve(
     encryption.iter().for_each(|encryption| encryption.show(&mut api));
     track_legacy_tokens(&api.authenticator.service_accounts, registry, tasks);
     ways::Identification::new(&flags.identity, &api, pki, tasks).begin(&api.metrics)?;
-    let trust = Arc::new(Trust::begin(&flags.identity, pki, certificate.shown(), &api)?);
+    let shown = flags.serving.tls.identities(certificate.shown(), tasks)?;
+    let shown = (shown, flags.serving.tls.protocols()?);
+    let trust = Arc::new(Trust::begin(&flags.identity, pki, shown, &api)?);
     let tls = trust.tls()?;
     let listener = TcpListener::bind(("0.0.0.0", flags.port))
         .await

@@ -1,13 +1,11 @@
-//! What others may read of the cluster: nodes its ranges, aggregated API servers whom to trust.
+//! What nodes may read of the cluster: its ranges.
 
 use super::cluster_dns;
-use super::identification::ProxyFlags;
 use crate::config::Server;
 use anyhow::Result;
 use corten_api::Kind;
 use corten_api::core::v1::ConfigMap;
 use corten_api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
-use corten_auth::pki::Pki;
 use corten_client::Client;
 use corten_semantics::identity;
 
@@ -52,27 +50,6 @@ pub async fn ranges(client: &Client, flags: &Server) -> Result<()> {
     put(client, map, |old, new| old.data == new.data).await?;
     put(client, role, |old, new| old.rules == new.rules).await?;
     put(client, binding, |_, _| true).await
-}
-
-/// Writes by what an aggregated API server knows users, and this server when it speaks for them.
-pub async fn trust(client: &Client, pki: &Pki, proxy: &ProxyFlags) -> Result<()> {
-    let settings = proxy.settings();
-    let list = |names: &[String]| serde_json::json!(names).to_string();
-    let mut map = ConfigMap::default();
-    map.metadata.namespace = "kube-system".into();
-    map.metadata.name = "extension-apiserver-authentication".into();
-    for (key, value) in [
-        ("client-ca-file", pki.ca.pem().to_string()),
-        ("requestheader-allowed-names", list(&settings.allowed_names)),
-        ("requestheader-client-ca-file", proxy.authority(pki)?),
-        ("requestheader-extra-headers-prefix", list(&settings.extra_headers_prefix)),
-        ("requestheader-group-headers", list(&settings.group_headers)),
-        ("requestheader-uid-headers", list(&settings.uid_headers)),
-        ("requestheader-username-headers", list(&settings.username_headers)),
-    ] {
-        map.data.insert(key.into(), value);
-    }
-    put(client, map, |old, new| old.data == new.data).await
 }
 
 async fn put<K: Kind>(client: &Client, wanted: K, same: impl Fn(&K, &K) -> bool) -> Result<()> {

@@ -2,6 +2,7 @@
 //! exchanged while the server runs.
 
 use super::files::{Followed, Outcome};
+use super::tls::TlsFlags;
 use anyhow::{Context, Result};
 use clap::Args;
 use corten_apiserver::http::Limits;
@@ -39,6 +40,26 @@ pub struct ServingFlags {
     /// The most requests that change something, at a time.
     #[arg(long, env = "CORTEN_MAX_MUTATING_REQUESTS_INFLIGHT", default_value_t = 200)]
     pub max_mutating_requests_inflight: usize,
+    /// Whether requests have seats by their priority; otherwise only their number is limited.
+    #[arg(
+        long,
+        env = "CORTEN_ENABLE_PRIORITY_AND_FAIRNESS",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub enable_priority_and_fairness: bool,
+    /// How likely a request over HTTP/2 has its client connect anew, from 0 to 0.02: behind a load balancer,
+    /// several servers come to have as many connections each.
+    #[arg(long, env = "CORTEN_GOAWAY_CHANCE", default_value_t = 0.0, value_parser = chance)]
+    pub goaway_chance: f64,
+    /// The most requests at a time over one connection of HTTP/2; 0 for the usual number, 250.
+    #[arg(long, env = "CORTEN_HTTP2_MAX_STREAMS_PER_CONNECTION", default_value_t = 0)]
+    pub http2_max_streams_per_connection: u32,
+    #[command(flatten)]
+    pub tls: TlsFlags,
 }
 
 /// A duration as Go writes it; a bare number is one of seconds.
@@ -46,11 +67,23 @@ fn time(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| duration(text))
 }
 
+fn chance(text: &str) -> Result<f64, String> {
+    let chance: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    if (0.0..=0.02).contains(&chance) {
+        return Ok(chance);
+    }
+    Err("--goaway-chance can not be less than 0 or greater than 0.02".into())
+}
+
 impl ServingFlags {
     /// The limits that hold.
     pub fn limits(&self) -> Limits {
         let usual = Limits::default();
+        let streams = self.http2_max_streams_per_connection;
         Limits {
+            fair: self.enable_priority_and_fairness,
+            goaway_chance: self.goaway_chance,
+            streams: if streams == 0 { usual.streams } else { streams },
             request_time: self.request_timeout,
             reads: self.max_requests_inflight,
             writes: self.max_mutating_requests_inflight,

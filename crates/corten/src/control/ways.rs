@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use corten_apiserver::Registry;
 use corten_apiserver::http::{Api, Metrics, Reloads};
 use corten_apiserver::identity::{AuthorizerWebhook, OidcAuthenticator, Remote, TokenWebhook};
-use corten_auth::authenticate::{TokenAuthenticator, Ways};
+use corten_auth::authenticate::{TokenAuthenticator, TokenFile, Ways};
 use corten_auth::authorize::{
-    AuthorizationConfiguration, AuthorizerConfiguration, Mode, WebhookConfiguration, duration,
+    AuthorizationConfiguration, AuthorizerConfiguration, Mode, Policies, WebhookConfiguration, duration,
 };
 use corten_auth::oidc::{ALGORITHMS, AnonymousConfiguration, AuthenticationConfiguration, Provider};
 use corten_auth::pki::Pki;
@@ -86,8 +86,7 @@ impl Identification {
     ) {
         let reloads = text.map(|text| self.reloads("authentication", &text, metrics));
         let flags = &self.flags;
-        let authorities = [&flags.oidc.oidc_ca_file, &flags.proxy.requestheader_client_ca_file];
-        let files = authorities.into_iter().chain([&flags.authentication_config]).flatten().cloned();
+        let files = [&flags.oidc.oidc_ca_file, &flags.authentication_config].into_iter().flatten().cloned();
         let this = Arc::clone(self);
         Followed::new(files).follow("authentication configuration", &self.tasks, move || {
             let (this, reloads, anonymous) = (Arc::clone(&this), reloads.clone(), anonymous.clone());
@@ -169,19 +168,37 @@ impl Identification {
         };
         let providers: Vec<Arc<OidcAuthenticator>> = compiled.into_iter().map(start).collect();
         let mut tokens: Vec<Arc<dyn TokenAuthenticator>> = Vec::new();
+        if let Some(file) = &flags.token_auth_file {
+            let (text, name) = (files::read(file)?, file.display().to_string());
+            let read = TokenFile::parse(
+                &String::from_utf8_lossy(&text),
+                &name,
+                self.pki.tokens.audiences().to_vec(),
+            );
+            tokens.push(Arc::new(read.map_err(anyhow::Error::msg)?));
+        }
         tokens.extend(providers.iter().map(|provider| Arc::clone(provider) as Arc<dyn TokenAuthenticator>));
         tokens.extend(webhook);
-        let ways = Ways { tokens, front_proxy, anonymous };
+        let without_bootstrap_tokens = !flags.enable_bootstrap_token_auth;
+        let ways = Ways { tokens, front_proxy, anonymous, without_bootstrap_tokens };
         Ok(Made { ways, providers, anonymous: configuration.anonymous })
     }
 
     /// The authorizers by flags, or by `text`, the configuration's file; `None` for the usual ones.
     fn modes(&self, text: Option<&[u8]>) -> Result<Option<Vec<Mode>>> {
-        let Some(text) = text else { return self.flags.webhooks.modes(&self.registry) };
+        let flags = &self.flags.webhooks;
+        let Some(text) = text else { return flags.modes(&self.registry) };
+        if flags.authorization_mode != USUAL || flags.authorization_webhook_config_file.is_some() {
+            bail!(
+                "--authorization-config can not be specified when --authorization-mode or \
+                 --authorization-webhook-* flags are defined"
+            );
+        }
         let read = AuthorizationConfiguration::parse(&json(text)?).map_err(anyhow::Error::msg);
         let read = read.context("the authorization configuration")?;
         let mode = |one: &AuthorizerConfiguration| match &one.webhook {
             Some(webhook) => hook(&self.registry, webhook),
+            None if one.kind == "ABAC" => self.flags.webhooks.policies(),
             None => plain(&one.kind),
         };
         read.authorizers.iter().map(mode).collect::<Result<_>>().map(Some)
@@ -213,13 +230,13 @@ impl WebhookFlags {
     }
 
     fn modes(&self, registry: &Registry) -> Result<Option<Vec<Mode>>> {
-        if self.authorization_mode == ["Node", "RBAC"] {
+        self.check()?;
+        if self.authorization_mode == USUAL {
             return Ok(None);
         }
         let webhook = || {
             let file = self.authorization_webhook_config_file.as_ref();
-            let file =
-                file.context("authorization-mode Webhook needs --authorization-webhook-config-file")?;
+            let file = file.context("authorization-mode Webhook's authorization config file not passed")?;
             hook(
                 registry,
                 &WebhookConfiguration::of_flags(
@@ -230,8 +247,62 @@ impl WebhookFlags {
                 ),
             )
         };
-        let mode = |name: &String| if name == "Webhook" { webhook() } else { plain(name) };
+        let mode = |name: &String| match name.as_str() {
+            "Webhook" => webhook(),
+            "ABAC" => self.policies(),
+            name => plain(name),
+        };
         self.authorization_mode.iter().map(mode).collect::<Result<_>>().map(Some)
+    }
+}
+
+/// The modes when nothing else is said.
+const USUAL: [&str; 2] = ["Node", "RBAC"];
+const KNOWN: [&str; 6] = ["AlwaysAllow", "AlwaysDeny", "ABAC", "Webhook", "RBAC", "Node"];
+
+impl WebhookFlags {
+    fn policies(&self) -> Result<Mode> {
+        let file = self.authorization_policy_file.as_ref();
+        let file = file.context("authorization-mode ABAC's authorization policy file not passed")?;
+        let text = files::read(file)?;
+        let read = Policies::parse(&String::from_utf8_lossy(&text), &file.display().to_string());
+        Ok(Mode::Abac(Arc::new(read.map_err(anyhow::Error::msg)?)))
+    }
+
+    /// What is wrong with the modes, in upstream's words.
+    fn check(&self) -> Result<()> {
+        let modes = &self.authorization_mode;
+        let has = |mode: &str| modes.iter().any(|one| one == mode);
+        if let Some(unknown) = modes.iter().find(|mode| !KNOWN.contains(&mode.as_str())) {
+            bail!("authorization-mode {unknown:?} is not a valid mode");
+        }
+        for (wrong, why) in [
+            (modes.is_empty(), "at least one authorization-mode must be passed"),
+            (
+                has("ABAC") && self.authorization_policy_file.is_none(),
+                "authorization-mode ABAC's authorization policy file not passed",
+            ),
+            (
+                has("Webhook") && self.authorization_webhook_config_file.is_none(),
+                "authorization-mode Webhook's authorization config file not passed",
+            ),
+            (
+                self.authorization_policy_file.is_some() && !has("ABAC"),
+                "cannot specify --authorization-policy-file without mode ABAC",
+            ),
+            (
+                self.authorization_webhook_config_file.is_some() && !has("Webhook"),
+                "cannot specify --authorization-webhook-config-file without mode Webhook",
+            ),
+        ] {
+            if wrong {
+                bail!("{why}");
+            }
+        }
+        if modes.iter().enumerate().any(|(i, mode)| modes[..i].contains(mode)) {
+            bail!("authorization-mode {modes:?} has mode specified more than once");
+        }
+        Ok(())
     }
 }
 
@@ -263,4 +334,46 @@ fn remote(registry: &Registry, file: &Path) -> Result<Remote> {
 
 fn json(text: &[u8]) -> Result<Vec<u8>> {
     Ok(yaml::to_json(text, &mut Problems::ignore()).context("it is neither YAML nor JSON")?.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: WebhookFlags,
+    }
+
+    #[test]
+    fn modes_are_checked_in_upstreams_words() {
+        for (line, want) in [
+            ("--authorization-mode=RBAC", ""),
+            ("--authorization-mode=RBAC,Role", "authorization-mode \"Role\" is not a valid mode"),
+            (
+                "--authorization-mode=RBAC,RBAC",
+                "authorization-mode [\"RBAC\", \"RBAC\"] has mode specified more than once",
+            ),
+            ("--authorization-mode=ABAC", "authorization-mode ABAC's authorization policy file not passed"),
+            (
+                "--authorization-mode=Webhook",
+                "authorization-mode Webhook's authorization config file not passed",
+            ),
+            (
+                "--authorization-policy-file=/x",
+                "cannot specify --authorization-policy-file without mode ABAC",
+            ),
+            (
+                "--authorization-webhook-config-file=/x",
+                "cannot specify --authorization-webhook-config-file without mode Webhook",
+            ),
+            ("--authorization-mode=ABAC --authorization-policy-file=/x", ""),
+        ] {
+            let line = ["server"].into_iter().chain(line.split(' '));
+            let flags = Line::try_parse_from(line).expect("flags").flags;
+            assert_eq!(flags.check().err().map(|why| why.to_string()).unwrap_or_default(), want);
+        }
+    }
 }
