@@ -9,6 +9,7 @@ use crate::webhook::Calls;
 use async_trait::async_trait;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::{Kind, KindInfo, Object};
+use corten_rt::Instant;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use serde_json::Value;
 use std::fmt;
@@ -64,6 +65,8 @@ pub struct Context<'a> {
     pub server: &'a dyn Server,
     /// Which round of mutation this is; the chain's business.
     pub rounds: Option<&'a Reinvocation>,
+    /// When the client will have its answer, at the latest.
+    pub deadline: Option<Instant>,
 }
 
 impl Context<'_> {

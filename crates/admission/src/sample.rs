@@ -120,6 +120,7 @@ impl Request {
             options: &(),
             server: &Alone,
             rounds: None,
+            deadline: None,
         }
     }
 

@@ -7,6 +7,7 @@ use super::{MUTATING, VALIDATING};
 use crate::expressions::{Asker, Scene};
 use corten_api::{KindInfo, Object};
 use corten_codec::json;
+use corten_rt::Instant;
 use corten_semantics::{ApiError, ApiResult};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,7 +54,8 @@ pub(super) async fn ask(
     let uid = review::uid();
     let body = review::request(review, &uid, subject, invocation, shown);
     let plugin = if mutating { MUTATING } else { VALIDATING };
-    let answer = context.server.call(plugin, &hook.client, body, hook.within).await;
+    let left = context.deadline.map_or(hook.within, |at| at.saturating_duration_since(Instant::now()));
+    let answer = context.server.call(plugin, &hook.client, body, hook.within.min(left)).await;
     let answer = answer.map_err(|why| Trouble::Calling(format!("failed to call webhook: {why}")))?;
     let mut verdict = review::answer(review, &uid, mutating, &answer).map_err(Trouble::Calling)?;
     for (key, value) in std::mem::take(&mut verdict.annotations) {

@@ -191,6 +191,7 @@ impl Try {
             options: &(),
             server,
             rounds: None,
+            deadline: None,
         }
     }
 

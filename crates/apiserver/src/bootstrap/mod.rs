@@ -35,17 +35,26 @@ const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-nod
 /// What the registry says, when the store fails.
 pub async fn bootstrap(registry: &Arc<Registry>, advertised: SocketAddr, tasks: &Tasks) -> ApiResult<()> {
     let system = System::new(registry.clone());
-    system.ensure(advertised).await?;
-    tasks.spawn_until_stopped("bootstrap objects", keep(system, advertised));
+    let known = !registry.lookup().objects(Namespace::INFO, "").is_empty();
+    let ensured = system.ensure(advertised).await;
+    if let Err(error) = &ensured {
+        // A webhook that nobody answers for must not keep the server down: by it the webhook is taken away.
+        tracing::warn!(%error, "the cluster's first objects are not all as they should be");
+    }
+    if !known {
+        ensured.clone()?;
+    }
+    tasks.spawn_until_stopped("bootstrap objects", keep(system, advertised, ensured.is_ok()));
     tasks.spawn_until_stopped("event expiry", events::expire(registry.clone()));
     crate::policies::start(registry, tasks);
     Ok(())
 }
 
-async fn keep(system: System, advertised: SocketAddr) {
+async fn keep(system: System, advertised: SocketAddr, ensured: bool) {
     let mut backoff = Backoff::new(Duration::from_secs(1), EVERY);
+    let mut pause = if ensured { EVERY } else { backoff.step() };
     loop {
-        sleep(EVERY).await;
+        sleep(std::mem::replace(&mut pause, EVERY)).await;
         while let Err(error) = system.ensure(advertised).await {
             tracing::warn!(%error, "the cluster's first objects cannot be kept");
             sleep(backoff.step()).await;

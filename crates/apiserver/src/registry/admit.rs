@@ -27,6 +27,8 @@ pub(crate) struct Admission<'a> {
 pub(crate) enum Asked<'a> {
     Write(&'a WriteOptions),
     Delete(&'a DeleteOptions),
+    /// Of one among all that a list selects: admission is not told its name.
+    DeleteCollection(&'a DeleteOptions),
     Nothing,
 }
 
@@ -34,7 +36,7 @@ impl Asked<'_> {
     pub(crate) fn dry_run(&self) -> bool {
         match self {
             Asked::Write(o) => o.dry_run,
-            Asked::Delete(o) => o.dry_run,
+            Asked::Delete(o) | Asked::DeleteCollection(o) => o.dry_run,
             Asked::Nothing => false,
         }
     }
@@ -58,7 +60,7 @@ impl Options for Admission<'_> {
                 }
                 (kind, value)
             }
-            Asked::Delete(o) => {
+            Asked::Delete(o) | Asked::DeleteCollection(o) => {
                 let options = meta::DeleteOptions {
                     grace_period_seconds: o.grace_period_seconds,
                     preconditions: o.preconditions.clone().map(Box::new),
@@ -88,7 +90,7 @@ impl Admission<'_> {
             subresource: self.subresource,
             operation: self.operation,
             namespace: &self.place.namespace,
-            name: &self.place.name,
+            name: if let Asked::DeleteCollection(_) = self.asked { "" } else { &self.place.name },
             user: &self.ctx.user,
             dry_run: self.asked.dry_run(),
             old,
@@ -97,6 +99,7 @@ impl Admission<'_> {
             options: self,
             server: registry,
             rounds: None,
+            deadline: self.ctx.deadline,
         }
     }
 }

@@ -4,6 +4,7 @@ use futures::{StreamExt, stream};
 
 use corten_semantics::{ApiError, ApiResult};
 
+use super::admit::Asked;
 use super::place::Place;
 use super::{DeleteOptions, List, ListOptions, Registry, RequestContext, Target, deletion};
 
@@ -31,7 +32,9 @@ impl Registry {
                 self.place(&Target { namespace, name: meta.name.clone(), ..target.clone() })
             })
             .collect::<ApiResult<_>>()?;
-        let deletions = places.into_iter().map(|place| async move { self.delete_at(ctx, &place, o).await });
+        let asked = Asked::DeleteCollection(o);
+        let deletions =
+            places.into_iter().map(|place| async move { self.delete_asked(ctx, &place, o, asked).await });
         let results: Vec<_> = stream::iter(deletions).buffer_unordered(AT_ONCE).collect().await;
         let failed = results.into_iter().filter_map(Result::err).find(|e: &ApiError| !e.is_not_found());
         failed.map_or(Ok(listed), Err)

@@ -55,8 +55,18 @@ impl Registry {
         place: &Place,
         o: &DeleteOptions,
     ) -> ApiResult<Reply> {
-        let admission =
-            Admission { ctx, place, subresource: "", operation: Operation::Delete, asked: Asked::Delete(o) };
+        self.delete_asked(ctx, place, o, Asked::Delete(o)).await
+    }
+
+    /// The same; admission is told what was `asked`.
+    pub(crate) async fn delete_asked(
+        &self,
+        ctx: &RequestContext,
+        place: &Place,
+        o: &DeleteOptions,
+        asked: Asked<'_>,
+    ) -> ApiResult<Reply> {
+        let admission = Admission { ctx, place, subresource: "", operation: Operation::Delete, asked };
         let mut current = self.current(place).await?;
         for _ in 0..ATTEMPTS {
             let entry = current.ok_or_else(|| place.not_found())?;

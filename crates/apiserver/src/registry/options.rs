@@ -7,6 +7,7 @@ use corten_admission::Notes;
 use corten_api::KindInfo;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::meta::v1::{Preconditions, Status};
+use corten_rt::Instant;
 use corten_store::Revision;
 
 use crate::cache::Entry;
@@ -22,6 +23,8 @@ pub struct RequestContext {
     pub notes: Arc<Notes>,
     /// What the client calls itself: who owns the fields that a call without `fieldManager` writes.
     pub agent: Arc<str>,
+    /// When the client will have its answer; webhooks are asked no longer.
+    pub deadline: Option<Instant>,
 }
 
 /// What is done about unknown and duplicate fields of a body.
