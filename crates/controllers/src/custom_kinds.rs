@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The kinds of each definition, the stored one first, by the definitions' names.
-type Known = BTreeMap<String, Vec<&'static KindInfo>>;
+/// The kinds of a definition, the stored one first.
+type Kinds = Box<[&'static KindInfo]>;
+/// The kinds of each definition, by the definitions' names.
+type Known = BTreeMap<Box<str>, Kinds>;
 
 /// The custom kinds that are served. Cheap to clone.
 #[derive(Clone)]
@@ -44,7 +46,7 @@ impl CustomKinds {
     }
 
     /// Wakes when kinds come or go.
-    pub fn changes(&self) -> watch::Receiver<Option<BTreeMap<String, Vec<&'static KindInfo>>>> {
+    pub fn changes(&self) -> watch::Receiver<Option<Known>> {
         self.known.subscribe()
     }
 
@@ -71,10 +73,12 @@ impl CustomKinds {
         let mut first = Some(Known::new());
         while let Some(event) = events.next().await {
             match (event?, &mut first) {
-                (Event::Added(o) | Event::Modified(o), Some(known)) => put(known, &*o),
-                (Event::Added(o) | Event::Modified(o), None) => self.change(|known| put(known, &*o)),
-                (Event::Deleted(o), Some(known)) => drop(known.remove(&o.meta().name)),
-                (Event::Deleted(o), None) => self.change(|known| drop(known.remove(&o.meta().name))),
+                (Event::Added(o) | Event::Modified(o), Some(known)) => {
+                    note(known, &o.meta().name, served(&*o));
+                }
+                (Event::Added(o) | Event::Modified(o), None) => self.change(&o.meta().name, served(&*o)),
+                (Event::Deleted(o), Some(known)) => drop(known.remove(o.meta().name.as_str())),
+                (Event::Deleted(o), None) => self.change(&o.meta().name, None),
                 (Event::Bookmark { initial_end: true, .. }, _) => {
                     backoff.reset();
                     if let Some(known) = first.take() {
@@ -87,29 +91,53 @@ impl CustomKinds {
         Ok(())
     }
 
-    fn change(&self, change: impl FnOnce(&mut Known)) {
-        self.known.send_if_modified(|known| {
-            let known = known.get_or_insert_default();
-            let before = known.clone();
-            change(known);
-            let same = before.len() == known.len()
-                && before.iter().zip(known.iter()).all(|(a, b)| {
-                    a.0 == b.0
-                        && a.1.len() == b.1.len()
-                        && a.1.iter().zip(b.1).all(|(a, b)| std::ptr::eq(*a, *b))
-                });
-            !same
-        });
+    fn change(&self, name: &str, kinds: Option<Kinds>) {
+        self.known.send_if_modified(|known| note(known.get_or_insert_default(), name, kinds));
     }
 }
 
-/// Notes what an established definition declares.
-fn put(known: &mut Known, object: &dyn Object) {
-    let Some(crd) = object.downcast_ref::<CustomResourceDefinition>() else { return };
+/// Notes what a definition declares from now on; whether that is anything else than before.
+fn note(known: &mut Known, name: &str, kinds: Option<Kinds>) -> bool {
+    let Some(kinds) = kinds else { return known.remove(name).is_some() };
+    let is_same = |old: &Kinds| {
+        old.len() == kinds.len() && old.iter().zip(&kinds).all(|(old, new)| std::ptr::eq(*old, *new))
+    };
+    if known.get(name).is_some_and(is_same) {
+        return false;
+    }
+    known.insert(name.into(), kinds);
+    true
+}
+
+/// What an established definition declares.
+fn served(object: &dyn Object) -> Option<Kinds> {
+    let crd = object.downcast_ref::<CustomResourceDefinition>()?;
     let is_true = |type_: &str| crd.status.conditions.iter().any(|c| c.type_ == type_ && c.status == "True");
-    if is_true("Established") || is_true("NamesAccepted") {
-        known.insert(crd.metadata.name.clone(), declared_kinds(crd));
-    } else {
-        known.remove(&crd.metadata.name);
+    (is_true("Established") || is_true("NamesAccepted")).then(|| declared_kinds(crd).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use corten_api::core::v1::{ConfigMap, Secret};
+
+    use super::*;
+
+    #[test]
+    fn only_what_differs_is_news() {
+        let one: fn() -> Option<Kinds> = || Some([ConfigMap::INFO].into());
+        let two: fn() -> Option<Kinds> = || Some([ConfigMap::INFO, Secret::INFO].into());
+        let mut known = Known::new();
+        for (name, kinds, news) in [
+            ("a", None, false),
+            ("a", one(), true),
+            ("a", one(), false),
+            ("b", one(), true),
+            ("a", two(), true),
+            ("a", None, true),
+            ("a", None, false),
+        ] {
+            assert_eq!(note(&mut known, name, kinds), news);
+        }
+        assert_eq!(known.len(), 1);
     }
 }

@@ -177,7 +177,7 @@ impl Definitions {
             }
             return Ok(None);
         };
-        let before = crd.clone();
+        let before = crd.status.clone();
         let now = Time::new(self.registry.clock().now());
         if crd.spec.names != crd.status.accepted_names || !status::is_true(&crd, "NamesAccepted") {
             let mut taken = Taken::default();
@@ -208,13 +208,14 @@ impl Definitions {
         }
         let names = crd.status.accepted_names.clone();
         let freed = self.names.insert(name.to_string(), (crd.spec.group.clone(), names.clone()));
-        if crd.status != before.status {
-            match self.update_status(crd.clone()).await {
+        if crd.status != before {
+            let group = crd.spec.group.clone();
+            match self.update_status(crd).await {
                 Err(e) if e.is_conflict() || e.is_not_found() => return Ok(None),
                 outcome => outcome?,
             }
             if freed.is_some_and(|(_, old)| old != names) {
-                self.look_at_group(&crd.spec.group, name);
+                self.look_at_group(&group, name);
             }
             return Ok(None);
         }
