@@ -212,12 +212,12 @@ mod tests {
         }
     }
 
-    fn corked(room: usize) -> (Io<Socket>, Cork<Socket>) {
+    fn corked(room: usize) -> (Cork<Socket>, Cork<Socket>) {
         let cork = Cork::new(Socket { room, ..Socket::default() });
-        (Io::Corked(cork.clone()), cork)
+        (cork.clone(), cork)
     }
 
-    fn write(io: &mut Io<Socket>, waker: &Waker, size: usize) -> bool {
+    fn write(io: &mut Cork<Socket>, waker: &Waker, size: usize) -> bool {
         let context = &mut Context::from_waker(waker);
         let written = Pin::new(&mut *io).poll_write(context, &vec![7; size]);
         assert!(matches!(Pin::new(io).poll_flush(context), Poll::Ready(Ok(()))));
@@ -228,7 +228,7 @@ mod tests {
     fn what_is_said_in_a_turn_leaves_together() {
         let waker = noop_waker();
         let (mut io, cork) = corked(usize::MAX);
-        let mut end = || cork.end_turn(&mut Context::from_waker(&waker));
+        let end = || cork.end_turn(&mut Context::from_waker(&waker));
         let written = || cork.0.lock().stream.writes.clone();
         end();
         (0..3).for_each(|_| assert!(write(&mut io, &waker, 100)));
