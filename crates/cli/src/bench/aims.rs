@@ -33,7 +33,7 @@ const fn cpu(operation: &'static str, aim: f64, upstream: Option<f64>) -> Aim {
     Aim { operation, unit: Unit::Cpu, aim, upstream }
 }
 
-const AIMS: [Aim; 12] = [
+static AIMS: [Aim; 12] = [
     cpu("create", 140.0, Some(693.0)),
     cpu("get", 39.0, Some(391.0)),
     Aim { operation: "list", unit: Unit::Megabytes, aim: 850.0, upstream: Some(85.0) },
@@ -62,8 +62,7 @@ pub struct Compared {
 
 /// The figures that have an aim, in the order of the aims.
 pub fn compare(operations: &[Figures]) -> Vec<Compared> {
-    let of = |aim: &Aim| {
-        let row = operations.iter().find(|row| is_of(&row.operation, aim))?;
+    let of = |(aim, row): (&Aim, &Figures)| {
         let micros: f64 = row.cpu.iter().map(|cpu| cpu.micros_each).sum();
         let (unit, now) = match aim.unit {
             Unit::Rate => ("per second", Some(row.per_second)),
@@ -78,12 +77,16 @@ pub fn compare(operations: &[Figures]) -> Vec<Compared> {
         let figure = format!("{}: {unit}", row.operation);
         Some(Compared { figure, now, aim: aim.aim, upstream: aim.upstream, reached })
     };
-    AIMS.iter().filter_map(of).collect()
+    let with_rows = |aim: &'static Aim| {
+        operations.iter().filter(|row| is_of(&row.operation, aim)).map(move |row| (aim, row))
+    };
+    AIMS.iter().flat_map(with_rows).filter_map(of).collect()
 }
 
-/// Lists say how many objects they are of.
+/// Lists say how many objects they are of, watches how they are connected.
 fn is_of(operation: &str, aim: &Aim) -> bool {
-    operation == aim.operation || (aim.unit == Unit::Megabytes && operation.starts_with(aim.operation))
+    let begins = aim.unit == Unit::Megabytes || aim.operation.starts_with("watch");
+    operation == aim.operation || (begins && operation.starts_with(aim.operation))
 }
 
 /// The table of what is compared; nothing when no figure has an aim.
@@ -129,6 +132,8 @@ mod tests {
             (row("list of 5000", &[0.0], 9.0, Some(7.5e6)), None),
             (row("create, 64 clients", &[], 4239.0, None), Some((4239.0, true))),
             (row("create, 64 clients", &[], 4238.0, None), Some((4238.0, false))),
+            (row("watch, burst, 10 connections", &[1.5], 9.0, None), Some((1.5, true))),
+            (row("watch, 50 writes/s, a connection each", &[4.5], 9.0, None), Some((4.5, false))),
             (row("delete", &[1.0], 9.0, None), None),
         ] {
             let compared = compare(std::slice::from_ref(&row));

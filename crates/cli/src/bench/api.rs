@@ -10,8 +10,9 @@ use serde::Serialize;
 use corten_rt::Tasks;
 
 use super::aims::{self, Compared, WRITERS};
-use super::fan_out::{self, Fan};
-use super::http::{Call, Connection, Server};
+use super::crowd::{self, CrowdArgs};
+use super::fan_out::{self, Fan, Over};
+use super::http::{Call, Connection, Lines, Server};
 use super::load::{Load, Outcome};
 use super::memory::{self, Held, MemoryArgs};
 use super::namespace::Namespace;
@@ -42,7 +43,8 @@ pub struct ApiArgs {
     /// Lists of all objects.
     #[arg(long, default_value_t = 40)]
     lists: usize,
-    /// Watches on all objects at the same time; 0 leaves the fan-out away.
+    /// Watches on all objects at the same time, over connections that they share and then each over its own; 0
+    /// leaves the fan-out away.
     #[arg(long, default_value_t = 200)]
     pub(super) watchers: usize,
     /// Writes of the burst that all watches follow.
@@ -51,6 +53,8 @@ pub struct ApiArgs {
     /// Seconds of steady writes, 50 each second, that all watches follow.
     #[arg(long, default_value_t = 10)]
     steady_seconds: usize,
+    #[command(flatten)]
+    crowd: CrowdArgs,
     #[command(flatten)]
     held: MemoryArgs,
 }
@@ -116,6 +120,7 @@ async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Ta
     if args.watchers > 0 && args.steady_seconds > 0 {
         writes_alone(args, &server, &mut runner).await?;
     }
+    let crowd = crowd::measure(&args.crowd, args.count, &server, &mut runner).await?;
     let maps = runner.namespace.path("configmaps");
     let delete = move |n| Call::new(Method::DELETE, format!("{maps}/cm-{n}"));
     runner.run("delete", args.count, delete).await?;
@@ -128,7 +133,9 @@ async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Ta
     let Runner { groups, done, connections, tasks, namespace } = runner;
     drop(connections);
     let memory = memory(&groups, &memory_before, &sample_all(&groups));
-    let held = memory::measure(&args.held, (&groups, &memory_before), &server, &namespace, &tasks).await?;
+    let mut held =
+        memory::measure(&args.held, (&groups, &memory_before), &server, &namespace, &tasks).await?;
+    held.splice(0..0, crowd);
     Ok(ApiReport {
         connections: args.connections,
         objects: args.count,
@@ -182,7 +189,7 @@ async fn writes_alone(args: &ApiArgs, server: &Server, runner: &mut Runner) -> R
     for (others, with) in
         [(0, String::new()), (args.watchers, format!(", {} watches of others", args.watchers))]
     {
-        watches.extend(fan_out::open(server, &path, &format!("{version}{OTHERS}"), others).await?);
+        watches.extend(fan_out::open(server, &path, &format!("{version}{OTHERS}"), others, Over::Own).await?);
         let path = path.clone();
         let update = move |n: usize| {
             let mark = format!("steady-{others}-{n}");
@@ -201,31 +208,32 @@ async fn audited(server: &Server) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(LEVEL))?.parse().ok()
 }
 
-/// The runs that watches follow: all writes at once, then few at a time.
+/// The runs that watches follow: all writes at once, then few at a time; watches that share connections, as
+/// those of one process do and those of ten, and watches that do not.
 fn fans(args: &ApiArgs) -> Vec<Fan> {
-    let fan = |operation, first, writes, pace| Fan {
-        operation,
-        watchers: args.watchers,
-        writes,
-        first,
-        pace,
-        objects: args.count,
-    };
-    let steady = format!("watch, {STEADY} writes/s");
-    let mut fans = vec![
-        fan("watch, burst".to_owned(), 0, args.burst, Duration::ZERO),
-        fan(steady, args.burst, args.steady_seconds * STEADY, PACE),
-    ];
+    let mut fans = Vec::new();
+    let mut first = 0;
+    for over in [Over::shared(args.watchers, 1), Over::shared(args.watchers, 10), Over::Own] {
+        for (what, writes, pace) in [
+            ("burst".to_owned(), args.burst, Duration::ZERO),
+            (format!("{STEADY} writes/s"), args.steady_seconds * STEADY, PACE),
+        ] {
+            let operation = format!("watch, {what}, {over}");
+            let (watchers, objects) = (args.watchers, args.count);
+            fans.push(Fan { operation, watchers, over, writes, first, pace, objects });
+            first += writes;
+        }
+    }
     fans.retain(|fan| fan.writes > 0 && fan.watchers > 0);
     fans
 }
 
 /// Runs one operation after the other over the same connections.
-struct Runner {
+pub(super) struct Runner {
     connections: Vec<Connection>,
-    tasks: Tasks,
-    groups: Vec<Group>,
-    namespace: Namespace,
+    pub(super) tasks: Tasks,
+    pub(super) groups: Vec<Group>,
+    pub(super) namespace: Namespace,
     done: Vec<Figures>,
 }
 
@@ -244,50 +252,60 @@ impl Runner {
     {
         let before = sample_all(&self.groups);
         let load = Load { count, pace, call };
-        let Outcome { latencies, errors, first_error, bytes, wall } =
-            load.run(&mut self.connections, &self.tasks).await?;
+        let outcome = load.run(&mut self.connections, &self.tasks).await?;
         let cpu = cpu_each(&self.groups, &before, &sample_all(&self.groups), count);
-        if latencies.is_empty() && count > 0 {
-            bail!("every {operation} failed: {}", first_error.unwrap_or_default());
+        if outcome.latencies.is_empty() && count > 0 {
+            bail!("every {operation} failed: {}", outcome.first_error.unwrap_or_default());
         }
-        self.done.push(Figures {
-            operation: operation.to_owned(),
-            errors,
-            first_error,
-            per_second: rate(latencies.len(), wall),
-            bytes_each: Some(bytes as f64 / latencies.len().max(1) as f64),
-            latency: Latency::of(latencies),
-            cpu,
-        });
+        self.done.push(Figures::of(operation.to_owned(), outcome, cpu));
         Ok(())
     }
 
     async fn fan_out(&mut self, server: &Server, fan: Fan) -> Result<()> {
         let version = self.namespace.version(&mut server.connect().await?, "configmaps").await?;
         let path = self.namespace.path("configmaps");
-        let watches = fan_out::open(server, &path, &version, fan.watchers).await?;
+        let watches = fan_out::open(server, &path, &version, fan.watchers, fan.over).await?;
+        self.follow(fan, watches).await
+    }
+
+    /// Writes what watches that are open follow.
+    pub(super) async fn follow(&mut self, fan: Fan, watches: Vec<Lines>) -> Result<()> {
+        let path = self.namespace.path("configmaps");
         let before = sample_all(&self.groups);
         let deliveries = fan.watchers * fan.writes;
         let operation = fan.operation.clone();
-        let Outcome { latencies, errors, first_error, wall, .. } =
-            fan_out::run(fan, watches, &path, &mut self.connections, &self.tasks).await?;
-        self.done.push(Figures {
+        let outcome = fan_out::run(fan, watches, &path, &mut self.connections, &self.tasks).await?;
+        let cpu = cpu_each(&self.groups, &before, &sample_all(&self.groups), deliveries);
+        self.done.push(Figures { bytes_each: None, ..Figures::of(operation, outcome, cpu) });
+        Ok(())
+    }
+
+    /// Adds the figures of what went on meanwhile, whose CPU time is not known.
+    pub(super) fn meanwhile(&mut self, operation: &str, outcome: Outcome) {
+        self.done.push(Figures::of(operation.to_owned(), outcome, Vec::new()));
+    }
+}
+
+impl Figures {
+    fn of(operation: String, outcome: Outcome, cpu: Vec<Cpu>) -> Figures {
+        let Outcome { latencies, errors, first_error, bytes, wall } = outcome;
+        Figures {
             operation,
             errors,
             first_error,
             per_second: rate(latencies.len(), wall),
+            bytes_each: Some(bytes as f64 / latencies.len().max(1) as f64),
             latency: Latency::of(latencies),
-            bytes_each: None,
-            cpu: cpu_each(&self.groups, &before, &sample_all(&self.groups), deliveries),
-        });
-        Ok(())
+            cpu,
+        }
     }
 }
 
 impl Report for ApiReport {
     fn text(&self) -> String {
         let names = self.operations.first().map(|first| &first.cpu[..]).unwrap_or_default();
-        let fixed = ["operation", "count", "errors", "per second", "p50 ms", "p99 ms"].map(str::to_owned);
+        let fixed =
+            ["operation", "count", "errors", "per second", "p50 ms", "p99 ms", "max ms"].map(str::to_owned);
         let cpus = names.iter().map(|cpu| format!("{} CPU µs each", cpu.name));
         let mut table = Table::new(fixed.into_iter().chain(cpus));
         for row in &self.operations {
@@ -298,6 +316,7 @@ impl Report for ApiReport {
                 figure(row.per_second),
                 figure(row.latency.p50_ms),
                 figure(row.latency.p99_ms),
+                figure(row.latency.max_ms),
             ];
             table.row(fixed.into_iter().chain(row.cpu.iter().map(|cpu| figure(cpu.micros_each))));
         }
@@ -384,7 +403,7 @@ mod tests {
         let text = report.text();
         let row = text.lines().find(|line| line.starts_with("create ")).expect("a row");
         let cells: Vec<&str> = row.split_whitespace().collect();
-        assert_eq!(cells, ["create", "9", "1", "1234", "1.50", "25.0", "250", "80.5"]);
+        assert_eq!(cells, ["create", "9", "1", "1234", "1.50", "25.0", "30.0", "250", "80.5"]);
         assert!(text.contains("apiserver CPU µs each  etcd CPU µs each"), "{text}");
         assert!(text.contains("create: 1 failed, first: 409"), "{text}");
         assert!(text.contains("recorded 9 of these requests"), "{text}");

@@ -24,6 +24,8 @@ pub struct Fan {
     pub operation: String,
     /// How many watches.
     pub watchers: usize,
+    /// Over how many connections.
+    pub over: Over,
     /// How many writes.
     pub writes: usize,
     /// The number of the first write. No two runs share numbers, since a write that changes nothing is no
@@ -35,6 +37,36 @@ pub struct Fan {
     pub objects: usize,
 }
 
+/// How watches reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Each by HTTP/1.1 over a connection of its own.
+    Own,
+    /// By HTTP/2 over so many connections, as a process with client-go has one for all its watches.
+    Shared(usize),
+}
+
+/// Requests that a connection carries at a time: clients open another one beyond what servers allow, which is 250
+/// in Go's and ours.
+const STREAMS: usize = 250;
+
+impl Over {
+    /// So many watches over so many connections, or as few more as can carry them.
+    pub fn shared(watches: usize, connections: usize) -> Over {
+        Over::Shared(connections.max(watches.div_ceil(STREAMS)))
+    }
+}
+
+impl std::fmt::Display for Over {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Over::Own => f.write_str("a connection each"),
+            Over::Shared(1) => f.write_str("1 connection"),
+            Over::Shared(count) => write!(f, "{count} connections"),
+        }
+    }
+}
+
 /// When each write was sent; empty until it was.
 type Sent = Arc<Vec<OnceLock<Instant>>>;
 
@@ -42,11 +74,27 @@ type Sent = Arc<Vec<OnceLock<Instant>>>;
 ///
 /// # Errors
 /// When one cannot be opened.
-pub async fn open(server: &Server, path: &str, version: &str, count: usize) -> Result<Vec<Lines>> {
+pub async fn open(
+    server: &Server,
+    path: &str,
+    version: &str,
+    count: usize,
+    over: Over,
+) -> Result<Vec<Lines>> {
     let path = format!("{path}?watch=1&resourceVersion={version}&timeoutSeconds=600");
+    let mut shared: Vec<Connection> = Vec::new();
+    if let Over::Shared(connections) = over {
+        for _ in 0..connections {
+            shared.push(server.connect_shared().await?);
+        }
+    }
     let mut watches = Vec::with_capacity(count);
     for number in 1..=count {
-        let watch = server.connect().await?.watch(path.clone()).await;
+        let connection = match shared.get(number % shared.len().max(1)).and_then(Connection::another) {
+            Some(connection) => connection,
+            None => server.connect().await?,
+        };
+        let watch = connection.watch(path.clone()).await;
         watches.push(watch.with_context(|| format!("watch {number} of {count}"))?);
     }
     Ok(watches)

@@ -1,5 +1,5 @@
-//! The raw client of the figures: one HTTP/1.1 connection per [`Connection`], kept alive, over TLS, with as
-//! little of its own work as can be, so that the server is what is measured.
+//! The raw client of the figures: one HTTP/1.1 connection per [`Connection`], kept alive, or one of HTTP/2 that
+//! several share, over TLS, with as little of its own work as can be, so that the server is what is measured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::{http1, http2};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::http::uri::Uri;
 use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -26,6 +26,9 @@ use crate::kubeconfig::Cluster;
 
 /// The longest that a call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a client takes unread over HTTP/2, for a request and for a connection, in bytes: as Go's does.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 1 << 30;
 /// The longest line of a watch: an object of the largest size a server takes, with room.
 const MAX_LINE: usize = 16 << 20;
 
@@ -42,8 +45,22 @@ struct Inner {
     authority: String,
     prefix: String,
     authorization: Option<String>,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(Connectors, ServerName<'static>)>,
     tasks: Tasks,
+}
+
+/// What makes TLS connections, for each version of HTTP.
+struct Connectors {
+    own: TlsConnector,
+    shared: TlsConnector,
+}
+
+/// What sends requests over a connection.
+enum Sender {
+    /// One after the other, by HTTP/1.1.
+    Own(http1::SendRequest<Full<Bytes>>),
+    /// Many at a time, by HTTP/2.
+    Shared(http2::SendRequest<Full<Bytes>>),
 }
 
 impl Server {
@@ -79,6 +96,14 @@ impl Server {
         Ok(Connection { sender: self.open().await?, server: self.clone() })
     }
 
+    /// Opens a connection that [`Connection::another`] shares.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub async fn connect_shared(&self) -> Result<Connection> {
+        Ok(Connection { sender: self.open_shared().await?, server: self.clone() })
+    }
+
     /// Opens `count` connections.
     ///
     /// # Errors
@@ -91,32 +116,58 @@ impl Server {
         Ok(connections)
     }
 
-    async fn open(&self) -> Result<SendRequest<Full<Bytes>>> {
-        let Inner { host, port, tls, tasks, .. } = &*self.0;
+    async fn open(&self) -> Result<Sender> {
         let connecting = async {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            let stream: Box<dyn Stream> = match tls {
-                Some((connector, name)) => Box::new(connector.connect(name.clone(), stream).await?),
-                None => Box::new(stream),
-            };
-            anyhow::Ok(handshake(TokioIo::new(stream)).await?)
+            let stream = self.stream(|connectors| &connectors.own).await?;
+            anyhow::Ok(http1::handshake(TokioIo::new(stream)).await?)
         };
-        let (sender, connection) = timeout(CALL_TIMEOUT, connecting)
+        let (sender, connection) = self.in_time(connecting).await?;
+        self.drive(connection);
+        Ok(Sender::Own(sender))
+    }
+
+    async fn open_shared(&self) -> Result<Sender> {
+        let connecting = async {
+            let stream = self.stream(|connectors| &connectors.shared).await?;
+            let handshake = http2::Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .handshake(TokioIo::new(stream));
+            anyhow::Ok(handshake.await?)
+        };
+        let (sender, connection) = self.in_time(connecting).await?;
+        self.drive(connection);
+        Ok(Sender::Shared(sender))
+    }
+
+    async fn stream(&self, connector: impl Fn(&Connectors) -> &TlsConnector) -> Result<Box<dyn Stream>> {
+        let Inner { host, port, tls, .. } = &*self.0;
+        let stream = TcpStream::connect((host.as_str(), *port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(match tls {
+            Some((connectors, name)) => Box::new(connector(connectors).connect(name.clone(), stream).await?),
+            None => Box::new(stream),
+        })
+    }
+
+    async fn in_time<T>(&self, connecting: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout(CALL_TIMEOUT, connecting)
             .await
             .ok_or_else(|| anyhow!("timed out"))
             .flatten()
-            .with_context(|| format!("cannot connect to {}", self.0.authority))?;
-        tasks.spawn_until_stopped("connection", async move {
+            .with_context(|| format!("cannot connect to {}", self.0.authority))
+    }
+
+    fn drive(&self, connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
+        self.0.tasks.spawn_until_stopped("connection", async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        Ok(sender)
     }
 }
 
-fn tls(cluster: &Cluster, host: &str) -> Result<(TlsConnector, ServerName<'static>)> {
+fn tls(cluster: &Cluster, host: &str) -> Result<(Connectors, ServerName<'static>)> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&cluster.authority) {
         roots.add(certificate.context("the certificate authority")?)?;
@@ -136,9 +187,12 @@ fn tls(cluster: &Cluster, host: &str) -> Result<(TlsConnector, ServerName<'stati
         }
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = cluster.server_name.as_deref().unwrap_or(host).to_owned();
-    Ok((TlsConnector::from(Arc::new(config)), ServerName::try_from(name)?))
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let own = TlsConnector::from(Arc::new(config.clone()));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let shared = TlsConnector::from(Arc::new(config));
+    Ok((Connectors { own, shared }, ServerName::try_from(name)?))
 }
 
 /// One request.
@@ -166,13 +220,23 @@ impl Call {
     }
 }
 
-/// A connection that carries one request after the other, and is opened anew when the server closed it.
+/// A connection, which is opened anew when the server closed it.
 pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
     server: Server,
 }
 
 impl Connection {
+    /// Another way to send requests over the same connection; `None` where that carries one after the other.
+    pub fn another(&self) -> Option<Connection> {
+        match &self.sender {
+            Sender::Own(_) => None,
+            Sender::Shared(sender) => {
+                Some(Connection { sender: Sender::Shared(sender.clone()), server: self.server.clone() })
+            }
+        }
+    }
+
     /// Sends `call` and reads the whole answer.
     ///
     /// # Errors
@@ -211,7 +275,7 @@ impl Connection {
         timeout(CALL_TIMEOUT, reading).await.unwrap_or_else(|| Err(anyhow!("{} timed out", call.path)))
     }
 
-    /// Sends a watch and gives its lines. The connection is the watch's from then on.
+    /// Sends a watch and gives its lines. The connection, or this share of it, is the watch's from then on.
     ///
     /// # Errors
     /// When the server does not begin to answer with 200 in time.
@@ -230,22 +294,35 @@ impl Connection {
     }
 
     async fn send_for(&mut self, call: &Call, accept: &'static str) -> Result<Response<Incoming>> {
-        if self.sender.ready().await.is_err() {
-            self.sender = self.server.open().await?;
+        let (is_closed, is_own) = match &mut self.sender {
+            Sender::Own(sender) => (sender.ready().await.is_err(), true),
+            Sender::Shared(sender) => (sender.ready().await.is_err(), false),
+        };
+        if is_closed {
+            let open = if is_own { self.server.open().await } else { self.server.open_shared().await };
+            self.sender = open?;
         }
         let server = &self.server.0;
-        let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(format!("{}{}", server.prefix, call.path))
-            .header(HOST, &server.authority)
-            .header(ACCEPT, accept);
+        let mut request = Request::builder().method(call.method.clone()).header(ACCEPT, accept);
         if let Some(authorization) = &server.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         if !call.body.is_empty() {
             request = request.header(CONTENT_TYPE, call.media_type);
         }
-        Ok(self.sender.send_request(request.body(Full::new(call.body.clone()))?).await?)
+        let path = format!("{}{}", server.prefix, call.path);
+        let body = Full::new(call.body.clone());
+        Ok(match &mut self.sender {
+            Sender::Own(sender) => {
+                let request = request.uri(path).header(HOST, &server.authority);
+                sender.send_request(request.body(body)?).await?
+            }
+            Sender::Shared(sender) => {
+                let scheme = if server.tls.is_some() { "https" } else { "http" };
+                let request = request.uri(format!("{scheme}://{}{path}", server.authority));
+                sender.send_request(request.body(body)?).await?
+            }
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use corten_rt::{Tasks, sleep};
 
-use super::fan_out;
+use super::fan_out::{self, Over};
 use super::http::{Call, Server};
 use super::load::Load;
 use super::namespace::Namespace;
@@ -103,6 +103,34 @@ pub fn text(groups: &[String], held: &[Held]) -> String {
     format!("\n{}", table.render())
 }
 
+impl Held {
+    /// What there is more than before, of which `aim` MiB are wanted at most.
+    pub fn added(what: String, aim: u64, before: &[u64], after: &[u64]) -> Held {
+        let bytes = after.iter().zip(before).map(|(after, before)| after.saturating_sub(*before)).collect();
+        Held { what, aim: aim * MIB, bytes }
+    }
+}
+
+/// Memory of each group now.
+pub fn resident(groups: &[Group]) -> Vec<u64> {
+    sample_all(groups).iter().map(Sample::rss).collect()
+}
+
+/// Memory once it no longer shrinks.
+pub async fn settled(groups: &[Group]) -> Vec<u64> {
+    let mut before = resident(groups);
+    for _ in 0..CALM_WITHIN {
+        sleep(CALM).await;
+        let now = resident(groups);
+        let shrinks = now.iter().zip(&before).any(|(now, before)| now + MIB / 2 < *before);
+        before = now;
+        if !shrinks {
+            break;
+        }
+    }
+    before
+}
+
 struct Run<'a> {
     groups: &'a [Group],
     server: &'a Server,
@@ -112,34 +140,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn resident(&self) -> Vec<u64> {
-        sample_all(self.groups).iter().map(|sample| sample.rss()).collect()
-    }
-
-    /// Memory once it no longer shrinks.
     async fn settled(&self) -> Vec<u64> {
-        let mut before = self.resident();
-        for _ in 0..CALM_WITHIN {
-            sleep(CALM).await;
-            let now = self.resident();
-            let shrinks = now.iter().zip(&before).any(|(now, before)| now + MIB / 2 < *before);
-            before = now;
-            if !shrinks {
-                break;
-            }
-        }
-        before
+        settled(self.groups).await
     }
 
     fn add(&mut self, what: String, aim: u64, before: &[u64], after: &[u64]) {
-        let bytes = after.iter().zip(before).map(|(after, before)| after.saturating_sub(*before)).collect();
-        self.held.push(Held { what, aim: aim * MIB, bytes });
+        self.held.push(Held::added(what, aim, before, after));
     }
 
     async fn watches(&mut self, count: usize) -> Result<()> {
         let version = self.namespace.version(&mut self.server.connect().await?, "configmaps").await?;
         let before = self.settled().await;
-        let watches = fan_out::open(self.server, &self.namespace.path("configmaps"), &version, count).await?;
+        let watches =
+            fan_out::open(self.server, &self.namespace.path("configmaps"), &version, count, Over::Own)
+                .await?;
         let after = self.settled().await;
         drop(watches);
         self.add(format!("{count} watches: add"), 30, &before, &after);
@@ -197,7 +211,7 @@ impl Run<'_> {
                     break;
                 }
                 () = sleep(GLANCE) => {
-                    let now = self.resident();
+                    let now = resident(self.groups);
                     most.iter_mut().zip(now).for_each(|(most, now)| *most = now.max(*most));
                 }
             }

@@ -4,6 +4,7 @@
 
 mod aims;
 mod api;
+mod crowd;
 mod fan_out;
 mod http;
 mod idle;
