@@ -4,7 +4,8 @@
 //!
 //! Watchers in this process are woken at once. Of those outside, each costs a wake-up, a TLS record and a system
 //! call, whatever it is sent; where a room has many, they are woken a little later and find several changes
-//! ([`Pace`]). The first change after a quiet while always goes out at once.
+//! ([`Pace`]). The first change after a quiet while always goes out at once. What they find then is the same for
+//! all of them, however soon each comes to look ([`Gate`]), so that it is encoded once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ pub(crate) struct Bell(Mutex<Rooms>);
 
 #[derive(Default)]
 struct Rooms {
-    all: HashMap<u64, Room>,
+    /// Each by itself: a table has room for four at least, and most resources have one.
+    all: HashMap<u64, Box<Room>>,
     /// Rooms by what their selection is bound to: a part of the keys, one key, one node.
     below: HashMap<Box<str>, Vec<u64>>,
     at: HashMap<Box<str>, Vec<u64>>,
@@ -43,7 +45,32 @@ struct Room {
     prompt: HashMap<u64, Arc<Slot>>,
     paced: HashMap<u64, Arc<Slot>>,
     pace: Pace,
+    gate: Arc<Gate>,
     shared: Arc<Shared>,
+}
+
+/// Up to where the paced watchers of a room have been told of changes.
+struct Gate {
+    /// The number after the last change that they may look at.
+    end: AtomicU64,
+    /// The numbers of the first change that they are to be told of later, and after the last; [`NOTHING`] when
+    /// there is none.
+    first: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Gate { end: AtomicU64::new(0), first: AtomicU64::new(NOTHING), last: AtomicU64::new(0) }
+    }
+}
+
+impl Gate {
+    /// There is a change to be told of.
+    fn add(&self, number: u64) {
+        self.first.fetch_min(number, Ordering::AcqRel);
+        self.last.fetch_max(number + 1, Ordering::AcqRel);
+    }
 }
 
 /// Where a watcher is reached.
@@ -83,13 +110,7 @@ impl Rooms {
                 id
             }
         };
-        let room = self.all.entry(id).or_insert_with(|| Room {
-            selection: selection.clone(),
-            prompt: HashMap::new(),
-            paced: HashMap::new(),
-            pace: Pace::default(),
-            shared: Arc::default(),
-        });
+        let room = self.all.entry(id).or_insert_with(|| Box::new(Room::new(selection.clone())));
         (id, room)
     }
 
@@ -98,6 +119,7 @@ impl Rooms {
         let Some(room) = self.all.get_mut(&id) else { return };
         room.prompt.remove(&watcher);
         room.paced.remove(&watcher);
+        room.count();
         if !room.prompt.is_empty() || !room.paced.is_empty() {
             return;
         }
@@ -148,8 +170,37 @@ fn forget_if_empty(map: &mut HashMap<Box<str>, Vec<u64>>, name: &str) {
 }
 
 impl Room {
+    fn new(selection: Selection) -> Self {
+        Room {
+            selection,
+            prompt: HashMap::new(),
+            paced: HashMap::new(),
+            pace: Pace::default(),
+            gate: Arc::default(),
+            shared: Arc::default(),
+        }
+    }
+
     fn wakers(slots: &HashMap<u64, Arc<Slot>>, into: &mut Vec<Waker>) {
         into.extend(slots.values().filter_map(|slot| slot.waker.take()));
+    }
+
+    /// Lets the paced watchers look at what there is.
+    fn open(&self, into: &mut Vec<Waker>) {
+        let Gate { end, first, last } = &*self.gate;
+        end.fetch_max(last.load(Ordering::Acquire), Ordering::AcqRel);
+        let number = first.load(Ordering::Acquire);
+        for slot in self.paced.values() {
+            slot.first.fetch_min(number, Ordering::AcqRel);
+        }
+        // Not before the slots say so: who asks for all there is sees one or the other.
+        first.store(NOTHING, Ordering::Release);
+        Room::wakers(&self.paced, into);
+    }
+
+    /// Says how many there are.
+    fn count(&self) {
+        self.shared.is_among(self.prompt.len() + self.paced.len());
     }
 }
 
@@ -168,20 +219,21 @@ impl Bell {
             for (number, change) in changes {
                 for id in rooms.concerned(change) {
                     let Some(room) = rooms.all.get(&id) else { continue };
-                    for slot in room.prompt.values().chain(room.paced.values()) {
+                    for slot in room.prompt.values() {
                         slot.first.fetch_min(*number, Ordering::AcqRel);
                     }
+                    room.gate.add(*number);
                     touched.push(id);
                 }
             }
             touched.sort_unstable();
-            touched.dedup();
             let Rooms { all, late, .. } = &mut *rooms;
-            for id in touched {
+            for same in touched.chunk_by(|one, other| one == other) {
+                let id = same[0];
                 let Some(room) = all.get_mut(&id) else { continue };
                 Room::wakers(&room.prompt, &mut wakers);
-                match room.pace.tell(room.paced.len(), now) {
-                    Tell::Now => Room::wakers(&room.paced, &mut wakers),
+                match room.pace.tell(same.len(), room.paced.len(), now) {
+                    Tell::Now => room.open(&mut wakers),
                     Tell::Later(at) => {
                         late.push((at, id));
                         due = Some(due.map_or(at, |due| due.min(at)));
@@ -204,7 +256,7 @@ impl Bell {
                 let waits = *at > now;
                 if let Some(room) = all.get_mut(id).filter(|_| !waits) {
                     room.pace.told(now);
-                    Room::wakers(&room.paced, &mut wakers);
+                    room.open(&mut wakers);
                 }
                 waits
             });
@@ -231,6 +283,8 @@ pub(crate) struct Ear {
     room: u64,
     number: u64,
     slot: Arc<Slot>,
+    /// Of those who are paced.
+    gate: Option<Arc<Gate>>,
     shared: Arc<Shared>,
 }
 
@@ -243,8 +297,23 @@ impl Ear {
         let (id, room) = rooms.room(selection);
         let watchers = if paced { &mut room.paced } else { &mut room.prompt };
         watchers.insert(number, Arc::clone(&slot));
+        room.count();
         let shared = Arc::clone(&room.shared);
-        Ear { bell: Arc::clone(bell), room: id, number, slot, shared }
+        let gate = paced.then(|| Arc::clone(&room.gate));
+        drop(rooms);
+        Ear { bell: Arc::clone(bell), room: id, number, slot, gate, shared }
+    }
+
+    /// The number after the last change that may be looked at, having been heard of.
+    pub fn end(&self) -> u64 {
+        self.gate.as_ref().map_or(NOTHING, |gate| gate.end.load(Ordering::Acquire))
+    }
+
+    /// As [`Ear::heard`], those changes included that are to be told later.
+    pub fn heard_or_known(&self) -> Option<u64> {
+        let known = self.gate.as_ref().map_or(NOTHING, |gate| gate.first.load(Ordering::Acquire));
+        let heard = self.slot.first.swap(NOTHING, Ordering::AcqRel);
+        Some(known.min(heard)).filter(|first| *first != NOTHING)
     }
 
     /// The number of the first change that may matter and was not told before.

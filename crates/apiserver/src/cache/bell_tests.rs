@@ -145,11 +145,15 @@ async fn many_are_told_later_and_hear_from_the_first_change_on() {
     assert_eq!(bell.ring_late(start + ms(3)), Some(due), "it is too early");
     assert_eq!((bell.ring_late(due), paced[7].woken()), (None, 2));
     assert_eq!(paced[7].waits(), Some(2), "the first of both");
-    // Who looks for another reason hears what is there, told or not.
-    assert!(ring(4, 12).is_some());
-    assert_eq!((paced[7].woken(), paced[7].waits()), (2, Some(4)));
+    assert_eq!((paced[7].ear.end(), prompt.ear.end()), (4, NOTHING), "and no further than all");
+    // Who looks for another reason hears what they were told of, and at the end of all there is.
+    let due = ring(4, 12).expect("they wait");
+    assert_eq!((paced[7].woken(), paced[7].waits()), (2, None));
+    assert_eq!((paced[7].ear.heard_or_known(), paced[7].ear.end()), (Some(4), 4));
     // Who was busy meanwhile was woken once, and has missed nothing.
-    assert_eq!((paced[9].woken(), paced[9].waits()), (1, Some(1)));
+    assert_eq!((paced[9].woken(), paced[9].waits(), paced[9].ear.end()), (1, Some(1), 4));
+    assert_eq!((bell.ring_late(due), paced[9].waits(), paced[9].ear.end()), (None, Some(4), 5));
+    assert_eq!(paced[9].ear.heard_or_known(), None);
     assert!(Arc::ptr_eq(paced[9].ear.shared(), prompt.ear.shared()), "they see the same");
 }
 

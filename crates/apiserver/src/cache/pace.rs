@@ -10,14 +10,27 @@ const FEW: usize = 64;
 /// twelve microseconds of a processor, so that the first keeps this to a quarter of one.
 const EACH: Duration = Duration::from_micros(50);
 const MOST: Duration = Duration::from_millis(50);
+/// Where so many changes came meanwhile, the next wait is twice as long: they come faster than they are sent.
+const FLOOD: usize = 8;
+const STRETCH: u32 = 8;
 
 /// When the watchers of a room are woken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
     /// When they last were.
     told: Option<Instant>,
     /// Whether they are to be woken later for what came since.
     due: bool,
+    /// How many changes came since.
+    since: usize,
+    /// How many times as long as usual the wait is.
+    stretch: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { told: None, due: false, since: 0, stretch: 1 }
+    }
 }
 
 /// What is to be done about a change.
@@ -32,9 +45,10 @@ pub(super) enum Tell {
 }
 
 impl Pace {
-    /// There is a change, and so many watchers.
-    pub fn tell(&mut self, watchers: usize, now: Instant) -> Tell {
-        let next = self.told.map_or(now, |told| told + apart(watchers));
+    /// There are so many changes, and so many watchers.
+    pub fn tell(&mut self, changes: usize, watchers: usize, now: Instant) -> Tell {
+        self.since += changes;
+        let next = self.told.map_or(now, |told| told + (apart(watchers) * self.stretch).min(MOST));
         if now >= next {
             self.told(now);
             return Tell::Now;
@@ -44,7 +58,8 @@ impl Pace {
 
     /// They were woken.
     pub fn told(&mut self, now: Instant) {
-        *self = Pace { told: Some(now), due: false };
+        let stretch = if self.since < FLOOD { 1 } else { (self.stretch * 2).min(STRETCH) };
+        *self = Pace { told: Some(now), due: false, since: 0, stretch };
     }
 }
 
@@ -74,13 +89,28 @@ mod tests {
         ] {
             let mut pace = Pace::default();
             for (at, expected) in changes {
-                assert_eq!(pace.tell(watchers, ms(at)), expected, "{watchers} watchers at {at} ms");
+                assert_eq!(pace.tell(1, watchers, ms(at)), expected, "{watchers} watchers at {at} ms");
             }
         }
         let mut pace = Pace::default();
-        let told = [pace.tell(200, ms(0)), pace.tell(200, ms(5))];
+        let told = [pace.tell(1, 200, ms(0)), pace.tell(1, 200, ms(5))];
         pace.told(ms(13));
         assert_eq!(told, [Tell::Now, later(10)]);
-        assert_eq!((pace.tell(200, ms(20)), pace.tell(200, ms(23))), (later(23), Tell::Now));
+        assert_eq!((pace.tell(1, 200, ms(20)), pace.tell(1, 200, ms(23))), (later(23), Tell::Now));
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_floods_is_told_less_often() {
+        let start = Instant::now();
+        let ms = |ms| start + Duration::from_millis(ms);
+        let mut pace = Pace::default();
+        assert_eq!(pace.tell(1, 200, ms(0)), Tell::Now);
+        for (changes, at, due) in
+            [(20, 1, 10), (9, 11, 30), (20, 31, 70), (9, 71, 120), (3, 121, 170), (1, 171, 180)]
+        {
+            assert_eq!(pace.tell(changes, 200, ms(at)), Tell::Later(ms(due)), "at {at} ms");
+            pace.told(ms(due));
+        }
+        assert_eq!(pace.tell(1, 10, ms(180)), Tell::Now, "few never wait");
     }
 }

@@ -133,8 +133,9 @@ struct Cursor {
     selection: Selection,
     /// The objects that come before all changes, until they were told.
     initial: Option<Initial>,
-    /// The number of the next change to look at.
+    /// The number of the next change to look at, and where to stop.
     next: u64,
+    end: u64,
     /// Changes up to this revision are not reported, even if they come: they lie before the start.
     after: Revision,
     /// Whether there may be changes from there on.
@@ -192,6 +193,7 @@ impl WatchCache {
             selection: plan.selection,
             initial,
             next,
+            end: u64::MAX,
             after,
             behind: true,
             ear,
@@ -225,7 +227,12 @@ impl Cursor {
                 self.idle().await;
                 continue;
             }
-            match self.resource.read(self.next, BATCH) {
+            let most = self.end.saturating_sub(self.next).min(BATCH as u64);
+            if most == 0 {
+                self.behind = false;
+                continue;
+            }
+            match self.resource.read(self.next, most as usize) {
                 Err(oldest) => {
                     self.ended = true;
                     return Some(WatchEvent::Error(too_old(self.after, oldest)));
@@ -293,6 +300,7 @@ impl Cursor {
     /// What lies before the first change that may matter does not.
     fn hear(&mut self, first: u64) {
         self.next = self.next.max(first);
+        self.end = self.ear.end();
         self.behind = true;
     }
 
@@ -301,8 +309,10 @@ impl Cursor {
         self.alarm = None;
         // Read before it is asked what there is to hear: that covers at least this.
         let applied = self.cache.revision();
-        if let Some(first) = self.ear.heard() {
-            return self.hear(first);
+        if let Some(first) = self.ear.heard_or_known() {
+            self.hear(first);
+            self.end = u64::MAX;
+            return;
         }
         let now = Instant::now();
         self.ended = now >= self.ends_at;
