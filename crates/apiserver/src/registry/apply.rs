@@ -30,6 +30,9 @@ pub(super) struct Config {
 impl Config {
     /// Reads YAML (or JSON, which is YAML).
     pub fn read(body: &[u8]) -> ApiResult<Self> {
+        if let Some(value) = yaml::plain_json(body) {
+            return Ok(Config { value, problems: None });
+        }
         let bad = |why: String| ApiError::bad_request(format!("error decoding YAML: {why}"));
         let mut problems = Problems::strict();
         let text = yaml::to_json(body, &mut problems)
@@ -213,7 +216,9 @@ impl Registry {
         let live_name = format!("{}/{}; {kind}", meta.namespace, meta.name);
         let kinds = KindVersions::new(self, place);
         let scale = ScaleVersions(apply.kind);
-        let blank = if apply.subresource == "scale" { Value::Null } else { kinds.blank() };
+        // What it is compared with while nobody is known to own anything.
+        let blank =
+            if apply.subresource == "scale" || !managed.is_empty() { Value::Null } else { kinds.blank() };
         let application = Application {
             live: &value,
             blank: &blank,

@@ -248,7 +248,12 @@ impl Application<'_> {
         let own = self.write.reset.filter(field_set(self.config, ty));
         let time = last.as_ref().and_then(|m| m.time);
         managed.put(Manager::new(id.clone(), self.write.api_version, time, own));
-        let merged = self.prune(merged, &managed, last.as_ref())?;
+        // Who gives all that it gave before takes nothing back.
+        let gave = last.as_ref().filter(|last| {
+            last.version != self.write.api_version
+                || managed.get(&id).is_none_or(|now| !now.set().covers(last.set()))
+        });
+        let merged = self.prune(merged, &managed, gave)?;
         let changes = compare(self.live, &merged, ty).map(|set| self.write.reset.filter(set));
         let (live, reset) = (self.live, self.write.reset);
         let mut at = |version: &str| compare_at(self.versions, live, &merged, version);

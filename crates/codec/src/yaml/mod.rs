@@ -1,6 +1,7 @@
 //! YAML, by way of JSON as upstream does it: a body is converted first, with the meaning that plain scalars have
 //! there (`no` is a truth, `0644` is octal), and then read as JSON.
 
+mod plain;
 mod scalar;
 mod to_json;
 mod tree;
@@ -9,6 +10,7 @@ mod write;
 use crate::json::{self, encode_struct};
 use crate::{DecodeError, Problems};
 use corten_api::{Object, Struct};
+pub use plain::plain_json;
 
 /// The first document as JSON. Keys that are set twice go to `problems`.
 pub fn to_json(bytes: &[u8], problems: &mut Problems) -> Result<Vec<u8>, DecodeError> {
