@@ -64,7 +64,10 @@ impl Passage {
     ) -> Option<&Arc<Record>> {
         let audit = api.audit.as_ref()?;
         let (id, uri, headers) = (&self.audit_id, request.uri(), request.headers());
-        let head = || Head::of(id.clone(), uri, headers, self.from, self.received);
+        let head = || {
+            let head = Head::of(id.clone(), uri, headers, self.from, self.received);
+            if info.verb == "watch" || !info.subresource.is_empty() { head.apart() } else { head }
+        };
         let record = Record::begin(audit, head, user.cloned(), info, &self.notes)?;
         Some(self.record.get_or_init(|| record))
     }
