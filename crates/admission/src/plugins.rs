@@ -13,8 +13,10 @@ use crate::{
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// All names, as ordered by upstream.
-const ORDER: [&str; 33] = [
+/// All names, as ordered by upstream. AlwaysAdmit does nothing, and NodeDeclaredFeatureValidator nothing without its
+/// feature gate.
+const ORDER: [&str; 35] = [
+    "AlwaysAdmit",
     "NamespaceAutoProvision",
     "NamespaceLifecycle",
     "NamespaceExists",
@@ -43,6 +45,7 @@ const ORDER: [&str; 33] = [
     "DefaultIngressClass",
     "DenyServiceExternalIPs",
     "PodTopologyLabels",
+    "NodeDeclaredFeatureValidator",
     "MutatingAdmissionPolicy",
     "MutatingAdmissionWebhook",
     "ValidatingAdmissionPolicy",

@@ -1,6 +1,7 @@
 //! What every controller is given.
 
 use crate::{CustomKinds, Signer, TokenIssuer};
+use corten_api::KindInfo;
 use corten_client::{Client, EventRecorder, Informers};
 use corten_rt::Clock;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub legacy_token_clean_up_period: Duration,
     /// How many ended pods are kept (upstream: 12,500).
     pub terminated_pods: usize,
+    /// The kinds that are served because an operator turned them on.
+    pub optional: Vec<&'static KindInfo>,
 }
 
 impl Default for Settings {
@@ -56,6 +59,7 @@ impl Default for Settings {
             token_issuer: None,
             legacy_token_clean_up_period: Duration::from_secs(365 * 24 * 3600),
             terminated_pods: 12_500,
+            optional: Vec::new(),
         }
     }
 }

@@ -84,6 +84,7 @@ fn admit(count: usize) -> Result<Work> {
                 options: &(),
                 server: &Alone,
                 rounds: None,
+                deadline: None,
             };
             strategy.default(&mut *pod);
             at_once(chain.admit(&context, &mut pod))?;
@@ -105,7 +106,13 @@ struct Alone;
 
 #[async_trait]
 impl Server for Alone {
-    async fn call(&self, _: &WebhookClientConfig, _: Vec<u8>, _: Duration) -> Result<Vec<u8>, String> {
+    async fn call(
+        &self,
+        _: &'static str,
+        _: &WebhookClientConfig,
+        _: Vec<u8>,
+        _: Duration,
+    ) -> Result<Vec<u8>, String> {
         Err("there are no webhooks".into())
     }
 

@@ -75,6 +75,7 @@ pub async fn serve(
     let accepted = accepted.unwrap_or_default();
     let info = Arc::new(info);
     let long = info.is_long_running(&query);
+    let bodiless = request.method() == http::Method::HEAD;
     let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query, &passage);
     let work = AssertUnwindSafe(work).catch_unwind().await;
     let answer = match work {
@@ -85,6 +86,9 @@ pub async fn serve(
             }
             let mut answer = response::error(&error, accepted);
             response::warn(&mut answer, &passage.notes.take_warnings());
+            if bodiless {
+                *answer.body_mut() = response::full("");
+            }
             answer
         }
         Err(panic) => {

@@ -12,6 +12,7 @@ use corten_api::authorization::v1::{
 use corten_api::{KindInfo, Object, Time};
 use corten_auth::authenticate::Remarks;
 use corten_auth::{Authenticator, Authorizer};
+use corten_client::Target;
 use corten_semantics::{ApiError, ApiResult};
 use http::StatusCode;
 
@@ -57,11 +58,20 @@ pub async fn answer(mut exchange: Exchange, kind: &'static KindInfo) -> ApiResul
     let options = options::write(&exchange.query, "CreateOptions")?;
     let strategy = exchange.api.registry.strategy(kind);
     let read = decode::object(&bytes, format, kind, &*strategy, options.field_validation)?;
-    let answered = judge(&exchange, read.object).await?;
+    let target = Target {
+        kind,
+        namespace: kind.namespaced.then(|| exchange.info.namespace.clone()),
+        name: String::new(),
+        subresource: "",
+    };
+    let registry = &exchange.api.registry;
+    let question = registry.admit_question(&exchange.context, &target, read.object, &options).await?;
+    let answered = judge(&exchange, question).await?;
     let body = encoder.object(&Entry::made(answered))?;
     let mut answer =
         response::object_answer(exchange.headers(), StatusCode::CREATED, encoder.media_type(), body);
     response::warn(&mut answer, &read.warnings);
+    response::warn(&mut answer, &exchange.context.notes.take_warnings());
     Ok(answer)
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::managed::Owners;
 use super::modify::Modification;
+use super::owner_references::drop_repeated;
 use super::place::Place;
 use super::{DeleteOptions, FieldValidation, Registry, RequestContext, Target, WriteOptions, signers};
 
@@ -155,6 +156,7 @@ impl Registry {
         let owners = object.meta().managed_fields.clone();
         self.config.admission.admit(&admission.context(self, old), object).await?;
         keep_readable(owners, &mut **object, &admission.ctx.notes);
+        drop_repeated(&mut **object, &admission.ctx.notes, " after mutating admission happens");
         Ok(())
     }
 
@@ -232,6 +234,17 @@ impl Registry {
         self.mutate(&admission, &mut posted, None).await?;
         self.validate(&admission, &*posted, None).await?;
         Ok(posted)
+    }
+
+    /// Asks the checks about a question to the server, such as a TokenReview.
+    pub(crate) async fn admit_question(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        question: Box<dyn Object>,
+        o: &WriteOptions,
+    ) -> ApiResult<Box<dyn Object>> {
+        self.admit_posted(ctx, (&self.place(target)?, ""), question, o).await
     }
 
     /// Asks the checks about a deletion.

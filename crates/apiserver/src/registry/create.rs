@@ -8,6 +8,7 @@ use uuid::Builder;
 
 use super::admit::{Admission, Asked};
 use super::managed::Owners;
+use super::owner_references::drop_repeated;
 use super::place::{OTHER_NAMESPACE, Place};
 use super::{Registry, Reply, RequestContext, Target, WriteOptions, requester};
 use crate::cache::Entry;
@@ -36,8 +37,9 @@ impl Registry {
             Err(object) => object,
         };
         let mut place = self.place(target)?;
-        let object = self.convert(object, place.stored)?;
+        let mut object = self.convert(object, place.stored)?;
         fit_namespace(&mut place, &*object)?;
+        drop_repeated(&mut *object, &ctx.notes, "");
         self.create_at(ctx, place, object, o, Owners::Follow).await
     }
 

@@ -1,7 +1,7 @@
 //! OwnerReferencesPermissionEnforcement: who changes an object's owners must be allowed to delete the object,
 //! and who lets it hold up an owner's deletion, to finalize that owner. Off unless enabled.
 
-use corten_admission::Operation;
+use corten_admission::{Notes, Operation};
 use corten_api::meta::v1::OwnerReference;
 use corten_api::{KindInfo, Object};
 use corten_auth::{Attributes, Decision};
@@ -9,6 +9,32 @@ use corten_semantics::{ApiError, ApiResult};
 
 use super::Registry;
 use super::admit::Admission;
+
+/// Drops owners that an object names twice, and tells the client; `when` is put behind the first words.
+pub(crate) fn drop_repeated(object: &mut dyn Object, notes: &Notes, when: &str) {
+    let owners = &mut object.meta_mut().owner_references;
+    if owners.len() < 2 {
+        return;
+    }
+    let mut kept: Vec<OwnerReference> = Vec::with_capacity(owners.len());
+    let mut repeated: Vec<String> = Vec::new();
+    for owner in std::mem::take(owners) {
+        if kept.contains(&owner) {
+            repeated.push(owner.uid);
+        } else {
+            kept.push(owner);
+        }
+    }
+    *owners = kept;
+    if !repeated.is_empty() {
+        notes.warn(format!(
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in \
+             1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) \
+             observed: {}",
+            repeated.join(", ")
+        ));
+    }
+}
 
 impl Registry {
     /// Refuses owners that the caller may not set.
@@ -84,5 +110,35 @@ impl Registry {
         self.kinds()
             .into_iter()
             .find(|k| k.kind == reference.kind && k.api_version() == reference.api_version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::core::v1::ConfigMap;
+
+    #[test]
+    fn owners_are_named_once() {
+        let owner = |uid: &str, name: &str| OwnerReference {
+            uid: uid.into(),
+            name: name.into(),
+            ..OwnerReference::default()
+        };
+        for (owners, kept, told) in [
+            (vec![], 0, ""),
+            (vec![owner("1", "a"), owner("1", "b")], 2, ""),
+            (vec![owner("1", "a"), owner("2", "b"), owner("1", "a"), owner("2", "b")], 2, "observed: 1, 2"),
+        ] {
+            let notes = Notes::default();
+            let mut object = ConfigMap::default();
+            object.metadata.owner_references = owners;
+            drop_repeated(&mut object, &notes, " after mutating admission happens");
+            assert_eq!(object.metadata.owner_references.len(), kept);
+            let warnings = notes.take_warnings();
+            assert_eq!(warnings.len(), usize::from(!told.is_empty()), "{warnings:?}");
+            assert!(warnings.iter().all(|warning| warning.ends_with(told)
+                && warning.contains("duplicate entries after mutating admission happens; API")));
+        }
     }
 }

@@ -5,6 +5,7 @@ use corten_semantics::{ApiError, ApiResult};
 
 use super::managed::Owners;
 use super::modify::Modification;
+use super::owner_references::drop_repeated;
 use super::{Registry, Reply, RequestContext, Target, WriteOptions};
 
 impl Registry {
@@ -22,6 +23,7 @@ impl Registry {
         }
         let mut object = self.convert(object, place.stored)?;
         place.check_name(&mut *object)?;
+        drop_repeated(&mut *object, &ctx.notes, "");
         if self.current(&place).await?.is_none() {
             let uid = object.meta().uid.as_str();
             if !uid.is_empty() {

@@ -1,7 +1,7 @@
 //! Feeds the graph: one watch per kind.
 
 use super::graph::Graph;
-use crate::CustomKinds;
+use crate::{Context, CustomKinds};
 use corten_api::builtin::KINDS;
 use corten_api::{KindInfo, Object};
 use corten_client::{Client, Event, Key, Target, WatchOptions, WorkQueue};
@@ -30,16 +30,17 @@ impl Default for Feeds {
 
 /// Every kind that can be watched and deleted, each store once. Events come and go by the thousand and own
 /// nothing.
-fn followed() -> Vec<&'static KindInfo> {
+fn followed(optional: &[&'static KindInfo]) -> Vec<&'static KindInfo> {
     let mut seen = BTreeSet::new();
     let usual = |k: &KindInfo| !k.plural.is_empty() && (k.verbs.is_empty() || k.verbs.starts_with('-'));
-    KINDS.iter().copied().filter(|k| usual(k) && k.kind != "Event" && seen.insert(k.storage)).collect()
+    let all = KINDS.iter().chain(optional).copied();
+    all.filter(|k| usual(k) && k.kind != "Event" && seen.insert(k.storage)).collect()
 }
 
 impl Feeds {
     /// Starts the watches as tasks.
-    pub fn start(&self, client: &Client, graph: &Arc<Mutex<Graph>>, custom: &CustomKinds, tasks: &Tasks) {
-        let kinds = followed();
+    pub fn start(&self, context: &Context, graph: &Arc<Mutex<Graph>>, client: &Client, tasks: &Tasks) {
+        let (kinds, custom) = (followed(&context.settings.optional), &context.custom);
         // The last of them are the custom kinds, all together.
         self.left.send_replace(kinds.len() + 1);
         let feed = |kind| Feed {
@@ -205,5 +206,25 @@ impl Feed {
             Some(queue) => uids.iter().for_each(|uid| queue.add(Key::new("", uid))),
             None => self.early.lock().extend(uids),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::Kind;
+    use corten_api::admissionregistration::v1::ValidatingAdmissionPolicy;
+    use corten_api::builtin::OPTIONAL;
+
+    #[test]
+    fn every_store_is_followed_once() {
+        let usual = followed(&[]);
+        assert!(usual.contains(&ValidatingAdmissionPolicy::INFO));
+        let new: BTreeSet<_> =
+            OPTIONAL.iter().filter(|k| usual.iter().all(|u| u.storage != k.storage)).map(|k| k.storage).collect();
+        let stores: Vec<_> = followed(OPTIONAL)[usual.len()..].iter().map(|k| k.storage).collect();
+        assert!(new.iter().any(|store| store.ends_with("mutatingadmissionpolicies")), "{new:?}");
+        assert_eq!(stores.iter().copied().collect::<BTreeSet<_>>(), new);
+        assert_eq!(stores.len(), new.len());
     }
 }

@@ -102,8 +102,8 @@ impl GarbageCollector {
 
     /// Asks the server whether an owner that the graph does not know exists.
     async fn exists(&self, reference: &OwnerReference, namespace: &str) -> ApiResult<bool> {
-        let found =
-            KINDS.iter().find(|k| k.kind == reference.kind && k.api_version() == reference.api_version);
+        let mut all = KINDS.iter().chain(&self.context.settings.optional);
+        let found = all.find(|k| k.kind == reference.kind && k.api_version() == reference.api_version);
         // A kind that this server does not know cannot be judged, so its dependents stay.
         let custom = || self.context.custom.find(&reference.api_version, &reference.kind);
         let Some(kind) = found.copied().filter(|k| !k.plural.is_empty()).or_else(custom) else {
@@ -200,7 +200,7 @@ impl Controller for GarbageCollector {
 
     /// Judging an owner by an incomplete graph costs a call, never a wrong deletion; still wait for it.
     async fn synced(&self) {
-        self.feeds.start(self.client(), &self.graph, &self.context.custom, self.context.informers.tasks());
+        self.feeds.start(&self.context, &self.graph, self.client(), self.context.informers.tasks());
         self.feeds.synced().await;
     }
 

@@ -156,6 +156,7 @@ impl ControlPlane {
                     pki: self.pki.clone(),
                     registry: self.registry.clone(),
                 })),
+                optional: flags.versions.optional_kinds().unwrap_or_default(),
                 ..corten_controllers::Settings::default()
             },
         };

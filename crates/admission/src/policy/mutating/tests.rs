@@ -6,7 +6,7 @@ use crate::check::Operation;
 use crate::sample::{Request, meta};
 use corten_api::admissionregistration::v1beta1::{MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding};
 use corten_api::apps::v1::Deployment;
-use corten_api::core::v1::{ConfigMap, Namespace};
+use corten_api::core::v1::{ConfigMap, Namespace, Pod};
 use corten_api::{Kind, Object};
 use corten_codec::{Problems, json};
 use corten_semantics::ApiResult;
@@ -268,4 +268,30 @@ async fn lists_are_merged_by_their_keys() {
     assert_eq!((&got[0]["image"], &got[1]["image"]), (&json!("x"), &json!("y")));
     let env = got[1]["env"].as_array().expect("a list");
     assert_eq!(env.len(), 2, "{got}");
+}
+
+#[tokio::test]
+async fn policies_change_connections_by_patches_alone() {
+    const CAPS: &str = "[JSONPatch{op: 'replace', path: '/command', value: ['true']}]";
+    for (mutation, want) in [
+        (patch(CAPS), Ok(json!(["true"]))),
+        (
+            patch("[JSONPatch{op: 'add', path: '/tall', value: true}]"),
+            Err("Internal error occurred: strict decoding error: unknown field \"tall\""),
+        ),
+        (
+            apply("Object{stdin: true}"),
+            Err("policy 'policy-0' with binding 'policy-0' denied request: error applying patch: failed to convert \
+                 patch object to typed object: no corresponding type for /v1, Kind=PodExecOptions"),
+        ),
+    ] {
+        let spec = json!({"mutations": [mutation], "reinvocationPolicy": "IfNeeded"});
+        let mut request = request::<Pod>("pods/exec", &[spec], &json!({})).on("exec");
+        request.operation = Operation::Connect;
+        let chain = Chain::new(vec![Box::new(MutatingAdmissionPolicies::new())]);
+        let mut options = json!({"kind": "PodExecOptions", "apiVersion": "v1", "command": ["sh"]});
+        let told = chain.connect(&request.context(), &mut options).await;
+        let told = told.map(|()| options["command"].clone()).map_err(|error| error.status().message.clone());
+        assert_eq!(told, want.map_err(str::to_owned));
+    }
 }
