@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn batches_are_divided_by_size() {
-        let events = || ["aaa", "bb", "c", "dddddd", "e"].map(Bytes::from_static).to_vec();
+        let events = || ["aaa", "bb", "c", "dddddd", "e"].map(Bytes::from).to_vec();
         let lengths = |most| -> Vec<usize> {
             let size = Some(Truncation { event: most, batch: most });
             batches(events(), size).iter().map(Vec::len).collect()

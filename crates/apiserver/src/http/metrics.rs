@@ -15,6 +15,7 @@ use super::histogram::Histogram;
 use super::path::RequestInfo;
 use super::reloads::Reloads;
 use super::{Api, version};
+use crate::identity::AskedAll;
 
 /// Combinations of verb, resource and scope beyond this are counted together.
 const MOST_SERIES: usize = 2000;
@@ -58,6 +59,8 @@ pub struct Metrics {
     pub unauthenticated: AtomicU64,
     /// Configuration that is taken over while the server runs.
     pub reloads: Mutex<Vec<Arc<Reloads>>>,
+    /// Webhooks that authorize.
+    pub asked: AskedAll,
 }
 
 /// A request under way.
@@ -277,6 +280,7 @@ pub fn text(api: &Api) -> String {
     for reloads in api.metrics.reloads.lock().iter() {
         reloads.write(&mut out);
     }
+    api.metrics.asked.write(&mut out);
     api.registry.write_admission_metrics(&mut out);
     api.registry.custom.write_metrics(&mut out);
     api.aggregation.write_metrics(&mut out);

@@ -5,6 +5,7 @@
 //! replaces it meanwhile. Who may wait at once is limited.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use corten_auth::Attributes;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
-use super::Remote;
+use super::{Asked, Remote};
 
 /// The most answers that are remembered.
 const KEPT: usize = 8192;
@@ -37,6 +38,7 @@ pub struct AuthorizerWebhook {
     conditions: MatchConditions,
     known: Mutex<HashMap<String, (Instant, Verdict)>>,
     calls: Semaphore,
+    asked: Arc<Asked>,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,7 +69,14 @@ impl AuthorizerWebhook {
             conditions,
             known: Mutex::default(),
             calls: Semaphore::new(AT_ONCE),
+            asked: Arc::default(),
         })
+    }
+
+    /// Has its calls counted by `asked`.
+    #[must_use]
+    pub fn counted(self, asked: Arc<Asked>) -> Self {
+        AuthorizerWebhook { asked, ..self }
     }
 
     fn failed(&self, why: String) -> Verdict {
@@ -120,10 +129,14 @@ impl Webhook for AuthorizerWebhook {
             match self.conditions.hold(&full) {
                 Ok(true) => {}
                 Ok(false) => {
+                    self.asked.excluded();
                     let (reason, error) = (String::new(), String::new());
                     return Verdict { answer: Answer::NoOpinion, reason, error };
                 }
-                Err(why) => return self.failed(why),
+                Err(why) => {
+                    self.asked.mistaken();
+                    return self.failed(why);
+                }
             }
         }
         let spec = sent(full, &self.version);
@@ -140,7 +153,11 @@ impl Webhook for AuthorizerWebhook {
             Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => handle,
             _ => return self.failed("a webhook can be asked by a runtime of several threads alone".into()),
         };
-        match tokio::task::block_in_place(|| handle.block_on(self.ask(spec))) {
+        let begun = Instant::now();
+        let answer = tokio::task::block_in_place(|| handle.block_on(self.ask(spec)));
+        let failed = answer.as_ref().err().map(String::as_str);
+        self.asked.answered(begun.elapsed(), failed, self.failing == Answer::NoOpinion);
+        match answer {
             Ok(verdict) => {
                 self.remember(key, &verdict);
                 verdict

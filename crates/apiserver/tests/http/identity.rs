@@ -206,6 +206,7 @@ async fn a_webhook_authorizes() {
     let world = World::built(Limits::default(), |api, _| {
         let webhook = read.authorizers[0].webhook.as_ref().expect("a webhook");
         let webhook = AuthorizerWebhook::new(remote(api, &server), webhook).expect("a webhook");
+        let webhook = webhook.counted(api.metrics.asked.of("hook"));
         api.authorizer.set_modes(vec![Mode::Webhook(Arc::new(webhook)), Mode::Rbac]);
     })
     .await;
@@ -231,6 +232,14 @@ async fn a_webhook_authorizes() {
         server.asked().iter().map(|(_, review)| review["spec"]["user"].to_string()).collect();
     asked.sort();
     assert_eq!(asked, ["\"ann\"", "\"bob\"", "\"eve\"", "\"joe\""], "conditions and memory spare calls");
+    let metrics = world.admin("GET", "/metrics", "").await.text();
+    for line in [
+        "webhook_evaluations_total{name=\"hook\",result=\"success\"} 3\n",
+        "webhook_evaluations_total{name=\"hook\",result=\"error\"} 1\n",
+        "match_condition_exclusions_total{name=\"hook\",type=\"Webhook\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
+    }
     world.end().await;
     server.end().await;
 }

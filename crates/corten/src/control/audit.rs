@@ -38,7 +38,15 @@ pub struct AuditFlags {
     #[arg(long, env = "CORTEN_AUDIT_LOG_MODE", default_value = "batch", value_name = "MODE")]
     pub audit_log_mode: String,
     /// Whether events that are too large are written without bodies.
-    #[arg(long, env = "CORTEN_AUDIT_LOG_TRUNCATE_ENABLED")]
+    #[arg(
+        long,
+        env = "CORTEN_AUDIT_LOG_TRUNCATE_ENABLED",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
     pub audit_log_truncate_enabled: bool,
     /// The most bytes of an event of the log.
     #[arg(long, env = "CORTEN_AUDIT_LOG_TRUNCATE_MAX_EVENT_SIZE", default_value_t = 100 << 10)]
@@ -94,7 +102,15 @@ pub struct AuditWebhookFlags {
     #[arg(long, env = "CORTEN_AUDIT_WEBHOOK_BATCH_THROTTLE_BURST", default_value_t = 15)]
     pub audit_webhook_batch_throttle_burst: u32,
     /// Whether events that are too large are sent without bodies.
-    #[arg(long, env = "CORTEN_AUDIT_WEBHOOK_TRUNCATE_ENABLED")]
+    #[arg(
+        long,
+        env = "CORTEN_AUDIT_WEBHOOK_TRUNCATE_ENABLED",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
     pub audit_webhook_truncate_enabled: bool,
     /// The most bytes of an event for the webhook.
     #[arg(long, env = "CORTEN_AUDIT_WEBHOOK_TRUNCATE_MAX_EVENT_SIZE", default_value_t = 100 << 10)]

@@ -6,7 +6,7 @@ use super::identification::{IdentityFlags, WebhookFlags};
 use anyhow::{Context, Result, bail};
 use corten_apiserver::Registry;
 use corten_apiserver::http::{Api, Metrics, Reloads};
-use corten_apiserver::identity::{AuthorizerWebhook, OidcAuthenticator, Remote, TokenWebhook};
+use corten_apiserver::identity::{Asked, AuthorizerWebhook, OidcAuthenticator, Remote, TokenWebhook};
 use corten_auth::authenticate::{TokenAuthenticator, TokenFile, Ways};
 use corten_auth::authorize::{
     AuthorizationConfiguration, AuthorizerConfiguration, Mode, Policies, WebhookConfiguration, duration,
@@ -31,6 +31,7 @@ pub struct Identification {
     registry: Arc<Registry>,
     authenticator: Arc<Authenticator>,
     authorizer: Arc<Authorizer>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     tasks: Tasks,
 }
@@ -51,6 +52,7 @@ impl Identification {
             registry: Arc::clone(&api.registry),
             authenticator: Arc::clone(&api.authenticator),
             authorizer: Arc::clone(&api.authorizer),
+            metrics: Arc::clone(&api.metrics),
             clock: api.clock,
             tasks: tasks.clone(),
         })
@@ -187,7 +189,7 @@ impl Identification {
     /// The authorizers by flags, or by `text`, the configuration's file; `None` for the usual ones.
     fn modes(&self, text: Option<&[u8]>) -> Result<Option<Vec<Mode>>> {
         let flags = &self.flags.webhooks;
-        let Some(text) = text else { return flags.modes(&self.registry) };
+        let Some(text) = text else { return flags.modes(&self.registry, &self.metrics) };
         if flags.authorization_mode != USUAL || flags.authorization_webhook_config_file.is_some() {
             bail!(
                 "--authorization-config can not be specified when --authorization-mode or \
@@ -197,7 +199,7 @@ impl Identification {
         let read = AuthorizationConfiguration::parse(&json(text)?).map_err(anyhow::Error::msg);
         let read = read.context("the authorization configuration")?;
         let mode = |one: &AuthorizerConfiguration| match &one.webhook {
-            Some(webhook) => hook(&self.registry, webhook),
+            Some(webhook) => hook(&self.registry, webhook, self.metrics.asked.of(&one.name)),
             None if one.kind == "ABAC" => self.flags.webhooks.policies(),
             None => plain(&one.kind),
         };
@@ -229,7 +231,7 @@ impl WebhookFlags {
         Ok(Some(Arc::new(webhook.map_err(anyhow::Error::msg)?)))
     }
 
-    fn modes(&self, registry: &Registry) -> Result<Option<Vec<Mode>>> {
+    fn modes(&self, registry: &Registry, metrics: &Metrics) -> Result<Option<Vec<Mode>>> {
         self.check()?;
         if self.authorization_mode == USUAL {
             return Ok(None);
@@ -245,6 +247,7 @@ impl WebhookFlags {
                     &self.authorization_webhook_cache_authorized_ttl,
                     &self.authorization_webhook_cache_unauthorized_ttl,
                 ),
+                metrics.asked.of("webhook"),
             )
         };
         let mode = |name: &String| match name.as_str() {
@@ -316,14 +319,14 @@ fn plain(name: &str) -> Result<Mode> {
     })
 }
 
-fn hook(registry: &Registry, webhook: &WebhookConfiguration) -> Result<Mode> {
+fn hook(registry: &Registry, webhook: &WebhookConfiguration, asked: Arc<Asked>) -> Result<Mode> {
     let Some(file) = webhook.connection_info.kube_config_file.as_deref() else {
         bail!(
             "connectionInfo of type InClusterConfig is for servers inside of a cluster: name a KubeConfigFile"
         );
     };
     let made = AuthorizerWebhook::new(remote(registry, Path::new(file))?, webhook);
-    Ok(Mode::Webhook(Arc::new(made.map_err(anyhow::Error::msg)?)))
+    Ok(Mode::Webhook(Arc::new(made.map_err(anyhow::Error::msg)?.counted(asked))))
 }
 
 fn remote(registry: &Registry, file: &Path) -> Result<Remote> {
