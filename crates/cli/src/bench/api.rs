@@ -238,7 +238,7 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    async fn run<F>(&mut self, operation: &str, count: usize, call: F) -> Result<()>
+    pub(super) async fn run<F>(&mut self, operation: &str, count: usize, call: F) -> Result<()>
     where
         F: Fn(usize) -> Call + Send + Sync + 'static,
     {

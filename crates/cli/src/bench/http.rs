@@ -29,6 +29,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a client takes unread over HTTP/2, for a request and for a connection, in bytes: as Go's does.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 1 << 30;
+/// The same for a request of a client that is slow.
+const SLOW_WINDOW: u32 = 1 << 10;
 /// The longest line of a watch: an object of the largest size a server takes, with room.
 const MAX_LINE: usize = 16 << 20;
 
@@ -101,7 +103,15 @@ impl Server {
     /// # Errors
     /// As [`Server::connect`].
     pub async fn connect_shared(&self) -> Result<Connection> {
-        Ok(Connection { sender: self.open_shared().await?, server: self.clone() })
+        Ok(Connection { sender: self.open_shared(STREAM_WINDOW).await?, server: self.clone() })
+    }
+
+    /// The same, of a client that takes next to nothing of an answer before it is read.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub async fn connect_slow(&self) -> Result<Connection> {
+        Ok(Connection { sender: self.open_shared(SLOW_WINDOW).await?, server: self.clone() })
     }
 
     /// Opens `count` connections.
@@ -126,11 +136,11 @@ impl Server {
         Ok(Sender::Own(sender))
     }
 
-    async fn open_shared(&self) -> Result<Sender> {
+    async fn open_shared(&self, window: u32) -> Result<Sender> {
         let connecting = async {
             let stream = self.stream(|connectors| &connectors.shared).await?;
             let handshake = http2::Builder::new(TokioExecutor::new())
-                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_stream_window_size(window)
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .handshake(TokioIo::new(stream));
             anyhow::Ok(handshake.await?)
@@ -299,7 +309,8 @@ impl Connection {
             Sender::Shared(sender) => (sender.ready().await.is_err(), false),
         };
         if is_closed {
-            let open = if is_own { self.server.open().await } else { self.server.open_shared().await };
+            let open =
+                if is_own { self.server.open().await } else { self.server.open_shared(STREAM_WINDOW).await };
             self.sender = open?;
         }
         let server = &self.server.0;
