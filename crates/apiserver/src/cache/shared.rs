@@ -115,7 +115,7 @@ mod tests {
             (1, vec![added(&one), added(&two)], true),
             (1, vec![modified], true),
             (1, vec![added(&one), added(&two)], false),
-            (1, vec![added(&one)], true),
+            (1, vec![added(&one)], false),
         ] {
             let mut encoded = false;
             let bytes = shared.encoded(form, events, |_| {
