@@ -80,10 +80,8 @@ impl Credentials {
     /// When it cannot be read.
     pub fn of_kubeconfig(path: &Path) -> Result<Self, HttpError> {
         let (users, current) = Proof::of_kubeconfig(path)?;
-        let users: HashMap<_, _> = users
-            .into_iter()
-            .map(|(name, proof)| (name, Arc::new(Credential::from(proof))))
-            .collect();
+        let users: HashMap<_, _> =
+            users.into_iter().map(|(name, proof)| (name, Arc::new(Credential::from(proof)))).collect();
         let usual = users.get("*").or_else(|| users.get(&current)).cloned();
         Ok(Credentials { users, usual })
     }
@@ -112,12 +110,14 @@ mod tests {
 
     #[test]
     fn the_closest_name_goes_first() {
-        let named = |name: &str| Credential { headers: vec![(name.into(), String::new())], ..Default::default() };
+        let named =
+            |name: &str| Credential { headers: vec![(name.into(), String::new())], ..Default::default() };
         let names = ["a.ns.svc:8443", "*.ns.svc:8443", "*.svc", "b.ns.svc", "h", "[::1]:9", "*"];
         let users: HashMap<_, _> =
             names.iter().map(|name| ((*name).to_string(), Arc::new(named(name)))).collect();
         let credentials = Credentials { usual: users.get("*").cloned(), users };
-        let service = |name: &str, port| Destination::Service { namespace: "ns".into(), name: name.into(), port };
+        let service =
+            |name: &str, port| Destination::Service { namespace: "ns".into(), name: name.into(), port };
         let host = |host: &str, port| Destination::Host { host: host.into(), port };
         for (peer, want) in [
             (service("a", 8443), "a.ns.svc:8443"),

@@ -220,8 +220,11 @@ mod tests {
     fn every_store_is_followed_once() {
         let usual = followed(&[]);
         assert!(usual.contains(&ValidatingAdmissionPolicy::INFO));
-        let new: BTreeSet<_> =
-            OPTIONAL.iter().filter(|k| usual.iter().all(|u| u.storage != k.storage)).map(|k| k.storage).collect();
+        let new: BTreeSet<_> = OPTIONAL
+            .iter()
+            .filter(|k| usual.iter().all(|u| u.storage != k.storage))
+            .map(|k| k.storage)
+            .collect();
         let stores: Vec<_> = followed(OPTIONAL)[usual.len()..].iter().map(|k| k.storage).collect();
         assert!(new.iter().any(|store| store.ends_with("mutatingadmissionpolicies")), "{new:?}");
         assert_eq!(stores.iter().copied().collect::<BTreeSet<_>>(), new);

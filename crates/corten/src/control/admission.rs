@@ -37,7 +37,9 @@ impl AdmissionFlags {
         let configuration = self.configuration()?;
         let mut found = BTreeMap::new();
         for plugin in ["MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"] {
-            let Some(configuration) = configuration.get(plugin).filter(|given| !given.is_null()) else { continue };
+            let Some(configuration) = configuration.get(plugin).filter(|given| !given.is_null()) else {
+                continue;
+            };
             let file = configuration["kubeConfigFile"].as_str().unwrap_or_default();
             if !Path::new(file).is_absolute() {
                 bail!("{plugin}: kubeConfigFile: Invalid value: {file:?}: must be an absolute file path");

@@ -281,8 +281,10 @@ async fn policies_change_connections_by_patches_alone() {
         ),
         (
             apply("Object{stdin: true}"),
-            Err("policy 'policy-0' with binding 'policy-0' denied request: error applying patch: failed to convert \
-                 patch object to typed object: no corresponding type for /v1, Kind=PodExecOptions"),
+            Err(
+                "policy 'policy-0' with binding 'policy-0' denied request: error applying patch: failed to convert \
+                 patch object to typed object: no corresponding type for /v1, Kind=PodExecOptions",
+            ),
         ),
     ] {
         let spec = json!({"mutations": [mutation], "reinvocationPolicy": "IfNeeded"});
