@@ -28,7 +28,7 @@ pub struct CustomStrategy {
 }
 
 /// Defaults, pruning and all checks are the schema's; the rest is the same for all custom kinds.
-static RULES: Rules = Rules { unconditional_update: false, generation: true, ..Rules::USUAL };
+static RULES: Rules = Rules { unconditional_update: false, generation: true, ..Rules::ANY_FINALIZERS };
 
 /// Mistakes after which rules are not asked.
 const BLOCKING: [Mistake; 5] =

@@ -36,6 +36,17 @@ impl Errors {
         self.0.push(FieldError::not_found(path, value));
     }
 
+    pub fn not_found_because(
+        &mut self,
+        path: impl Into<String>,
+        value: impl Debug,
+        detail: impl Into<String>,
+    ) {
+        let mut error = FieldError::not_found(path, value);
+        error.detail = detail.into();
+        self.0.push(error);
+    }
+
     pub fn too_long(&mut self, path: impl Into<String>, most: usize) {
         self.0.push(FieldError::too_long(path, most));
     }

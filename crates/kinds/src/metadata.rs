@@ -45,7 +45,7 @@ pub fn validate(meta: &ObjectMeta, namespaced: bool, rules: &Rules) -> Vec<Field
 
 /// Checks what holds for every object's metadata, whatever its kind wants of names.
 pub fn validate_common(meta: &ObjectMeta, namespaced: bool) -> Vec<FieldError> {
-    let rules = Rules { name: names::path_segment, standard_finalizers: false, ..Rules::USUAL };
+    let rules = Rules { name: names::path_segment, ..Rules::ANY_FINALIZERS };
     validate(meta, namespaced, &rules)
 }
 
@@ -103,7 +103,11 @@ fn owners(owners: &[OwnerReference], path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut controller = String::new();
     for owner in owners {
-        let version = owner.api_version.rsplit('/').next().unwrap_or_default();
+        // What is no group and version has none.
+        let version = match owner.api_version.matches('/').count() {
+            0 | 1 => owner.api_version.rsplit('/').next().unwrap_or_default(),
+            _ => "",
+        };
         if version.is_empty() {
             let at = format!("{path}.apiVersion");
             errors.push(FieldError::invalid(at, &owner.api_version, "version must not be empty"));
@@ -324,7 +328,7 @@ mod tests {
                 "metadata.ownerReferences.uid: Invalid value: \"\": must not be empty",
             ),
         ];
-        let rules = Rules { standard_finalizers: true, ..Rules::USUAL };
+        let rules = Rules::USUAL;
         for (change, want) in rows {
             let mut meta = named();
             change(&mut meta);

@@ -38,8 +38,10 @@ impl Rules {
         create_on_update: false,
         unconditional_update: true,
         status_metadata: StatusMetadata::Taken,
-        standard_finalizers: false,
+        standard_finalizers: true,
     };
+    /// The settings of kinds whose finalizers may have any name.
+    pub const ANY_FINALIZERS: Rules = Rules { standard_finalizers: false, ..Rules::USUAL };
     /// The settings of most workloads.
     pub const COUNTED: Rules = Rules { generation: true, ..Rules::USUAL };
 }

@@ -81,7 +81,7 @@ impl CustomKinds {
 
     /// The behaviour of a kind; a plain one when it is gone.
     pub(crate) fn strategy(&self, kind: &KindInfo) -> StrategyRef {
-        static GONE: Plain = Plain(Rules::USUAL);
+        static GONE: Plain = Plain(Rules::ANY_FINALIZERS);
         self.place(kind).map_or(StrategyRef::Builtin(&GONE), |(_, strategy)| strategy)
     }
 

@@ -168,7 +168,7 @@ fn check_resource(path: &Path<'_>, fields: &serde_json::Map<String, Value>, erro
     if meta.name.is_empty() {
         meta.name = "fakename".into();
     }
-    let rules = Rules { name: names::path_segment, ..Rules::USUAL };
+    let rules = Rules { name: names::path_segment, ..Rules::ANY_FINALIZERS };
     let base = place.text();
     for mut error in metadata::validate(&meta, !meta.namespace.is_empty(), &rules) {
         error.path = format!("{base}{}", error.path.trim_start_matches("metadata"));

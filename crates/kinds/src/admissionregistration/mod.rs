@@ -15,4 +15,4 @@ pub use webhooks::{MutatingWebhookConfigurationStrategy, ValidatingWebhookConfig
 
 use crate::rules::Rules;
 
-const RULES: Rules = Rules { unconditional_update: false, ..Rules::COUNTED };
+const RULES: Rules = Rules { unconditional_update: false, generation: true, ..Rules::ANY_FINALIZERS };

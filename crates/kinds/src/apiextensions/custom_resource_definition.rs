@@ -14,8 +14,12 @@ pub struct CustomResourceDefinitionStrategy;
 
 impl KindStrategy for CustomResourceDefinitionStrategy {
     type Kind = CustomResourceDefinition;
-    const RULES: Rules =
-        Rules { unconditional_update: false, status_metadata: StatusMetadata::Kept, ..Rules::COUNTED };
+    const RULES: Rules = Rules {
+        unconditional_update: false,
+        status_metadata: StatusMetadata::Kept,
+        generation: true,
+        ..Rules::ANY_FINALIZERS
+    };
     const COLUMNS: &'static [Column] = &[NAME, Column { type_: "date", ..Column::text("Created At") }];
 
     fn default(&self, crd: &mut CustomResourceDefinition) {

@@ -19,7 +19,7 @@ impl KindStrategy for APIServiceStrategy {
         unconditional_update: false,
         status_metadata: StatusMetadata::Kept,
         name: names::path_segment, // that of the core group, `v1.`, ends in a dot
-        ..Rules::USUAL
+        ..Rules::ANY_FINALIZERS
     };
     const COLUMNS: &'static [Column] = &[NAME, Column::text("Service"), Column::text("Available"), AGE];
 

@@ -188,7 +188,7 @@ mod tests {
             (|_| {}, ""),
             (
                 |d| d.spec.template.metadata.labels.clear(),
-                "spec.template.metadata.labels: Invalid value: {}: `selector` does not match template `labels`",
+                "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`",
             ),
             // No selector selects nothing, the template's labels neither.
             (

@@ -2,7 +2,7 @@
 
 use crate::core::pod::validate;
 use crate::errors::Errors;
-use crate::metadata::{IMMUTABLE, shown};
+use crate::metadata::{IMMUTABLE, Shown, shown};
 use crate::names;
 use crate::reflection;
 use crate::selectors;
@@ -30,8 +30,9 @@ pub(crate) fn selects(
     selector: Option<&LabelSelector>,
     labels: &BTreeMap<String, String>,
 ) {
+    let wrong = selector.is_some_and(|s| !selectors::validate(s, "").is_empty());
     match Selector::from_label_selector(selector) {
-        Err(_) => {
+        _ if wrong => {
             let value = selector.map(|s| shown(s));
             errors.extend(value.map(|v| {
                 corten_semantics::field::FieldError::invalid("spec.selector", v, "invalid label selector")
@@ -40,9 +41,10 @@ pub(crate) fn selects(
         // Without a selector none of the pods are selected.
         Ok(s) if selector.is_none() || !s.is_everything() && !s.matches(labels) => {
             let detail = "`selector` does not match template `labels`";
-            errors.invalid("spec.template.metadata.labels", shown(labels), detail);
+            let told = if labels.is_empty() { Shown("null".into()) } else { shown(labels) };
+            errors.invalid("spec.template.metadata.labels", told, detail);
         }
-        Ok(_) => {}
+        Ok(_) | Err(_) => {}
     }
 }
 

@@ -40,10 +40,15 @@ impl KindStrategy for HorizontalPodAutoscalerV1Strategy {
     }
 
     fn validate(&self, hpa: &v1::HorizontalPodAutoscaler) -> Vec<FieldError> {
-        let mut errors = Errors::default();
-        let (spec, target) = (&hpa.spec, &hpa.spec.scale_target_ref);
-        validate::bounds(&mut errors, spec.min_replicas, spec.max_replicas, [&target.kind, &target.name]);
-        errors.into_vec()
+        validate_v1(&hpa.spec, None)
+    }
+
+    fn validate_update(
+        &self,
+        new: &v1::HorizontalPodAutoscaler,
+        old: &v1::HorizontalPodAutoscaler,
+    ) -> Vec<FieldError> {
+        validate_v1(&new.spec, Some(&old.spec))
     }
 
     fn row(&self, hpa: &v1::HorizontalPodAutoscaler, now: Timestamp) -> Vec<Value> {
@@ -80,7 +85,17 @@ impl KindStrategy for HorizontalPodAutoscalerStrategy {
 
     fn validate(&self, hpa: &HorizontalPodAutoscaler) -> Vec<FieldError> {
         let mut errors = Errors::default();
-        validate::spec(&mut errors, &hpa.spec);
+        validate::spec(&mut errors, &hpa.spec, None);
+        errors.into_vec()
+    }
+
+    fn validate_update(
+        &self,
+        new: &HorizontalPodAutoscaler,
+        old: &HorizontalPodAutoscaler,
+    ) -> Vec<FieldError> {
+        let mut errors = Errors::default();
+        validate::spec(&mut errors, &new.spec, Some(&old.spec));
         errors.into_vec()
     }
 
@@ -106,6 +121,28 @@ impl KindStrategy for HorizontalPodAutoscalerStrategy {
             columns::age(hpa.metadata.creation_timestamp, now),
         ]
     }
+}
+
+fn validate_v1(
+    spec: &v1::HorizontalPodAutoscalerSpec,
+    old: Option<&v1::HorizontalPodAutoscalerSpec>,
+) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let target = &spec.scale_target_ref;
+    validate::bounds(&mut errors, spec.min_replicas, spec.max_replicas);
+    let unchanged = old.is_some_and(|old| {
+        let old = &old.scale_target_ref;
+        (&old.kind, &old.api_version) == (&target.kind, &target.api_version)
+    });
+    let group = validate::wanted_group(&target.kind, unchanged);
+    let parts = [target.kind.as_str(), &target.name, &target.api_version];
+    validate::reference(&mut errors, "spec.scaleTargetRef", parts, group);
+    if let Some(percent) = spec.target_cpu_utilization_percentage.filter(|p| *p < 1) {
+        // Errors name fields as the newer version does.
+        let at = "spec.metrics[0].resource.target.averageUtilization";
+        errors.invalid(at, percent, "must be greater than 0");
+    }
+    errors.into_vec()
 }
 
 /// 80 % of the cpu asked for.

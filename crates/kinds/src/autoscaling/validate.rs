@@ -13,7 +13,7 @@ const LONGEST_WINDOW: i32 = 3600;
 const LONGEST_PERIOD: i32 = 1800;
 
 /// The bounds, and what is scaled.
-pub(super) fn bounds(errors: &mut Errors, least: Option<i32>, most: i32, target: [&str; 2]) {
+pub(super) fn bounds(errors: &mut Errors, least: Option<i32>, most: i32) {
     if let Some(least) = least.filter(|n| *n < 1) {
         errors.invalid("spec.minReplicas", least, "must be greater than or equal to 1");
     }
@@ -23,20 +23,65 @@ pub(super) fn bounds(errors: &mut Errors, least: Option<i32>, most: i32, target:
     if least.is_some_and(|least| most < least) {
         errors.invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`");
     }
-    for (name, value) in ["kind", "name"].into_iter().zip(target) {
-        let path = format!("spec.scaleTargetRef.{name}");
+}
+
+/// What is scaled, or measured: kind, name and version. `version` says whether it must be of a group; without it
+/// the version is not looked at.
+pub(super) fn reference(errors: &mut Errors, path: &str, parts: [&str; 3], version: Option<Group>) {
+    let [kind, name, api_version] = parts;
+    for (field, value) in [("kind", kind), ("name", name)] {
+        let path = format!("{path}.{field}");
         if value.is_empty() {
             errors.required(path, "");
         } else {
             errors.format(&path, value, |text| names::path_segment(text, false));
         }
     }
+    let Some(wanted) = version else { return };
+    let at = format!("{path}.apiVersion");
+    match api_version.matches('/').count() {
+        0 | 1 if wanted == Group::Any => {}
+        0 => errors.invalid(at, api_version, NO_GROUP),
+        1 if api_version.starts_with('/') => errors.invalid(at, api_version, NO_GROUP),
+        1 => {}
+        _ => errors.invalid(at, api_version, format!("unexpected GroupVersion string: {api_version}")),
+    }
+}
+
+/// Which versions a reference may name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// Those of a group that has a name.
+    Named,
+    /// The core group's, too.
+    Any,
+}
+
+const NO_GROUP: &str = "apiVersion must specify API group";
+
+/// What is asked of a scaled object's version: nothing if it was so before, and only one kind of the core group scales.
+pub(super) fn wanted_group(kind: &str, unchanged: bool) -> Option<Group> {
+    match kind {
+        _ if unchanged => None,
+        "ReplicationController" => Some(Group::Any),
+        _ => Some(Group::Named),
+    }
 }
 
 /// Metrics and behaviour.
-pub(super) fn spec(errors: &mut Errors, spec: &HorizontalPodAutoscalerSpec) {
+pub(super) fn spec(
+    errors: &mut Errors,
+    spec: &HorizontalPodAutoscalerSpec,
+    old: Option<&HorizontalPodAutoscalerSpec>,
+) {
     let target = &spec.scale_target_ref;
-    bounds(errors, spec.min_replicas, spec.max_replicas, [&target.kind, &target.name]);
+    bounds(errors, spec.min_replicas, spec.max_replicas);
+    let unchanged = old.is_some_and(|old| {
+        let old = &old.scale_target_ref;
+        (&old.kind, &old.api_version) == (&target.kind, &target.api_version)
+    });
+    let group = wanted_group(&target.kind, unchanged);
+    reference(errors, "spec.scaleTargetRef", [&target.kind, &target.name, &target.api_version], group);
     for (i, one) in spec.metrics.iter().enumerate() {
         metric(errors, one, &format!("spec.metrics[{i}]"));
     }

@@ -13,8 +13,24 @@ pub struct LeaseStrategy;
 
 impl KindStrategy for LeaseStrategy {
     type Kind = Lease;
-    const RULES: Rules = Rules { create_on_update: true, unconditional_update: false, ..Rules::USUAL };
+    const RULES: Rules =
+        Rules { create_on_update: true, unconditional_update: false, ..Rules::ANY_FINALIZERS };
     const COLUMNS: &'static [Column] = &[NAME, Column::text("Holder"), AGE];
+
+    /// Leaders are not chosen by a coordinator here: what asks for one is left out, as where its gate is shut.
+    fn prepare_create(&self, lease: &mut Lease) {
+        lease.spec.strategy = None;
+        lease.spec.preferred_holder = None;
+    }
+
+    fn prepare_update(&self, new: &mut Lease, old: &Lease) {
+        if old.spec.strategy.is_none() {
+            new.spec.strategy = None;
+        }
+        if old.spec.preferred_holder.is_none() {
+            new.spec.preferred_holder = None;
+        }
+    }
 
     fn validate(&self, lease: &Lease) -> Vec<FieldError> {
         let spec = &lease.spec;

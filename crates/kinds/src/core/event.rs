@@ -1,6 +1,5 @@
 //! Events of the core group.
 
-use super::CORE;
 use crate::columns::{self, Column, NAME, row};
 use crate::errors::Errors;
 use crate::names;
@@ -33,7 +32,7 @@ pub(crate) const LABELS: &[&str] = &[
 
 impl KindStrategy for EventStrategy {
     type Kind = Event;
-    const RULES: Rules = Rules { create_on_update: true, ..CORE };
+    const RULES: Rules = Rules { name: names::path_segment, create_on_update: true, ..Rules::ANY_FINALIZERS };
     const COLUMNS: &'static [Column] = COLUMNS;
     const FIELD_LABELS: &'static [&'static str] = LABELS;
 

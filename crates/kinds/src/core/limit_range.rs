@@ -73,9 +73,14 @@ fn validate_item(errors: &mut Errors, item: &LimitRangeItem, path: &str) {
             if !amounts.is_empty() {
                 errors.forbidden(format!("{path}.{list}"), "may not be specified when `type` is 'Pod'");
             }
-        } else if item.type_ == "Pod" || item.type_ == "Container" {
-            for name in amounts.keys() {
-                resources::container_resource(errors, &format!("{path}.{list}[{name}]"), name);
+            continue;
+        }
+        for name in amounts.keys() {
+            let at = format!("{path}.{list}[{name}]");
+            if item.type_ == "Pod" || item.type_ == "Container" {
+                resources::container_resource(errors, &at, name);
+            } else {
+                resources::standard_resource(errors, &at, name);
             }
         }
     }

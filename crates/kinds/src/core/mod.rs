@@ -39,4 +39,4 @@ pub use service_account::ServiceAccountStrategy;
 use crate::rules::Rules;
 
 /// The usual rules of core kinds, whose finalizers are checked more strictly.
-pub(crate) const CORE: Rules = Rules { standard_finalizers: true, ..Rules::USUAL };
+pub(crate) const CORE: Rules = Rules::USUAL;

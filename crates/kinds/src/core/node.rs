@@ -48,6 +48,8 @@ impl KindStrategy for NodeStrategy {
         match spec.pod_cidrs.first() {
             None if !spec.pod_cidr.is_empty() => spec.pod_cidrs = vec![spec.pod_cidr.clone()],
             Some(first) if spec.pod_cidr.is_empty() => spec.pod_cidr = first.clone(),
+            // The older field counts where they differ.
+            Some(first) if *first != spec.pod_cidr => spec.pod_cidrs = vec![spec.pod_cidr.clone()],
             _ => {}
         }
     }

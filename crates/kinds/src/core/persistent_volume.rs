@@ -91,7 +91,8 @@ impl KindStrategy for PersistentVolumeStrategy {
             errors.invalid("volumeMode", shown(&new.spec.volume_mode), IMMUTABLE);
         }
         if old.spec.node_affinity.is_some() && new.spec.node_affinity != old.spec.node_affinity {
-            errors.invalid("nodeAffinity", shown(&new.spec.node_affinity), IMMUTABLE);
+            let detail = format!("{IMMUTABLE}, except for updating from beta label to GA");
+            errors.invalid("nodeAffinity", shown(&new.spec.node_affinity), detail);
         }
         let (class, had) = (&new.spec.volume_attributes_class_name, &old.spec.volume_attributes_class_name);
         if had.is_some() && class.is_none() {
@@ -275,6 +276,9 @@ fn sources(errors: &mut Errors, source: &PersistentVolumeSource) {
     }
     if source.local.as_ref().is_some_and(|local| local.path.is_empty()) {
         errors.required("spec.local.path", "");
+    } else if source.local.as_ref().is_some_and(|local| local.path.split('/').any(|part| part == "..")) {
+        let told = source.local.as_ref().map_or("", |local| local.path.as_str());
+        errors.invalid("spec.local.path", told, "must not contain '..'");
     }
 }
 

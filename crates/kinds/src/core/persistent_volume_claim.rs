@@ -44,11 +44,17 @@ impl KindStrategy for PersistentVolumeClaimStrategy {
     fn prepare_create(&self, claim: &mut PersistentVolumeClaim) {
         claim.status =
             PersistentVolumeClaimStatus { phase: "Pending".into(), ..PersistentVolumeClaimStatus::default() };
+        drop_elsewhere(&mut claim.spec, None);
+        drop_strange_source(&mut claim.spec);
         same_sources(&mut claim.spec);
     }
 
     fn prepare_update(&self, new: &mut PersistentVolumeClaim, old: &PersistentVolumeClaim) {
         new.status = old.status.clone();
+        drop_elsewhere(&mut new.spec, Some(&old.spec));
+        if old.spec.data_source.is_none() && old.spec.data_source_ref.is_none() {
+            drop_strange_source(&mut new.spec);
+        }
         same_sources(&mut new.spec);
     }
 
@@ -245,6 +251,29 @@ fn claim_update(errors: &mut Errors, new: &PersistentVolumeClaim, old: &Persiste
         let detail =
             format!("update to {to} is forbidden when status.currentVolumeAttributesClassName is not nil");
         errors.forbidden("spec.volumeAttributesClassName", detail);
+    }
+}
+
+/// Sources in other namespaces wait for a gate that is shut: they are left out, unless they were there before.
+fn drop_elsewhere(spec: &mut PersistentVolumeClaimSpec, old: Option<&PersistentVolumeClaimSpec>) {
+    let source = spec.data_source_ref.as_deref();
+    let elsewhere =
+        source.and_then(|s| s.namespace.as_deref()).is_some_and(|namespace| !namespace.is_empty());
+    if elsewhere && old.is_none_or(|old| old.data_source_ref.is_none()) {
+        spec.data_source_ref = None;
+    }
+}
+
+/// The older field names claims and snapshots alone; anything else is left out without a word, as it always was.
+fn drop_strange_source(spec: &mut PersistentVolumeClaimSpec) {
+    let known = |source: &TypedLocalObjectReference| match (source.kind.as_str(), source.api_group.as_deref())
+    {
+        ("PersistentVolumeClaim", group) => group.unwrap_or_default().is_empty(),
+        ("VolumeSnapshot", group) => group == Some("snapshot.storage.k8s.io"),
+        _ => false,
+    };
+    if spec.data_source_ref.is_none() && !spec.data_source.as_deref().is_some_and(known) {
+        spec.data_source = None;
     }
 }
 

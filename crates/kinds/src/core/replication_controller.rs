@@ -7,6 +7,7 @@ use crate::apps::{scale_of, validate};
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
 use crate::metadata::shown;
+use crate::names;
 use crate::rules::Rules;
 use crate::strategy::KindStrategy;
 use corten_api::autoscaling::v1::Scale;
@@ -22,7 +23,12 @@ pub struct ReplicationControllerStrategy;
 
 impl KindStrategy for ReplicationControllerStrategy {
     type Kind = ReplicationController;
-    const RULES: Rules = Rules { generation: true, ..CORE };
+    /// What a generated name begins with is judged with the rest of it.
+    const RULES: Rules = Rules {
+        name: |name, prefix| if prefix { Vec::new() } else { names::subdomain(name, false) },
+        generation: true,
+        ..CORE
+    };
     const COLUMNS: &'static [Column] = &[
         NAME,
         Column::number("Desired"),

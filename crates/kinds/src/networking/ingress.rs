@@ -181,9 +181,15 @@ fn validate_backend(errors: &mut Errors, backend: &IngressBackend, path: &str) {
             return;
         }
         (None, Some(resource)) => {
+            if let Some(group) = &resource.api_group {
+                errors.format(&format!("{path}.resource.apiGroup"), group, names::dns_subdomain);
+            }
             for (name, value) in [("kind", &resource.kind), ("name", &resource.name)] {
+                let at = format!("{path}.resource.{name}");
                 if value.is_empty() {
-                    errors.required(format!("{path}.resource.{name}"), "");
+                    errors.required(at, "");
+                } else {
+                    errors.format(&at, value, |text| names::path_segment(text, false));
                 }
             }
             return;

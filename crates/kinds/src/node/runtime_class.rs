@@ -18,7 +18,8 @@ pub struct RuntimeClassStrategy;
 
 impl KindStrategy for RuntimeClassStrategy {
     type Kind = RuntimeClass;
-    const RULES: Rules = Rules { create_on_update: true, unconditional_update: false, ..Rules::USUAL };
+    const RULES: Rules =
+        Rules { create_on_update: true, unconditional_update: false, ..Rules::ANY_FINALIZERS };
     const COLUMNS: &'static [Column] = &[NAME, Column::text("Handler"), AGE];
 
     fn default(&self, class: &mut RuntimeClass) {
@@ -30,10 +31,8 @@ impl KindStrategy for RuntimeClassStrategy {
     fn validate(&self, class: &RuntimeClass) -> Vec<FieldError> {
         let mut errors = Errors::default();
         errors.format("handler", &class.handler, names::dns_label);
-        for (name, amount) in class.overhead.iter().flat_map(|o| &o.pod_fixed) {
-            let at = format!("overhead.podFixed[{name}]");
-            resources::container_resource(&mut errors, &at, name);
-            resources::amount(&mut errors, &at, name, amount);
+        if let Some(overhead) = &class.overhead {
+            resources::overhead(&mut errors, &overhead.pod_fixed, "overhead");
         }
         if let Some(scheduling) = &class.scheduling {
             errors.extend(crate::metadata::labels(&scheduling.node_selector, "scheduling.nodeSelector"));
@@ -51,6 +50,7 @@ impl KindStrategy for RuntimeClassStrategy {
         if new.handler != old.handler {
             errors.invalid("handler", &new.handler, IMMUTABLE);
         }
+        errors.extend(KindStrategy::validate(self, new));
         errors.into_vec()
     }
 

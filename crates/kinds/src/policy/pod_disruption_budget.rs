@@ -5,6 +5,7 @@ use crate::columns::{self, AGE, Column, NAME, row};
 use crate::conditions;
 use crate::errors::Errors;
 use crate::metadata::shown;
+use crate::names;
 use crate::rules::Rules;
 use crate::selectors;
 use crate::strategy::KindStrategy;
@@ -18,7 +19,12 @@ pub struct PodDisruptionBudgetStrategy;
 
 impl KindStrategy for PodDisruptionBudgetStrategy {
     type Kind = PodDisruptionBudget;
-    const RULES: Rules = Rules { unconditional_update: false, ..Rules::COUNTED };
+    const RULES: Rules = Rules {
+        name: names::path_segment,
+        unconditional_update: false,
+        generation: true,
+        ..Rules::ANY_FINALIZERS
+    };
     const COLUMNS: &'static [Column] = &[
         NAME,
         Column::text("Min Available"),

@@ -10,5 +10,6 @@ use crate::names;
 use crate::rules::Rules;
 
 /// RBAC allows any name that fits in a URL.
-const RULES: Rules = Rules { name: names::path_segment, create_on_update: true, ..Rules::USUAL };
+const RULES: Rules =
+    Rules { name: |name, _| names::path_segment(name, false), create_on_update: true, ..Rules::USUAL };
 const GROUP: &str = "rbac.authorization.k8s.io";

@@ -4,7 +4,8 @@ use super::volumes::required;
 use crate::errors::Errors;
 use crate::names::between;
 use corten_api::core::v1::{
-    FCVolumeSource, FlockerVolumeSource, ISCSIVolumeSource, QuobyteVolumeSource, VolumeSource,
+    AzureDiskVolumeSource, FCVolumeSource, FlockerVolumeSource, ISCSIVolumeSource, QuobyteVolumeSource,
+    VolumeSource,
 };
 
 /// Checks a volume of the `kind` that counts.
@@ -31,6 +32,12 @@ pub(super) fn source(errors: &mut Errors, source: &VolumeSource, kind: &str, pat
             {
                 let detail = "kubernetes.io and k8s.io namespaces are reserved";
                 errors.invalid(format!("{at}.options[{key}]"), key, detail);
+            }
+        }
+        "azureDisk" => source.azure_disk.iter().for_each(|v| azure_disk(errors, v, &at)),
+        "cinder" => {
+            if source.cinder.iter().flat_map(|v| &v.secret_ref).any(|secret| secret.name.is_empty()) {
+                errors.required(format!("{at}.secretRef.name"), "");
             }
         }
         "rbd" if source.rbd.as_ref().is_some_and(|v| v.monitors.is_empty()) => {
@@ -95,6 +102,25 @@ fn is_reserved(key: &str) -> bool {
     ["kubernetes.io", "k8s.io"]
         .iter()
         .any(|own| namespace.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+/// Where the disk is depends on its kind.
+fn azure_disk(errors: &mut Errors, v: &AzureDiskVolumeSource, path: &str) {
+    if let Some(mode) = &v.caching_mode {
+        errors.supported(format!("{path}.cachingMode"), mode, &["None", "ReadOnly", "ReadWrite"]);
+    }
+    let Some(kind) = v.kind.as_deref() else { return };
+    errors.supported(format!("{path}.kind"), kind, &["Dedicated", "Managed", "Shared"]);
+    let (start, form) = if kind == "Managed" {
+        let form =
+            "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
+        ("/subscriptions/", form)
+    } else {
+        ("https://", "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd")
+    };
+    if !v.disk_uri.starts_with(start) {
+        errors.supported(format!("{path}.diskURI"), &v.disk_uri, &[form]);
+    }
 }
 
 fn quobyte(errors: &mut Errors, v: &QuobyteVolumeSource, path: &str) {

@@ -4,12 +4,35 @@ use crate::errors::Errors;
 use crate::names;
 use corten_api::Quantity;
 use corten_api::core::v1::{PodSpec, ResourceRequirements};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Resources without a domain that containers may ask for.
 const CONTAINER_RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+/// Resources without a domain that somebody knows.
+const STANDARD_RESOURCES: [&str; 20] = [
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "persistentvolumeclaims",
+    "configmaps",
+    "storage",
+    "requests.storage",
+    "services.nodeports",
+    "services.loadbalancers",
+];
 /// Resources that are counted in whole numbers.
-const WHOLE: [&str; 10] = [
+const WHOLE: [&str; 9] = [
     "pods",
     "resourcequotas",
     "services",
@@ -19,7 +42,6 @@ const WHOLE: [&str; 10] = [
     "persistentvolumeclaims",
     "services.nodeports",
     "services.loadbalancers",
-    "count",
 ];
 
 fn is_huge(name: &str) -> bool {
@@ -50,16 +72,25 @@ pub(crate) fn amount(errors: &mut Errors, path: &str, name: &str, amount: &Quant
     }
 }
 
+/// The name of a resource: qualified, or one that is known to some part. Whether it is.
+pub(crate) fn standard_resource(errors: &mut Errors, path: &str, name: &str) -> bool {
+    let qualified = names::qualified_name(name).is_empty();
+    if !qualified {
+        errors.format(path, name, names::qualified_name);
+    }
+    let huge = is_huge(name.strip_prefix("requests.").unwrap_or(name));
+    let known = name.contains('/') || STANDARD_RESOURCES.contains(&name) || huge;
+    if qualified && !known {
+        errors.invalid(path, name, "must be a standard resource type or fully qualified");
+    }
+    qualified && known
+}
+
 /// The name of a resource that containers may ask for.
 pub(crate) fn container_resource(errors: &mut Errors, path: &str, name: &str) {
-    let before = names::qualified_name(name);
-    if !before.is_empty() {
-        errors.format(path, name, names::qualified_name);
-        return;
-    }
+    standard_resource(errors, path, name);
     if !name.contains('/') {
         if !CONTAINER_RESOURCES.contains(&name) && !is_huge(name) {
-            errors.invalid(path, name, "must be a standard resource type or fully qualified");
             errors.invalid(path, name, "must be a standard resource for containers");
         }
     } else if !is_native(name) && !is_extended(name) {
@@ -85,7 +116,7 @@ pub(super) fn of_pod(errors: &mut Errors, spec: &PodSpec, path: &str) {
     for (list, amounts) in [("limits", &whole.limits), ("requests", &whole.requests)] {
         for (name, quantity) in amounts {
             let at = format!("{path}.{list}[{name}]");
-            if !is_huge(name) {
+            if standard_resource(errors, &at, name) && !is_huge(name) {
                 errors.supported(&at, name, &["cpu", "hugepages-", "memory"]);
             }
             amount(errors, &at, name, quantity);
@@ -111,6 +142,14 @@ pub(super) fn of_pod(errors: &mut Errors, spec: &PodSpec, path: &str) {
             let detail = format!("must be greater than or equal to aggregate container requests of {sum}");
             errors.invalid(format!("{path}.requests[{name}]"), request.to_string(), detail);
         }
+    }
+}
+
+/// What a pod costs beyond its containers. Errors name fields as those of a container's limits.
+pub(crate) fn overhead(errors: &mut Errors, overhead: &BTreeMap<String, Quantity>, path: &str) {
+    if !overhead.is_empty() {
+        let limits = ResourceRequirements { limits: overhead.clone(), ..ResourceRequirements::default() };
+        requirements(errors, &limits, &BTreeSet::new(), path);
     }
 }
 
@@ -157,14 +196,38 @@ pub(crate) fn requirements(
     if all().any(|n| is_huge(n)) && !all().any(|n| n == "cpu" || n == "memory") {
         errors.forbidden(path, "HugePages require cpu or memory");
     }
+    claim_names(errors, resources, claims, path);
+}
+
+/// Claims that are used must be the pod's, and each part of one is used once.
+fn claim_names(errors: &mut Errors, resources: &ResourceRequirements, claims: &BTreeSet<&str>, path: &str) {
     for (i, claim) in resources.claims.iter().enumerate() {
         let at = format!("{path}.claims[{i}]");
+        let before = &resources.claims[..i];
         if claim.name.is_empty() {
             errors.required(at, "");
-        } else if resources.claims[..i].contains(claim) {
-            errors.duplicate(at, &claim.name);
-        } else if !claims.contains(claim.name.as_str()) {
-            errors.not_found(at, &claim.name);
+            continue;
+        }
+        if before.iter().any(|c| c.name == claim.name && c.request.is_empty()) {
+            errors.duplicate(&at, &claim.name);
+        } else {
+            if !claim.request.is_empty() {
+                errors.format(&format!("{at}.request"), &claim.request, names::dns_label);
+                if before.contains(claim) {
+                    errors.duplicate(&at, format!("{}/{}", claim.name, claim.request));
+                }
+            } else {
+                for _ in before.iter().filter(|c| c.name == claim.name) {
+                    errors.duplicate(&at, &claim.name);
+                }
+            }
+        }
+        if !claims.contains(claim.name.as_str()) {
+            let known: Vec<&str> = claims.iter().copied().collect();
+            let rest =
+                if known.is_empty() { " which is empty".into() } else { format!(": {}", known.join(", ")) };
+            let detail = format!("must be one of the names in pod.spec.resourceClaims{rest}");
+            errors.not_found_because(at, &claim.name, detail);
         }
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn of_pod(errors: &mut Errors, spec: &PodSpec, path: &str) {
         errors.supported(format!("{path}.supplementalGroupsPolicy"), policy, &["Merge", "Strict"]);
     }
     if let Some(policy) = context.se_linux_change_policy.as_deref() {
-        errors.one_of(format!("{path}.seLinuxChangePolicy"), policy, &["MountOption", "Recursive"]);
+        // The other way waits for a gate that is shut.
+        errors.supported(format!("{path}.seLinuxChangePolicy"), policy, &["Recursive"]);
     }
 }
 

@@ -100,17 +100,20 @@ pub(super) fn spec(errors: &mut Errors, spec: &PodSpec, pod: &str, is_pod: bool,
 fn plain_fields(errors: &mut Errors, spec: &PodSpec, path: &str) {
     let at = |field: &str| format!("{path}.{field}");
     type Check = fn(&str) -> Vec<String>;
-    let formats: [(&str, &str, Check); 6] = [
+    let formats: [(&str, &str, Check); 5] = [
         ("serviceAccountName", &spec.service_account_name, names::dns_subdomain),
         ("nodeName", &spec.node_name, names::dns_subdomain),
         ("hostname", &spec.hostname, names::dns_label),
         ("subdomain", &spec.subdomain, names::dns_label),
         ("priorityClassName", &spec.priority_class_name, names::dns_subdomain),
-        ("runtimeClassName", spec.runtime_class_name.as_deref().unwrap_or_default(), names::dns_subdomain),
     ];
     for (name, value, check) in formats.into_iter().filter(|(_, value, _)| !value.is_empty()) {
         errors.format(&at(name), value, check);
     }
+    if let Some(class) = &spec.runtime_class_name {
+        errors.format(&at("runtimeClassName"), class, names::dns_subdomain);
+    }
+    resources::overhead(errors, &spec.overhead, &at("overhead"));
     if let Some(seconds) = spec.active_deadline_seconds.filter(|s| !(1..=i32::MAX.into()).contains(s)) {
         errors.invalid(at("activeDeadlineSeconds"), seconds, names::between(1, i32::MAX.into()));
     }
@@ -125,7 +128,10 @@ fn plain_fields(errors: &mut Errors, spec: &PodSpec, path: &str) {
         errors.one_of(at("preemptionPolicy"), policy, &["PreemptLowerPriority", "Never"]);
     }
     if let Some(os) = &spec.os {
-        errors.one_of(at("os.name"), &os.name, &["linux", "windows"]);
+        match os.name.as_str() {
+            "" => errors.required(at("os.name"), ""),
+            name => errors.supported(at("os"), name, &["linux", "windows"]),
+        }
     }
     if let Some(hostname) = spec.hostname_override.as_deref() {
         let at = at("hostnameOverride");
