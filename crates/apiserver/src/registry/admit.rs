@@ -244,7 +244,16 @@ impl Registry {
         question: Box<dyn Object>,
         o: &WriteOptions,
     ) -> ApiResult<Box<dyn Object>> {
-        self.admit_posted(ctx, (&self.place(target)?, ""), question, o).await
+        // Nothing of it is stored anywhere.
+        let place = Place {
+            kind: target.kind,
+            stored: target.kind,
+            strategy: self.strategy(target.kind),
+            resource: self.cache.no_resource(),
+            namespace: target.namespace.clone().unwrap_or_default(),
+            name: target.name.clone(),
+        };
+        self.admit_posted(ctx, (&place, ""), question, o).await
     }
 
     /// Asks the checks about a deletion.
