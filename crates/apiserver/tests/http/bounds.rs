@@ -51,6 +51,26 @@ async fn the_end_of_the_server_ends_watches_cleanly() {
     world.end().await;
 }
 
+/// A connection serves requests again once a watch over it has ended.
+#[tokio::test]
+async fn requests_follow_a_watch() {
+    let world = World::new().await;
+    let mut io = world.connect(Some(&world.pki.admin)).await;
+    let watch = "GET /api/v1/pods?watch=1&timeoutSeconds=1 HTTP/1.1\r\nhost: x\r\n\r\n";
+    io.write_all(watch.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n0\r\n\r\n") {
+        let read = corten_rt::timeout(Duration::from_secs(60), io.read_buf(&mut answer)).await;
+        assert!(read.is_some_and(|read| read.is_ok_and(|bytes| bytes > 0)), "the watch ends in order");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+    io.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+    world.end().await;
+}
+
 /// Watchers that never read hold nobody up: writers are answered, and who reads hears everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watchers_that_never_read_disturb_nobody() {
