@@ -47,10 +47,10 @@ impl KindStrategy for RuntimeClassStrategy {
 
     fn validate_update(&self, new: &RuntimeClass, old: &RuntimeClass) -> Vec<FieldError> {
         let mut errors = Errors::default();
+        errors.extend(KindStrategy::validate(self, new));
         if new.handler != old.handler {
             errors.invalid("handler", &new.handler, IMMUTABLE);
         }
-        errors.extend(KindStrategy::validate(self, new));
         errors.into_vec()
     }
 

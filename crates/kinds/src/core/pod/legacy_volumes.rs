@@ -36,9 +36,8 @@ pub(super) fn source(errors: &mut Errors, source: &VolumeSource, kind: &str, pat
         }
         "azureDisk" => source.azure_disk.iter().for_each(|v| azure_disk(errors, v, &at)),
         "cinder" => {
-            if source.cinder.iter().flat_map(|v| &v.secret_ref).any(|secret| secret.name.is_empty()) {
-                errors.required(format!("{at}.secretRef.name"), "");
-            }
+            let secret = source.cinder.as_ref().and_then(|v| v.secret_ref.as_ref());
+            secret.iter().for_each(|secret| required(errors, format!("{at}.secretRef.name"), &secret.name));
         }
         "rbd" if source.rbd.as_ref().is_some_and(|v| v.monitors.is_empty()) => {
             errors.required(format!("{at}.monitors"), "");
