@@ -131,7 +131,7 @@ impl Server {
             let stream = self.stream(|connectors| &connectors.own).await?;
             anyhow::Ok(http1::handshake(TokioIo::new(stream)).await?)
         };
-        let (sender, connection) = self.in_time(connecting).await?;
+        let (sender, connection) = self.in_time(Box::pin(connecting)).await?;
         self.drive(connection);
         Ok(Sender::Own(sender))
     }
@@ -145,7 +145,7 @@ impl Server {
                 .handshake(TokioIo::new(stream));
             anyhow::Ok(handshake.await?)
         };
-        let (sender, connection) = self.in_time(connecting).await?;
+        let (sender, connection) = self.in_time(Box::pin(connecting)).await?;
         self.drive(connection);
         Ok(Sender::Shared(sender))
     }
@@ -309,9 +309,10 @@ impl Connection {
             Sender::Shared(sender) => (sender.ready().await.is_err(), false),
         };
         if is_closed {
-            let open =
-                if is_own { self.server.open().await } else { self.server.open_shared(STREAM_WINDOW).await };
-            self.sender = open?;
+            self.sender = match is_own {
+                true => Box::pin(self.server.open()).await?,
+                false => Box::pin(self.server.open_shared(STREAM_WINDOW)).await?,
+            };
         }
         let server = &self.server.0;
         let mut request = Request::builder().method(call.method.clone()).header(ACCEPT, accept);
