@@ -246,7 +246,7 @@ impl IdentityFlags {
             if self.service_account_issuer[..i].contains(issuer) {
                 bail!("service-account-issuer {issuer:?} is already specified");
             }
-            if issuer.contains(':') && !issuer.split_once("://").is_some_and(|(_, rest)| !rest.is_empty()) {
+            if issuer.contains(':') && issuer.split_once("://").is_none_or(|(_, rest)| rest.is_empty()) {
                 bail!("service-account-issuer {issuer:?} contained a ':' but was not a valid URL");
             }
         }
