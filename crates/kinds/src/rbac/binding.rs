@@ -84,7 +84,7 @@ fn default_parts(role: &mut RoleRef, subjects: &mut [Subject]) {
 }
 
 fn same_role(new: &RoleRef, old: &RoleRef) -> Option<FieldError> {
-    let shown = json!({"apiGroup": new.api_group, "kind": new.kind, "name": new.name});
+    let shown = json!({"APIGroup": new.api_group, "Kind": new.kind, "Name": new.name});
     (new != old).then(|| FieldError::invalid("roleRef", Shown(shown.to_string()), "cannot change roleRef"))
 }
 
