@@ -154,6 +154,7 @@ async fn the_autoscaler_has_two_versions() {
     hpa.spec.max_replicas = 3;
     hpa.spec.scale_target_ref.kind = "Deployment".into();
     hpa.spec.scale_target_ref.name = "d".into();
+    hpa.spec.scale_target_ref.api_version = "apps/v1".into();
     hpa.spec.target_cpu_utilization_percentage = Some(50);
     let made = c.create(hpa).await.expect("created");
     assert_eq!(made.spec.target_cpu_utilization_percentage, Some(50));
