@@ -286,7 +286,10 @@ async fn delete_collection(mut exchange: Exchange, target: Target) -> ApiResult<
     let registry = &exchange.api.registry;
     let gone = registry.delete_collection(&exchange.context, &target, &selection, &options).await?;
     let bytes = encoder.list(&gone)?;
-    Ok(response::object_answer(exchange.headers(), StatusCode::OK, encoder.media_type(), bytes))
+    let media_type = encoder.media_type();
+    let mut answer = response::object_answer(exchange.headers(), StatusCode::OK, media_type, bytes);
+    response::warn(&mut answer, &exchange.context.notes.take_warnings());
+    Ok(answer)
 }
 
 /// The answer to a write.
