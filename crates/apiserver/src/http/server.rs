@@ -225,12 +225,7 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for InTasks
 }
 
 /// Serves the streams of an HTTP/2 connection.
-async fn connection(
-    stream: Tls,
-    api: Arc<Api>,
-    (peer, from): (Arc<Peer>, Option<IpAddr>),
-    era: Stop,
-) {
+async fn connection(stream: Tls, api: Arc<Api>, (peer, from): (Arc<Peer>, Option<IpAddr>), era: Stop) {
     let limits = api.limits;
     let tasks = api.tasks.clone();
     // Where chance ends connections, each has an end of its own.
