@@ -24,12 +24,12 @@ fn resource_matches(rule: &str, resource: &str, subresource: &str) -> bool {
     if rule == "*" {
         return true;
     }
-    match rule.split_once('/') {
-        None => subresource.is_empty() && rule == resource,
-        Some((kind, sub)) => {
-            !subresource.is_empty() && sub == subresource && (kind == "*" || kind == resource)
-        }
+    if subresource.is_empty() {
+        // A review may ask of `deployments/status` as one name.
+        return rule == resource;
     }
+    let kind = rule.strip_suffix(subresource).and_then(|rest| rest.strip_suffix('/'));
+    kind.is_some_and(|kind| kind == "*" || kind == resource)
 }
 
 /// `/healthz`, `/healthz/*`, `*`.
@@ -58,6 +58,8 @@ mod tests {
             (("get", "core", "pods", ""), ("get", "", "pods", "log", "a"), false),
             (("get", "core", "pods/log", ""), ("get", "", "pods", "log", "a"), true),
             (("get", "core", "pods/log", ""), ("get", "", "pods", "", "a"), false),
+            (("get", "core", "pods/log", ""), ("get", "", "pods/log", "", "a"), true),
+            (("get", "core", "*/log", ""), ("get", "", "pods/log", "", "a"), false),
             (("get", "core", "pods/*", ""), ("get", "", "pods", "log", "a"), false),
             (("update", "apps", "*/scale", ""), ("update", "apps", "deployments", "scale", "a"), true),
             (("update", "apps", "*/scale", ""), ("update", "apps", "deployments", "status", "a"), false),
