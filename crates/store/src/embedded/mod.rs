@@ -50,7 +50,7 @@ pub struct EmbeddedOptions {
 impl Default for EmbeddedOptions {
     fn default() -> Self {
         EmbeddedOptions {
-            cache_bytes: 4 << 20,
+            cache_bytes: 2 << 20,
             flush_interval: Duration::from_secs(30),
             shrink_above_bytes: 16 << 20,
             // Measured by examples/store_bench.rs: with it, 1 writer does 614 durable writes/s instead of 894
