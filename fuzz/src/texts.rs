@@ -29,7 +29,8 @@ pub fn quantity(input: &[u8]) {
         let (_, _, _) = (quantity.value(), quantity.milli_value(), quantity.as_f64());
         let written = quantity.to_string();
         let again: Quantity = written.parse().expect("what was written is read");
-        assert_eq!(again.to_string(), written, "the canonical form is stable");
+        // The family of suffixes may change, as upstream's does.
+        assert_eq!(again, quantity, "what was written is as much");
     }
 }
 

@@ -38,6 +38,7 @@ pub mod builtin;
 mod debug;
 pub mod dynamic;
 mod int_or_string;
+pub mod labels;
 pub mod object;
 pub mod quantity;
 mod raw;

@@ -1,28 +1,18 @@
 //! Formats of names, labels and keys, each giving the messages of what is wrong (k8s.io/apimachinery
 //! `util/validation`).
 
+pub(crate) use corten_api::labels::pattern;
+pub use corten_api::labels::{dns_subdomain, key as qualified_name, value as label_value};
+use corten_api::labels::{framed, is_dns_label};
+
 /// What a name must look like; `true` when it is a prefix to which something will be appended.
 pub type NameRule = fn(&str, bool) -> Vec<String>;
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
-const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
-
-/// The message of a failed pattern, with examples.
-pub(crate) fn pattern(message: &str, regex: &str, examples: &[&str]) -> String {
-    if examples.is_empty() {
-        return format!("{message} (regex used for validation is '{regex}')");
-    }
-    let examples: Vec<String> = examples.iter().map(|e| format!("'{e}', ")).collect();
-    format!("{message} (e.g. {}regex used for validation is '{regex}')", examples.join(" or "))
-}
 
 /// `must be no more than 63 characters`.
 pub(crate) fn too_long(most: usize) -> String {
     format!("must be no more than {most} characters")
-}
-
-fn too_many_bytes(most: usize) -> String {
-    format!("must be no more than {most} bytes")
 }
 
 /// `must be between 1 and 65535, inclusive`.
@@ -30,29 +20,12 @@ pub(crate) fn between(least: i64, most: i64) -> String {
     format!("must be between {least} and {most}, inclusive")
 }
 
-/// Whether the text starts and ends with `end` and consists of `inner` in between.
-fn framed(text: &str, end: impl Fn(u8) -> bool, inner: impl Fn(u8) -> bool) -> bool {
-    let bytes = text.as_bytes();
-    match (bytes.first(), bytes.last()) {
-        (Some(first), Some(last)) => end(*first) && end(*last) && bytes.iter().all(|b| inner(*b)),
-        _ => false,
-    }
-}
-
 fn lower_or_digit(b: u8) -> bool {
     b.is_ascii_lowercase() || b.is_ascii_digit()
 }
 
-fn label_shaped(text: &str) -> bool {
-    framed(text, lower_or_digit, |b| lower_or_digit(b) || b == b'-')
-}
-
 fn subdomain_shaped(text: &str) -> bool {
-    text.split('.').all(label_shaped)
-}
-
-fn qualified_shaped(text: &str) -> bool {
-    framed(text, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    text.split('.').all(is_dns_label)
 }
 
 /// A label of RFC 1123: 63 lower-case letters, digits, dashes.
@@ -61,7 +34,7 @@ pub fn dns_label(text: &str) -> Vec<String> {
     if text.len() > 63 {
         wrong.push(too_long(63));
     }
-    if !label_shaped(text) {
+    if !is_dns_label(text) {
         wrong.push(if subdomain_shaped(text) {
             "must not contain dots".to_string()
         } else {
@@ -71,22 +44,6 @@ pub fn dns_label(text: &str) -> Vec<String> {
                 &["my-name", "123-abc"],
             )
         });
-    }
-    wrong
-}
-
-/// A subdomain of RFC 1123: labels joined by dots, 253 in all.
-pub fn dns_subdomain(text: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if text.len() > 253 {
-        wrong.push(too_long(253));
-    }
-    if !subdomain_shaped(text) {
-        wrong.push(pattern(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
-            &format!("{LABEL}(\\.{LABEL})*"),
-            &["example.com"],
-        ));
     }
     wrong
 }
@@ -134,63 +91,11 @@ pub fn dns_1035_label(text: &str) -> Vec<String> {
     if text.len() > 63 {
         wrong.push(too_long(63));
     }
-    if !(label_shaped(text) && text.starts_with(|c: char| c.is_ascii_lowercase())) {
+    if !(is_dns_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase())) {
         wrong.push(pattern(
             "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
             "[a-z]([-a-z0-9]*[a-z0-9])?",
             &["my-name", "abc-123"],
-        ));
-    }
-    wrong
-}
-
-/// A key of a label, perhaps with a DNS prefix: `example.com/MyName`.
-pub fn qualified_name(text: &str) -> Vec<String> {
-    let message = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-    let examples = &["MyName", "my.name", "123-abc"];
-    let mut wrong = Vec::new();
-    let parts: Vec<&str> = text.split('/').collect();
-    let name = match parts.as_slice() {
-        [name] => name,
-        [prefix, name] => {
-            if prefix.is_empty() {
-                wrong.push("prefix part must be non-empty".to_string());
-            } else {
-                // The length of a prefix is told in bytes.
-                let told = |m: String| format!("prefix part {}", m.replace("253 characters", "253 bytes"));
-                wrong.extend(dns_subdomain(prefix).into_iter().map(told));
-            }
-            name
-        }
-        _ => {
-            return vec![format!(
-                "a valid label key {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
-                pattern(message, QUALIFIED, examples)
-            )];
-        }
-    };
-    if name.is_empty() {
-        wrong.push("name part must be non-empty".to_string());
-    } else if name.len() > 63 {
-        wrong.push(format!("name part {}", too_many_bytes(63)));
-    }
-    if !qualified_shaped(name) {
-        wrong.push(format!("name part {}", pattern(message, QUALIFIED, examples)));
-    }
-    wrong
-}
-
-/// A label's value.
-pub fn label_value(text: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if text.len() > 63 {
-        wrong.push(too_many_bytes(63));
-    }
-    if !text.is_empty() && !qualified_shaped(text) {
-        wrong.push(pattern(
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-            &format!("({QUALIFIED})?"),
-            &["MyValue", "my_value", "12345"],
         ));
     }
     wrong

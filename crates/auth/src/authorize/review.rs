@@ -47,8 +47,8 @@ pub fn review(attributes: &Attributes<'_>) -> Value {
 /// What a review cannot say is left out: the question is then about more than was wanted.
 fn label_requirement(requirement: &Requirement) -> Option<Value> {
     let operator = match requirement.operator {
-        Operator::In => "In",
-        Operator::NotIn => "NotIn",
+        Operator::In | Operator::Equals | Operator::DoubleEquals => "In",
+        Operator::NotIn | Operator::NotEquals => "NotIn",
         Operator::Exists => "Exists",
         Operator::DoesNotExist => "DoesNotExist",
         Operator::GreaterThan | Operator::LessThan => return None,

@@ -3,6 +3,7 @@
 use super::element::{Element, Name};
 use super::types::{Atom, List, Map, Scalar, TypeRef};
 use crate::quote::quoted;
+use crate::shown::shown;
 use corten_api::ListKind;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -61,7 +62,7 @@ fn validate_map(value: &Value, map: Map<'_>, duplicates: bool) -> Misfits {
     let entries = match value {
         Value::Null => return Misfits::default(),
         Value::Object(entries) => entries,
-        other => return Misfits::one(format!("expected map, got &{{{}}}", plain(other))),
+        other => return Misfits::one(format!("expected map, got &{{{}}}", shown(other))),
     };
     let mut found = Misfits::default();
     for (key, value) in entries {
@@ -78,7 +79,7 @@ fn validate_list(value: &Value, list: List<'_>, duplicates: bool) -> Misfits {
     let items = match value {
         Value::Null => return Misfits::default(),
         Value::Array(items) => items,
-        other => return Misfits::one(format!("expected list, got &{{{}}}", plain(other))),
+        other => return Misfits::one(format!("expected list, got &{{{}}}", shown(other))),
     };
     let (mut found, mut seen) = (Misfits::default(), BTreeSet::new());
     for (at, item) in items.iter().enumerate() {
@@ -115,8 +116,8 @@ fn validate_scalar(value: &Value, scalar: Scalar) -> Misfits {
             let value = go_syntax(other);
             Misfits::one(format!("expected string, got &value.valueUnstructured{{Value:{value}}}"))
         }
-        (Scalar::Bool, other) => Misfits::one(format!("expected boolean, got &{{{}}}", plain(other))),
-        (Scalar::Any, other) => Misfits::one(format!("expected any scalar, got &{{{}}}", plain(other))),
+        (Scalar::Bool, other) => Misfits::one(format!("expected boolean, got &{{{}}}", shown(other))),
+        (Scalar::Any, other) => Misfits::one(format!("expected any scalar, got &{{{}}}", shown(other))),
     }
 }
 
@@ -157,23 +158,6 @@ pub(super) fn item_element(list: List<'_>, item: &Value) -> Result<Element, Stri
     }
     keys.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Element::Key(keys))
-}
-
-/// A value as Go's `%v` shows it.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(plain).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(map) => {
-            let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", plain(v))).collect();
-            format!("map[{}]", pairs.join(" "))
-        }
-        other => other.to_string(),
-    }
 }
 
 /// A value as Go's `%#v` shows it.

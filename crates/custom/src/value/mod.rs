@@ -25,6 +25,11 @@ pub(crate) fn shown_number(number: &serde_json::Number) -> String {
     number::Num::of(number).shown()
 }
 
+/// Whether a float stands for an integer.
+pub(crate) fn is_whole(value: f64) -> bool {
+    number::is_whole(value)
+}
+
 /// Fields of every resource, which no schema needs to name.
 pub(crate) const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 

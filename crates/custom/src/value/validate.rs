@@ -3,11 +3,12 @@
 
 use super::Path;
 use super::format::fits;
-use super::number::{Num, cut, go_float, is_whole};
+use super::number::{Num, cut, is_whole};
 use super::pattern::matches;
 use super::same::{old_item as old_keyed, same};
 use crate::finding::{error, shown};
 use crate::schema::{Additional, Checks, ListType, Ref, Type};
+use corten_codec::go_float;
 use corten_semantics::field::{FieldError, Mistake};
 use serde_json::{Map, Value};
 

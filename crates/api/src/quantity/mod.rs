@@ -1,14 +1,22 @@
 //! Amounts of a resource: `100m`, `1.5Gi`, `2e3`. Follows upstream's `resource.Quantity`: parsed amounts
-//! keep the family of their suffix, and are written in the canonical form of that family.
+//! keep the family of their suffix, and are written in the canonical form of that family, or as they were read where
+//! upstream keeps that.
+
+mod parse;
+mod written;
+
+pub use parse::ParseError;
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::str::FromStr;
+use written::Written;
 
 /// One whole unit in the inner scale.
 const UNIT: i128 = 1_000_000_000;
-/// The largest amount; larger ones are cut to it, as upstream does.
-const MOST: i128 = i64::MAX as i128 * UNIT;
+/// The largest amount that arithmetic leads to; larger ones are cut to it.
+const MOST: i128 = 100_000_000_000_000_000_000_000_000_000 * UNIT;
+/// The largest amount that can be written with a binary suffix, as upstream has it.
+const MOST_BINARY: i128 = i64::MAX as i128 * UNIT;
 
 /// The family of suffixes an amount is written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,35 +31,32 @@ pub enum Format {
 }
 
 /// An amount, exact to a billionth.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Quantity {
     nanos: i128,
     format: Format,
-}
-
-/// Why a text is no amount.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
-    Format,
-    #[error("unable to parse quantity's suffix")]
-    Suffix,
+    /// The text that it was read from, where that stays.
+    written: Written,
 }
 
 impl Quantity {
+    const fn new(nanos: i128, format: Format) -> Self {
+        Quantity { nanos, format, written: Written::NOT }
+    }
+
     /// A whole number of units.
     pub const fn whole(value: i64) -> Self {
-        Quantity { nanos: value as i128 * UNIT, format: Format::DecimalSi }
+        Quantity::new(value as i128 * UNIT, Format::DecimalSi)
     }
 
     /// Thousandths of a unit.
     pub const fn milli(value: i64) -> Self {
-        Quantity { nanos: value as i128 * (UNIT / 1000), format: Format::DecimalSi }
+        Quantity::new(value as i128 * (UNIT / 1000), Format::DecimalSi)
     }
 
     /// A whole number, written with binary suffixes.
     pub const fn bytes(value: i64) -> Self {
-        Quantity { nanos: value as i128 * UNIT, format: Format::BinarySi }
+        Quantity::new(value as i128 * UNIT, Format::BinarySi)
     }
 
     /// Units, rounded up.
@@ -94,15 +99,24 @@ impl Quantity {
         self.nanos % (UNIT / 1000) == 0
     }
 
+    /// The same without parts smaller than a thousandth, away from nothing.
+    pub fn rounded_to_milli(self) -> Quantity {
+        if self.is_whole_milli() {
+            return self;
+        }
+        let milli = UNIT / 1000;
+        let thousandths = self.nanos.unsigned_abs().div_ceil(milli.unsigned_abs()) as i128;
+        Quantity::new(thousandths * milli * self.nanos.signum(), self.format)
+    }
+
     fn rounded_up(&self, scale: i128) -> i64 {
-        let floor = self.nanos.div_euclid(scale);
-        let up = if self.nanos.rem_euclid(scale) > 0 { floor + 1 } else { floor };
-        i64::try_from(up).unwrap_or(if up < 0 { i64::MIN } else { i64::MAX })
+        let away = (self.nanos.unsigned_abs().div_ceil(scale.unsigned_abs())) as i128 * self.nanos.signum();
+        i64::try_from(away).unwrap_or(if away < 0 { i64::MIN } else { i64::MAX })
     }
 
     fn with(&self, nanos: i128, other: &Quantity) -> Quantity {
         let format = if self.nanos == 0 { other.format } else { self.format };
-        Quantity { nanos: nanos.clamp(-MOST, MOST), format }
+        Quantity::new(nanos.clamp(-MOST, MOST), format)
     }
 }
 
@@ -152,114 +166,31 @@ impl Ord for Quantity {
     }
 }
 
-impl FromStr for Quantity {
-    type Err = ParseError;
-
-    fn from_str(s: &str) -> Result<Self, ParseError> {
-        let (negative, rest) = match s.as_bytes().first() {
-            Some(b'-') => (true, &s[1..]),
-            Some(b'+') => (false, &s[1..]),
-            _ => (false, s),
-        };
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, suffix) = rest.split_at(end);
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
-            return Err(ParseError::Format);
-        }
-        let (scale, format) = scale(suffix)?;
-        let size = scale.apply(whole, fraction);
-        Ok(Quantity { nanos: if negative { -size } else { size }, format })
-    }
-}
-
-/// What a suffix multiplies by.
-enum Scale {
-    /// Ten to the power.
-    Ten(i32),
-    /// Two to the power.
-    Two(u32),
-}
-
-fn scale(suffix: &str) -> Result<(Scale, Format), ParseError> {
-    let ten = |e| Ok((Scale::Ten(e), Format::DecimalSi));
-    let two = |e| Ok((Scale::Two(e), Format::BinarySi));
-    match suffix {
-        "" => ten(0),
-        "n" => ten(-9),
-        "u" => ten(-6),
-        "m" => ten(-3),
-        "k" => ten(3),
-        "M" => ten(6),
-        "G" => ten(9),
-        "T" => ten(12),
-        "P" => ten(15),
-        "E" => ten(18),
-        "Ki" => two(10),
-        "Mi" => two(20),
-        "Gi" => two(30),
-        "Ti" => two(40),
-        "Pi" => two(50),
-        "Ei" => two(60),
-        _ => match suffix.strip_prefix(['e', 'E']) {
-            Some(exponent) => {
-                let e: i32 = exponent.parse().map_err(|_| ParseError::Suffix)?;
-                Ok((Scale::Ten(e), Format::DecimalExponent))
-            }
-            None if suffix.chars().all(|c| "eEinumkKMGTP+-0123456789".contains(c)) => Err(ParseError::Suffix),
-            None => Err(ParseError::Format),
-        },
-    }
-}
-
-impl Scale {
-    /// The number in billionths, cut to the largest amount; parts below a billionth round up.
-    fn apply(&self, whole: &str, fraction: &str) -> i128 {
-        let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).skip_while(|d| *d == b'0').collect();
-        if digits.is_empty() {
-            return 0;
-        }
-        let mut exponent = 9 - fraction.len() as i32;
-        let mut factor: i128 = 1;
-        match self {
-            Scale::Ten(e) => exponent = exponent.saturating_add(*e),
-            Scale::Two(e) => factor = 1 << e,
-        }
-        let mut value: i128 = 0;
-        let mut lost = false;
-        // What lies below a billionth only decides the rounding.
-        let kept = digits.len().min(30);
-        for d in &digits[..kept] {
-            value = value * 10 + i128::from(d - b'0');
-        }
-        exponent = exponent.saturating_add((digits.len() - kept) as i32);
-        lost |= digits[kept..].iter().any(|d| *d != b'0');
-        let Some(mut value) = value.checked_mul(factor) else { return MOST };
-        while exponent > 0 {
-            value = value.saturating_mul(10);
-            if value > MOST {
-                return MOST;
-            }
-            exponent -= 1;
-        }
-        while exponent < 0 && value > 0 {
-            lost |= value % 10 != 0;
-            value /= 10;
-            exponent += 1;
-        }
-        (value + i128::from(lost)).min(MOST)
+impl fmt::Debug for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.written.text() {
+            "" => self.canonical(f),
+            written => f.write_str(written),
+        }
+    }
+}
+
+impl Quantity {
+    fn canonical(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.nanos == 0 {
             return f.write_str("0");
         }
-        let small = self.nanos.abs() < 1024 * UNIT;
+        // What is small or has a part below one is told without rounding.
+        let is_binary = self.nanos.abs() >= 1024 * UNIT && self.is_whole();
         match self.format {
-            Format::BinarySi if !small => {
-                let mut value = self.rounded_up(UNIT);
+            Format::BinarySi if is_binary => {
+                let mut value = self.nanos / UNIT;
                 let mut power = 0;
                 while value % 1024 == 0 && power < 6 {
                     value /= 1024;
@@ -268,12 +199,13 @@ impl fmt::Display for Quantity {
                 write!(f, "{value}{}", ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][power])
             }
             format => {
+                let by_exponent = format == Format::DecimalExponent;
                 let (mut value, mut power) = (self.nanos, -9);
-                while value % 1000 == 0 && power < 18 {
+                while value % 1000 == 0 && (by_exponent || power < 18) {
                     value /= 1000;
                     power += 3;
                 }
-                if format == Format::DecimalExponent {
+                if by_exponent {
                     return if power == 0 { write!(f, "{value}") } else { write!(f, "{value}e{power}") };
                 }
                 let suffix = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][((power + 9) / 3) as usize];
@@ -306,7 +238,29 @@ mod tests {
             ("1.5", "1500m"),
             (".5Mi", "512Ki"),
             ("1Ei", "1Ei"),
-            ("100000000000000000000", "9223372036854775807"),
+            ("100000000000000000000", "100E"),
+            ("123456789012345678901", "123456789012345678901"),
+            ("100000000000000000000Ki", "9223372036854775807"),
+            ("-9Ei", "-9223372036854775807"),
+            ("12e20", "1200e18"),
+            // Nothing at all is nothing, whatever stands around it.
+            ("+", "0"),
+            (".", "0"),
+            ("Mi", "0"),
+            // What upstream takes for canonical stays as it is.
+            ("1.125", "1.125"),
+            ("1.100k", "1.100k"),
+            ("10.10k", "10100"),
+            ("1.1234567", "1123456700n"),
+            ("+1", "+1"),
+            ("01", "01"),
+            ("001Ki", "001Ki"),
+            ("0.125", "125m"),
+            ("5.", "5."),
+            ("5E3", "5E3"),
+            ("5e0", "5e0"),
+            ("1.5e3", "1500"),
+            ("1.500e3", "1.500e3"),
             ("0.001Ki", "1024m"),
             ("500Mi", "500Mi"),
             ("1E", "1E"),
@@ -317,9 +271,24 @@ mod tests {
     }
 
     #[test]
-    fn bad_texts_are_refused() {
-        for text in ["", "abc", "1.2.3", "1Kib", "1 Gi", "--1", "1e", "Mi", "1Mii"] {
-            assert!(text.parse::<Quantity>().is_err(), "{text}");
+    fn bad_texts_are_refused_in_upstreams_words() {
+        use ParseError::{Format, Number, Suffix};
+        for (text, want) in [
+            ("", Format),
+            ("1.2.3", Format),
+            ("1 Gi", Format),
+            ("--1", Suffix),
+            ("0+m", Format),
+            ("abc", Format),
+            ("1Kib", Format),
+            ("1e", Suffix),
+            ("K", Suffix),
+            ("1Mii", Suffix),
+            ("1e99999999999999999999", Suffix),
+            ("Ei", Number),
+            ("-e-10", Number),
+        ] {
+            assert_eq!(text.parse::<Quantity>().expect_err(text), want, "{text}");
         }
     }
 
@@ -330,5 +299,13 @@ mod tests {
         assert!(Quantity::milli(1500) > Quantity::whole(1));
         assert_eq!(Quantity::milli(1500).value(), 2);
         assert_eq!((Quantity::default() + Quantity::bytes(2048)).to_string(), "2Ki");
+        let read = |text: &str| text.parse::<Quantity>().expect("valid");
+        assert_eq!((read("1.125") + Quantity::default()).to_string(), "1125m", "a sum is written anew");
+        assert_eq!((read("-1.5").value(), read("-1.5").milli_value()), (-2, -1500));
+        assert_eq!(read("0.0001Gi").to_string(), "107374182400u");
+        assert_eq!(read("0.0001Gi").rounded_to_milli().to_string(), "107374183m");
+        assert_eq!(read("1.125").rounded_to_milli().to_string(), "1.125");
+        assert_eq!(read("-100u").rounded_to_milli().to_string(), "-1m");
+        assert_eq!(size_of::<Quantity>(), 32);
     }
 }
