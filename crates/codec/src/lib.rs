@@ -17,9 +17,11 @@ pub mod patch;
 mod problems;
 pub mod protobuf;
 mod quote;
+mod shown;
 pub mod watch;
 pub mod yaml;
 
 use budget::Budget;
 pub use error::DecodeError;
 pub use problems::Problems;
+pub use shown::go_float;

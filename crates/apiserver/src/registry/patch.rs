@@ -98,13 +98,27 @@ fn apply(document: &mut Value, kind: PatchType, patch: &[u8], of: &KindInfo) -> 
     if kind == PatchType::Strategic {
         return apply_strategic_merge_patch(document, patch, (of.schema)()).map_err(refused);
     }
-    apply_merge_patch(document, patch);
-    Ok(())
+    let found = match patch {
+        Value::Object(_) => {
+            apply_merge_patch(document, patch);
+            return Ok(());
+        }
+        Value::Null => return Err(ApiError::bad_request("Invalid JSON Patch")),
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+    };
+    let why = format!(
+        "error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+    );
+    Err(ApiError::bad_request(why))
 }
 
 fn refused(error: PatchError) -> ApiError {
     match error {
         PatchError::Malformed(why) => ApiError::bad_request(why),
+        PatchError::Internal(why) => ApiError::new(500, "", why),
         PatchError::Unprocessable(why) => {
             // Upstream keeps the reason to itself.
             tracing::debug!(why, "a patch does not fit its object");

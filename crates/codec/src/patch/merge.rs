@@ -1,24 +1,39 @@
-//! Merge patch.
+//! Merge patch, as the library that upstream uses has it (github.com/evanphx/json-patch).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Merges `patch` into `document`: objects key by key, null removes, all else replaces.
 pub fn apply_merge_patch(document: &mut Value, patch: Value) {
-    let Value::Object(changes) = patch else {
-        *document = patch;
-        return;
-    };
-    if !document.is_object() {
-        *document = Value::Object(Map::new());
-    }
-    let Value::Object(map) = document else { return };
-    for (key, change) in changes {
-        if change.is_null() {
-            map.remove(&key);
-        } else {
-            apply_merge_patch(map.entry(key).or_insert(Value::Null), change);
+    match (document, patch) {
+        (Value::Object(map), Value::Object(changes)) => {
+            for (key, change) in changes {
+                match map.get_mut(&key) {
+                    _ if change.is_null() => {
+                        map.remove(&key);
+                    }
+                    Some(there) if !there.is_null() => apply_merge_patch(there, change),
+                    _ => {
+                        map.insert(key, without_nulls(change));
+                    }
+                }
+            }
         }
+        (document @ Value::Object(_), patch) => *document = patch,
+        (document, patch) => *document = without_nulls(patch),
     }
+}
+
+/// What is put where nothing was has no keys to remove, not even inside of lists.
+fn without_nulls(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(|value| *value = without_nulls(value.take()));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = without_nulls(value.take())),
+        _ => {}
+    }
+    value
 }
 
 #[cfg(test)]
@@ -35,6 +50,10 @@ mod tests {
             (json!({"a": [1]}), json!({"a": [2]}), json!({"a": [2]})),
             (json!({}), json!({"a": {"b": {"c": null}}}), json!({"a": {"b": {}}})),
             (json!([1]), json!({"a": 1}), json!({"a": 1})),
+            (json!({"a": 1}), json!({"a": [null, {"b": null, "c": 1}]}), json!({"a": [null, {"c": 1}]})),
+            (json!({}), json!({"a": [[{"b": null}]]}), json!({"a": [[{}]]})),
+            (json!({"a": {}}), json!({"a": [{"b": null}]}), json!({"a": [{"b": null}]})),
+            (json!({"a": null}), json!({"a": {"b": null}}), json!({"a": {}})),
         ] {
             apply_merge_patch(&mut doc, patch);
             assert_eq!(doc, want);

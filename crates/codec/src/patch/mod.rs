@@ -3,7 +3,6 @@
 
 mod json;
 mod merge;
-mod order;
 mod strategic;
 
 pub use json::{apply_json_patch, try_json_patch};
@@ -19,4 +18,7 @@ pub enum PatchError {
     /// The patch does not fit the document (422).
     #[error("{0}")]
     Unprocessable(String),
+    /// Upstream's server reports it as a fault of its own (500).
+    #[error("{0}")]
+    Internal(String),
 }
