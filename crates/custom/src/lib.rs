@@ -3,6 +3,7 @@
 //! ([`schema`]), made when an object first needs them. [`value`] is what a schema does to objects: pruning,
 //! defaults, validation; `rules` are its expressions. [`DefinitionStrategy`] judges definitions themselves. Nothing here does input or output.
 
+mod column;
 mod definition;
 mod finding;
 pub mod json_path;
@@ -10,13 +11,16 @@ pub mod object;
 mod published;
 mod resource;
 mod rules;
+mod scale_path;
 pub mod schema;
 mod strategy;
 pub mod value;
 
+pub use column::Column;
 pub use definition::DefinitionStrategy;
 pub use definition::authority::refused as refused_authority;
-pub use resource::{Column, Resource, Scale, Source, Version, declared_kinds, priority};
+pub use resource::{Resource, Source, Version, declared_kinds, priority};
+pub use scale_path::Scale;
 pub use strategy::CustomStrategy;
 
 #[cfg(test)]

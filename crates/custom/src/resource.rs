@@ -1,8 +1,10 @@
 //! What a definition declares, ready to be served.
 
+use crate::column::Column;
 use crate::json_path::JsonPath;
 use crate::published::published;
 use crate::rules::Rules;
+use crate::scale_path::Scale;
 use crate::schema::{Builder, Ref, Schema};
 use corten_api::KindInfo;
 use corten_api::apiextensions::v1::{
@@ -18,25 +20,6 @@ pub trait Source: Send + Sync {
     fn definition(&self, name: &str) -> Option<CustomResourceDefinition>;
 }
 
-/// A column of the kind's table.
-#[derive(Clone, Debug)]
-pub struct Column {
-    pub name: Box<str>,
-    pub type_: Box<str>,
-    pub format: Box<str>,
-    pub description: Box<str>,
-    pub priority: i32,
-    pub path: JsonPath,
-}
-
-/// Where a `scale` finds its numbers.
-#[derive(Clone, Debug)]
-pub struct Scale {
-    pub spec_replicas: Box<str>,
-    pub status_replicas: Box<str>,
-    pub label_selector: Box<str>,
-}
-
 /// One version of a custom kind.
 #[derive(Debug)]
 pub struct Version {
@@ -44,7 +27,7 @@ pub struct Version {
     pub served: bool,
     /// What clients of the version are told.
     pub warning: Option<String>,
-    /// The columns behind the name; none when they cannot be read.
+    /// The columns behind the name; `None` when the first of them cannot be read.
     pub columns: Option<Box<[Column]>>,
     /// Fields that selectors may name, without a leading dot.
     pub selectable: Box<[(Box<str>, JsonPath)]>,
@@ -209,23 +192,11 @@ fn identity(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion)
 fn version(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion) -> Version {
     let subresources = v.subresources.as_deref();
     let scale = subresources.and_then(|s| s.scale.as_ref());
-    let columns = v.additional_printer_columns.iter().map(|c| {
-        let description = match c.description.as_str() {
-            "" => format!("Custom resource definition column (in JSONPath format): {}", c.json_path),
-            told => told.to_string(),
-        };
-        Ok(Column {
-            name: c.name.as_str().into(),
-            type_: c.type_.as_str().into(),
-            format: c.format.as_str().into(),
-            description: description.into(),
-            priority: c.priority,
-            path: JsonPath::parse(&c.json_path)?,
-        })
-    });
-    let columns: Result<Box<[Column]>, String> = columns.collect();
+    let declared = &v.additional_printer_columns;
+    let columns = Some(Column::readable(declared)).filter(|c| declared.is_empty() || !c.is_empty());
     let selectable = v.selectable_fields.iter().filter_map(|f| {
-        Some((f.json_path.trim_start_matches('.').into(), JsonPath::parse(&f.json_path).ok()?))
+        let name = f.json_path.strip_prefix('.').unwrap_or(&f.json_path);
+        Some((name.into(), JsonPath::parse(&f.json_path).ok()?))
     });
     Version {
         info: identity(crd, v),
@@ -233,7 +204,7 @@ fn version(crd: &CustomResourceDefinition, v: &CustomResourceDefinitionVersion) 
         warning: v
             .deprecated
             .then(|| v.deprecation_warning.clone().unwrap_or_else(|| deprecation(crd, &v.name))),
-        columns: columns.ok(),
+        columns,
         selectable: selectable.collect(),
         status: subresources.is_some_and(|s| s.status.is_some()),
         scale: scale.map(|s| Scale {

@@ -1,9 +1,12 @@
 //! The behaviour of custom kinds.
 
+use crate::column::printed;
 use crate::finding::invalid;
+use crate::json_path::Found;
 use crate::object::{content, set_content, to_value};
-use crate::resource::{Resource, Scale as ScalePaths, Version};
+use crate::resource::{Resource, Version};
 use crate::rules::{Change, evaluate};
+use crate::scale_path::{at, put};
 use crate::schema::Ref;
 use crate::value::{self, Old};
 use corten_api::autoscaling::v1::Scale;
@@ -13,7 +16,7 @@ use corten_kinds::{Rules, Strategy, TableColumn, metadata_field, names};
 use corten_semantics::field::{FieldError, Mistake};
 use corten_semantics::{ApiError, ApiResult};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,7 +72,7 @@ impl CustomStrategy {
             },
         };
         if let Some(scale) = &self.version().scale {
-            errors.extend(check_scale(&value, scale, base.is_empty()));
+            errors.extend(scale.check(&value, base.is_empty()));
         }
         if base.is_empty() && schema.has_resources() {
             errors.extend(value::check_resources(&value, schema));
@@ -244,7 +247,7 @@ impl Strategy for CustomStrategy {
             (Some([]), _) => cells.push(age(obj.meta().creation_timestamp, now).into()),
             (Some(columns), Some(object)) => {
                 let value = to_value(object);
-                cells.extend(columns.iter().map(|c| cell(&c.type_, c.path.first(&value), now)));
+                cells.extend(columns.iter().map(|c| c.cell(&value, now)));
             }
             _ => {}
         }
@@ -264,14 +267,17 @@ impl Strategy for CustomStrategy {
         metadata_field(obj, label).or_else(|| {
             let (_, path) = self.version().selectable.iter().find(|(name, _)| **name == *label)?;
             let value = Value::Object(content(dynamic(obj)?));
-            Some(path.first(&value).map_or(Cow::Borrowed(""), |found| Cow::Owned(printed(found))))
+            Some(match path.first(&value) {
+                Some(Found::Value(found)) if !found.is_null() => printed(found).into(),
+                _ => "".into(),
+            })
         })
     }
 
     fn scale(&self, obj: &dyn Object) -> Option<Scale> {
         let (paths, object) = (self.version().scale.as_ref()?, dynamic(obj)?);
         let value = Value::Object(content(object));
-        let number = |path: &str| at(&value, path).and_then(Value::as_i64);
+        let number = |path: &str| at(&value, path).ok().flatten().and_then(Value::as_i64);
         let mut scale = Scale::default();
         let meta = &object.metadata;
         scale.metadata.name.clone_from(&meta.name);
@@ -283,7 +289,7 @@ impl Strategy for CustomStrategy {
         scale.spec.replicas = small(number(&paths.spec_replicas));
         scale.status.replicas = small(number(&paths.status_replicas));
         if !paths.label_selector.is_empty() {
-            let selector = at(&value, &paths.label_selector).and_then(Value::as_str);
+            let selector = at(&value, &paths.label_selector).ok().flatten().and_then(Value::as_str);
             scale.status.selector = selector.unwrap_or_default().to_string();
         }
         Some(scale)
@@ -292,116 +298,8 @@ impl Strategy for CustomStrategy {
     fn set_replicas(&self, obj: &mut dyn Object, replicas: i32) {
         let (Some(paths), Some(object)) = (&self.version().scale, dynamic_mut(obj)) else { return };
         let mut fields = content(object);
-        put(&mut fields, steps(&paths.spec_replicas), replicas.into());
+        put(&mut fields, &paths.spec_replicas, replicas.into());
         set_content(object, fields);
-    }
-}
-
-/// The steps of a simple path: `.spec.replicas`.
-fn steps(path: &str) -> impl Iterator<Item = &str> {
-    path.trim_start_matches('.').split('.')
-}
-
-fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    steps(path).try_fold(value, |value, step| value.get(step))
-}
-
-fn put<'p>(fields: &mut Map<String, Value>, mut path: impl Iterator<Item = &'p str>, value: Value) {
-    let Some(first) = path.next() else { return };
-    let mut slot = fields.entry(first).or_insert(Value::Null);
-    for step in path {
-        if !slot.is_object() {
-            *slot = Value::Object(Map::new());
-        }
-        let Value::Object(inner) = slot else { return };
-        slot = inner.entry(step).or_insert(Value::Null);
-    }
-    *slot = value;
-}
-
-/// What is wrong with the numbers that a scale shows.
-fn check_scale(value: &Value, scale: &ScalePaths, spec_too: bool) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let spec = spec_too.then_some(&scale.spec_replicas);
-    for path in spec.into_iter().chain([&scale.status_replicas]) {
-        let Some(found) = at(value, path) else { continue };
-        let Some(number) = found.as_i64() else {
-            let detail = format!(
-                "{path} accessor error: {} is of the type {}, expected int64",
-                printed(found),
-                go_type(found)
-            );
-            errors.push(FieldError {
-                path: path.to_string(),
-                mistake: Mistake::Invalid,
-                value: "0".into(),
-                detail,
-            });
-            continue;
-        };
-        if number < 0 {
-            errors.push(invalid(path.to_string(), found, "should be a non-negative integer"));
-        } else if number > i64::from(i32::MAX) {
-            let detail = format!("should be less than or equal to {}", i32::MAX);
-            errors.push(invalid(path.to_string(), found, detail));
-        }
-    }
-    if let Some(found) =
-        at(value, &scale.label_selector).filter(|v| !v.is_string() && !scale.label_selector.is_empty())
-    {
-        let path = &scale.label_selector;
-        let detail = format!(
-            "{path} accessor error: {} is of the type {}, expected string",
-            printed(found),
-            go_type(found)
-        );
-        errors.push(FieldError {
-            path: path.to_string(),
-            mistake: Mistake::Invalid,
-            value: "\"\"".into(),
-            detail,
-        });
-    }
-    errors
-}
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_i64() => "int64",
-        Value::Number(_) => "float64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
-}
-
-/// A value as text: as it is, or as JSON.
-fn printed(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => value::shown_number(number),
-        other => other.to_string(),
-    }
-}
-
-fn cell(type_: &str, value: Option<&Value>, now: Timestamp) -> Value {
-    let Some(value) = value.filter(|v| !v.is_null()) else { return Value::Null };
-    match (type_, value) {
-        ("string", value) => printed(value).into(),
-        ("integer", Value::Number(n)) => match n.as_i64() {
-            Some(int) => int.into(),
-            None => value::cut(n.as_f64().unwrap_or_default()).into(),
-        },
-        ("number", Value::Number(n)) => n.as_f64().map_or(Value::Null, Value::from),
-        ("boolean", Value::Bool(b)) => (*b).into(),
-        ("date", Value::String(text)) => match text.parse::<Timestamp>() {
-            Ok(time) => age(Some(corten_api::Time::new(time)), now).into(),
-            Err(_) if text.is_empty() => "<unknown>".into(),
-            Err(_) => "<invalid>".into(),
-        },
-        _ => Value::Null,
     }
 }
 
