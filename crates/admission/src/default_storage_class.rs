@@ -6,11 +6,10 @@ use corten_api::core::v1::PersistentVolumeClaim;
 use corten_api::storage::v1::StorageClass;
 use corten_api::{Kind, Object};
 use corten_semantics::ApiResult;
+use corten_semantics::storage_class::class_of;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// A claim's class in the time before it had a field.
-pub(crate) const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 const IS_DEFAULT: [&str; 2] =
     ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 
@@ -28,8 +27,7 @@ impl Check for DefaultStorageClass {
 
     async fn admit(&self, context: &Context<'_>, object: &mut dyn Object) -> ApiResult<()> {
         if let Some(claim) = object.downcast_mut::<PersistentVolumeClaim>()
-            && claim.spec.storage_class_name.is_none()
-            && !claim.metadata.annotations.contains_key(CLASS_ANNOTATION)
+            && class_of(&claim.metadata, claim.spec.storage_class_name.as_deref()).is_none()
         {
             claim.spec.storage_class_name = newest_default::<StorageClass>(context, &IS_DEFAULT);
         }

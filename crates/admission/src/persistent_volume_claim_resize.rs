@@ -1,12 +1,11 @@
 //! PersistentVolumeClaimResize: only a bound claim grows, and only where its class says that volumes can.
 
 use crate::check::{Check, Context, Operation};
-use crate::default_storage_class::CLASS_ANNOTATION;
 use async_trait::async_trait;
 use corten_api::Object;
 use corten_api::core::v1::PersistentVolumeClaim;
 use corten_api::storage::v1::StorageClass;
-use corten_semantics::ApiResult;
+use corten_semantics::{ApiResult, storage_class};
 
 pub(crate) struct PersistentVolumeClaimResize;
 
@@ -50,8 +49,7 @@ impl Check for PersistentVolumeClaimResize {
 }
 
 fn class_of(claim: &PersistentVolumeClaim) -> &str {
-    let annotated = claim.metadata.annotations.get(CLASS_ANNOTATION);
-    annotated.or(claim.spec.storage_class_name.as_ref()).map_or("", String::as_str)
+    storage_class::class_of(&claim.metadata, claim.spec.storage_class_name.as_deref()).unwrap_or_default()
 }
 
 #[cfg(test)]

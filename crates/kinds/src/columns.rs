@@ -164,8 +164,7 @@ pub(crate) fn labels(labels: &BTreeMap<String, String>) -> String {
 /// The first three of a list, and how many more there are.
 pub(crate) fn first_three(list: &[String]) -> String {
     match list.len() {
-        0 => "<unset>".into(),
-        1..=3 => list.join(","),
+        0..=3 => Some(list.join(",")).filter(|text| !text.is_empty()).unwrap_or("<unset>".into()),
         n => format!("{} + {} more...", list[..3].join(","), n - 3),
     }
 }

@@ -46,6 +46,7 @@ static ROWS: &[Row] = &[
     row::<api::batch::v1::CronJob>(&batch::CronJobStrategy),
     row::<api::batch::v1::Job>(&batch::JobStrategy),
     row::<api::autoscaling::v1::HorizontalPodAutoscaler>(&autoscaling::HorizontalPodAutoscalerV1Strategy),
+    row::<api::autoscaling::v1::Scale>(&autoscaling::ScaleStrategy),
     row::<api::autoscaling::v2::HorizontalPodAutoscaler>(&autoscaling::HorizontalPodAutoscalerStrategy),
     row::<api::networking::v1::IPAddress>(&networking::IPAddressStrategy),
     row::<api::networking::v1::Ingress>(&networking::IngressStrategy),

@@ -14,6 +14,7 @@ pub mod pod_references;
 pub mod quota;
 pub mod resources;
 pub mod status;
+pub mod storage_class;
 pub mod taint;
 
 pub use lookup::Lookup;

@@ -58,15 +58,16 @@ impl KindStrategy for EventStrategy {
         };
         let kind = e.involved_object.kind.to_lowercase();
         let name = &e.involved_object.name;
-        let source = [[&e.source.component, &e.reporting_component], [&e.source.host, &e.reporting_instance]]
-            .map(|[old, new]| if old.is_empty() { new.as_str() } else { old.as_str() });
+        let [component, instance] =
+            [[&e.source.component, &e.reporting_component], [&e.source.host, &e.reporting_instance]]
+                .map(|[old, new]| if old.is_empty() { new.as_str() } else { old.as_str() });
         row![
             last,
             e.type_.as_str(),
             e.reason.as_str(),
             if name.is_empty() { kind } else { format!("{kind}/{name}") },
             e.involved_object.field_path.as_str(),
-            source.into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(", "),
+            if instance.is_empty() { component.into() } else { format!("{component}, {instance}") },
             e.message.trim(),
             first,
             count,

@@ -17,14 +17,12 @@ use corten_api::core::v1::{
 };
 use corten_api::{Struct, View};
 use corten_semantics::field::FieldError;
+use corten_semantics::storage_class::{CLASS_ANNOTATION, class_of};
 use jiff::Timestamp;
 use serde_json::Value;
 
 const OLD_ANNOTATIONS: &[(&str, &str)] = &[
-    (
-        "volume.beta.kubernetes.io/storage-class",
-        "deprecated since v1.8; use \"storageClassName\" attribute instead",
-    ),
+    (CLASS_ANNOTATION, "deprecated since v1.8; use \"storageClassName\" attribute instead"),
     (
         "volume.beta.kubernetes.io/mount-options",
         "deprecated since v1.31; use \"mountOptions\" attribute instead",
@@ -140,7 +138,7 @@ impl KindStrategy for PersistentVolumeStrategy {
             spec.persistent_volume_reclaim_policy.as_str(),
             if dying { "Terminating" } else { pv.status.phase.as_str() },
             spec.claim_ref.as_ref().map_or(String::new(), |c| format!("{}/{}", c.namespace, c.name)),
-            spec.storage_class_name.as_str(),
+            class_of(&pv.metadata, Some(&spec.storage_class_name)),
             spec.volume_attributes_class_name.as_deref().unwrap_or("<unset>"),
             pv.status.reason.as_str(),
             columns::age(pv.metadata.creation_timestamp, now),

@@ -16,6 +16,7 @@ use corten_api::core::v1::{
     TypedObjectReference,
 };
 use corten_semantics::field::FieldError;
+use corten_semantics::storage_class::{CLASS_ANNOTATION, class_of};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -89,11 +90,10 @@ impl KindStrategy for PersistentVolumeClaimStrategy {
     }
 
     fn warnings(&self, claim: &PersistentVolumeClaim, _: Option<&PersistentVolumeClaim>) -> Vec<String> {
-        let old = "volume.beta.kubernetes.io/storage-class";
         let mut told = Vec::new();
-        if claim.metadata.annotations.contains_key(old) {
+        if claim.metadata.annotations.contains_key(CLASS_ANNOTATION) {
             told.push(format!(
-                "metadata.annotations[{old}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+                "metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
             ));
         }
         told.extend(warnings::of_claim(&claim.spec, "spec"));
@@ -110,7 +110,7 @@ impl KindStrategy for PersistentVolumeClaimStrategy {
             spec.volume_name.as_str(),
             if bound { capacity.to_string() } else { String::new() },
             if bound { access_modes(&status.access_modes) } else { String::new() },
-            spec.storage_class_name.as_deref().unwrap_or_default(),
+            class_of(&claim.metadata, spec.storage_class_name.as_deref()).unwrap_or_default(),
             spec.volume_attributes_class_name.as_deref().unwrap_or("<unset>"),
             columns::age(claim.metadata.creation_timestamp, now),
             spec.volume_mode.as_deref().unwrap_or("<unset>"),

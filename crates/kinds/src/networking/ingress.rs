@@ -132,11 +132,16 @@ impl KindStrategy for IngressStrategy {
 
 fn hosts(ingress: &Ingress) -> String {
     let rules = &ingress.spec.rules;
-    let named: Vec<&str> = rules.iter().map(|r| r.host.as_str()).filter(|h| !h.is_empty()).collect();
-    match named.len() {
-        0 => "*".into(),
-        1..=3 => named.join(","),
-        _ => format!("{} + {} more...", named[..3].join(","), rules.len() - 3),
+    let mut named = rules.iter().enumerate().filter(|(_, rule)| !rule.host.is_empty());
+    let (places, first): (Vec<usize>, Vec<&str>) =
+        named.by_ref().take(3).map(|(at, rule)| (at, rule.host.as_str())).unzip();
+    match places.get(2) {
+        // Rules without a host are told of too, where they follow three with one.
+        Some(third) if third + 1 < rules.len() => {
+            format!("{} + {} more...", first.join(","), rules.len() - 3)
+        }
+        None if first.is_empty() => "*".into(),
+        _ => first.join(","),
     }
 }
 

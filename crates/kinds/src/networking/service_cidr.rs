@@ -118,8 +118,8 @@ impl KindStrategy for IPAddressStrategy {
         let parent = address.spec.parent_ref.as_ref().map_or("<none>".to_string(), |p| {
             let resource =
                 if p.group.is_empty() { p.resource.clone() } else { format!("{}.{}", p.resource, p.group) };
-            let parts = [resource.to_lowercase(), p.namespace.clone(), p.name.clone()];
-            parts.into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/")
+            let namespace = if p.namespace.is_empty() { String::new() } else { format!("/{}", p.namespace) };
+            format!("{}{namespace}/{}", resource.to_lowercase(), p.name)
         });
         row![address.metadata.name.as_str(), parent]
     }

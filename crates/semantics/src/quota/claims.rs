@@ -2,11 +2,11 @@
 
 use super::{one, selects};
 use crate::resources::ResourceList;
+use crate::storage_class::class_of;
 use corten_api::Quantity;
 use corten_api::core::v1::{PersistentVolumeClaim, ScopedResourceSelectorRequirement};
 
 const BY_CLASS: &str = ".storageclass.storage.k8s.io/";
-const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 const NUMBER: &str = "persistentvolumeclaims";
 const STORAGE: &str = "requests.storage";
 
@@ -17,8 +17,8 @@ pub(super) fn matches(name: &str) -> bool {
 }
 
 pub(super) fn usage(claim: &PersistentVolumeClaim) -> ResourceList {
-    let annotated = claim.metadata.annotations.get(CLASS_ANNOTATION);
-    let class = annotated.or(claim.spec.storage_class_name.as_ref()).filter(|class| !class.is_empty());
+    let class = class_of(&claim.metadata, claim.spec.storage_class_name.as_deref());
+    let class = class.filter(|class| !class.is_empty());
     let mut usage = one("count/persistentvolumeclaims");
     let mut charge = |name: &str, amount: Quantity| {
         usage.insert(name.into(), amount);

@@ -17,8 +17,8 @@ pub(crate) fn text(field: &mut String, value: &str) {
 
 /// Amounts are kept to thousandths.
 pub(crate) fn amounts(list: &mut BTreeMap<String, Quantity>) {
-    for amount in list.values_mut().filter(|a| !a.is_whole_milli()) {
-        *amount = Quantity::milli(amount.milli_value());
+    for amount in list.values_mut() {
+        *amount = amount.rounded_to_milli();
     }
 }
 
