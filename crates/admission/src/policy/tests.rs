@@ -3,11 +3,11 @@
 use super::ValidatingAdmissionPolicies;
 use crate::check::Operation;
 use crate::sample::{Request, meta};
+use corten_api::Kind;
 use corten_api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
 use corten_api::core::v1::{ConfigMap, Namespace};
-use corten_api::{Kind, Object};
 use corten_codec::{Problems, json};
 use corten_semantics::ApiResult;
 use serde_json::{Value, json};
@@ -228,11 +228,16 @@ async fn deletions_show_what_was() {
 }
 
 #[tokio::test]
-async fn webhook_configurations_are_beyond_policies() {
-    let mut request = request(Operation::Create, json!({}), json!({}));
-    request.kind = MutatingWebhookConfiguration::INFO;
-    let object = MutatingWebhookConfiguration { metadata: meta("", "map"), ..Default::default() };
-    assert_eq!(object.info(), MutatingWebhookConfiguration::INFO);
+async fn policies_are_beyond_policies() {
     let check = ValidatingAdmissionPolicies::new();
-    assert!(!crate::check::Check::handles(&check, &request.context()));
+    for (kind, is_seen) in [
+        (ConfigMap::INFO, true),
+        (MutatingWebhookConfiguration::INFO, true),
+        (ValidatingAdmissionPolicy::INFO, false),
+        (ValidatingAdmissionPolicyBinding::INFO, false),
+    ] {
+        let mut request = request(Operation::Create, json!({}), json!({}));
+        request.kind = kind;
+        assert_eq!(crate::check::Check::handles(&check, &request.context()), is_seen, "{kind:?}");
+    }
 }

@@ -20,22 +20,14 @@ pub(crate) use mutating::MutatingWebhooks;
 pub(crate) use validating::ValidatingWebhooks;
 
 use crate::check::Context;
+use crate::policy::is_policy;
 
 /// The names of the checks.
 pub(crate) const MUTATING: &str = "MutatingAdmissionWebhook";
 pub(crate) const VALIDATING: &str = "ValidatingAdmissionWebhook";
-
-/// Kinds that nobody outside may keep from being written, or nothing could be put right again.
-const EXEMPT: [&str; 6] = [
-    "ValidatingWebhookConfiguration",
-    "MutatingWebhookConfiguration",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-];
-
-/// Whether the write is of a kind that is never shown to webhooks.
+/// Whether the write is of a kind that is never shown to webhooks, or nothing could be put right again.
 pub(crate) fn is_exempt(context: &Context<'_>) -> bool {
-    context.kind.group == "admissionregistration.k8s.io" && EXEMPT.contains(&context.kind.kind)
+    let configurations = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+    is_policy(context)
+        || context.kind.group == "admissionregistration.k8s.io" && configurations.contains(&context.kind.kind)
 }

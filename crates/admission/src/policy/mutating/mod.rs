@@ -9,12 +9,11 @@ mod tests;
 
 use super::checks::Checks;
 use super::source::Source;
-use super::{QUESTIONS, decide, matching, params};
+use super::{QUESTIONS, decide, is_policy, matching, params};
 use crate::body::{Body, New, read_options};
 use crate::check::{Check, Context, Operation};
 use crate::expressions::{Asker, Scene};
 use crate::webhook::call::Exhibits;
-use crate::webhook::is_exempt;
 use crate::webhook::matching::{Invocation, Subject};
 use async_trait::async_trait;
 use change::{Change, Evaluation};
@@ -299,7 +298,7 @@ impl Check for MutatingAdmissionPolicies {
     fn handles(&self, context: &Context<'_>) -> bool {
         context.operation != Operation::Delete
             && !context.objects.objects(MutatingAdmissionPolicyBinding::INFO, "").is_empty()
-            && !is_exempt(context)
+            && !is_policy(context)
             && !QUESTIONS.contains(&context.kind.kind)
     }
 
