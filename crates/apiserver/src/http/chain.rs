@@ -25,7 +25,7 @@ use super::passage::{Passage, attempted};
 use super::path::RequestInfo;
 use super::query::Query;
 use super::response::{self, AUDIT_ID, Response};
-use super::{Api, reviews, route};
+use super::{Api, reviews, route, timely};
 use crate::audit::Record;
 use crate::flow::{self, Place, Refused};
 use crate::registry::RequestContext;
@@ -74,7 +74,9 @@ pub async fn serve(
     let accepted = negotiate::answer(request.headers(), &query, Offer::Plain, api.registry.gates());
     let accepted = accepted.unwrap_or_default();
     let info = Arc::new(info);
-    let long = info.is_long_running(&query);
+    let long = info.is_long_running();
+    let end =
+        (!long).then(|| passage.started + request_time(&api, &query).unwrap_or(api.limits.request_time));
     let bodiless = request.method() == http::Method::HEAD;
     let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query, &passage);
     let work = AssertUnwindSafe(work).catch_unwind().await;
@@ -105,7 +107,10 @@ pub async fn serve(
     passage.settled().await;
     passage.class(&mut answer);
     response::finish(&mut answer, &passage.audit_id);
-    answer
+    match end {
+        Some(end) => timely::until(end, answer),
+        None => answer,
+    }
 }
 
 /// Paths that a server answers until its end.
@@ -167,7 +172,7 @@ async fn admit(
     if let Some(record) = record.as_ref().filter(|_| !Arc::ptr_eq(&caller, &user)) {
         record.impersonated(&user);
     }
-    let long = info.is_long_running(&query);
+    let long = info.is_long_running();
     let _place = match enter(&api, &user, &info, &query, passage).await {
         Ok(place) => place,
         Err(refused) => return Ok(too_many(&api, refused)),
@@ -364,7 +369,7 @@ async fn enter(
     query: &Query,
     passage: &Passage,
 ) -> Result<Option<Place>, Refused> {
-    if !api.limits.fair || info.is_long_running(query) && info.verb != "watch" {
+    if !api.limits.fair || info.is_long_running() && info.verb != "watch" {
         return Ok(None);
     }
     let time = request_time(api, query).unwrap_or(api.limits.request_time);

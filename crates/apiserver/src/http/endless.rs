@@ -39,11 +39,16 @@ pub struct Handed {
 impl Handed {
     /// Takes an answer over that is marked, unless what was answered before has not left yet; gives it back if so.
     pub fn take_over(&self, mut answer: Response) -> Option<Response> {
-        if answer.extensions_mut().remove::<Endless>().is_none() || !self.settled.0.load(Ordering::Relaxed) {
+        if answer.extensions_mut().remove::<Endless>().is_none() || !self.is_settled() {
             return Some(answer);
         }
         *self.answer.lock() = Some(answer);
         None
+    }
+
+    /// Whether everything that was written has left.
+    pub fn is_settled(&self) -> bool {
+        self.settled.0.load(Ordering::Relaxed)
     }
 
     /// The answer that was left.

@@ -7,7 +7,7 @@ use std::future::{pending, poll_fn};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use corten_auth::authenticate::Peer;
 use corten_rt::Stop;
@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::endless::{self, Line};
 use super::response::Response;
+use super::timely::Sending;
 use super::{Api, chain};
 
 /// Who is at the other end of a connection, and where.
@@ -93,14 +94,15 @@ where
         .serve_connection(TokioIo::new(line), service)
         .with_upgrades();
     let mut leaving = std::pin::pin!(era.stopped());
-    let mut leaves = false;
+    let (mut leaves, mut sending) = (false, Sending::default());
     let left = poll_fn(|context| {
         if !leaves && leaving.as_mut().poll(context).is_ready() {
             leaves = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(context) {
-            return Poll::Ready(outcome.map(|()| None));
+        let work = |context: &mut Context<'_>| Pin::new(&mut connection).poll(context);
+        if let Poll::Ready(outcome) = sending.poll(context, work, || handed.is_settled()) {
+            return Poll::Ready(outcome.unwrap_or(Ok(())).map(|()| None));
         }
         handed.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(Some(answer))))
     });

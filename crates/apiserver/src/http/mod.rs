@@ -30,6 +30,7 @@ pub(crate) mod response;
 mod reviews;
 mod route;
 mod server;
+mod timely;
 mod verbs;
 mod version;
 mod watch;

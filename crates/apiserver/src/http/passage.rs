@@ -2,25 +2,20 @@
 //! and what admission said. It outlives the handler, so that even a panic is recorded.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use corten_admission::Notes;
 use corten_api::authentication::v1::UserInfo;
 use corten_auth::authenticate::Peer;
 use corten_rt::{Instant, Timestamp};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use http_body_util::BodyExt;
 use hyper::Request;
-use hyper::body::{Frame, SizeHint};
 
 use super::Api;
 use super::path::RequestInfo;
 use super::query::Query;
-use super::response::{Body, BodyError, Response};
+use super::response::{self, Response};
 use crate::audit::{Head, Record};
 use crate::flow::Ids;
 
@@ -98,7 +93,7 @@ impl Passage {
         }
         record.started(code);
         let end = End { record: Arc::clone(record), code };
-        answer.map(|inner| UntilEnd { inner, _end: end }.boxed_unsync())
+        response::guarded(answer, end)
     }
 }
 
@@ -121,12 +116,7 @@ pub fn attempted(headers: &HeaderMap, query: &Query, peer: &Peer) -> String {
     format!("Authentication failed, attempted: {}", tried.join(", "))
 }
 
-/// A body that records its end.
-struct UntilEnd {
-    inner: Body,
-    _end: End,
-}
-
+/// The end of an answer that lasts.
 struct End {
     record: Arc<Record>,
     code: u16,
@@ -136,25 +126,5 @@ impl Drop for End {
     fn drop(&mut self) {
         self.record.completed(self.code);
         self.record.left();
-    }
-}
-
-impl hyper::body::Body for UntilEnd {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -1,6 +1,7 @@
 //! What a request asks for, from its method, path and query (apiserver `endpoints/request.RequestInfo`).
 
 use super::query::{Query, decode};
+use corten_api::selector::FieldSelector;
 use http::Method;
 
 /// What a request is about, before anything is looked up.
@@ -68,7 +69,7 @@ impl RequestInfo {
     fn name_parts(&mut self, parts: &[&str]) {
         let at = |n: usize| parts.get(n).map(ToString::to_string).unwrap_or_default();
         (self.resource, self.name) = (at(0), at(1));
-        if self.verb != "watch" && self.verb != "proxy" {
+        if self.verb != "proxy" {
             self.subresource = at(2);
             self.rest = parts.get(3..).unwrap_or_default().join("/");
         }
@@ -90,11 +91,10 @@ impl RequestInfo {
     }
 
     /// Whether the request may take as long as it likes: watches and streams.
-    pub fn is_long_running(&self, query: &Query) -> bool {
+    pub fn is_long_running(&self) -> bool {
         self.is_resource
             && (matches!(self.verb.as_str(), "watch" | "proxy")
-                || matches!(self.subresource.as_str(), "attach" | "exec" | "proxy" | "log" | "portforward")
-                || (self.verb == "get" && query.flag("watch")))
+                || matches!(self.subresource.as_str(), "attach" | "exec" | "proxy" | "log" | "portforward"))
     }
 
     /// Whether the request changes nothing.
@@ -116,8 +116,8 @@ fn verb_of(method: &Method) -> &'static str {
 
 /// The name that a field selector demands by `metadata.name=`.
 pub fn exact_name(selector: &str) -> Option<String> {
-    let name = selector.split(',').find_map(|term| term.strip_prefix("metadata.name="))?;
-    let name = name.strip_prefix('=').unwrap_or(name);
+    let selector = FieldSelector::parse(selector).ok()?;
+    let name = selector.required("metadata.name")?;
     (!name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%'])).then(|| name.to_string())
 }
 
@@ -168,6 +168,12 @@ mod tests {
             ),
             ("GET", "/api/v1/watch/namespaces/a/pods", "", ["watch", "/v1", "a", "pods", "", "", ""]),
             ("GET", "/api/v1/watch/namespaces/a/pods/x", "", ["watch", "/v1", "a", "pods", "x", "", ""]),
+            (
+                "GET",
+                "/api/v1/watch/namespaces/a/pods/x/log",
+                "",
+                ["watch", "/v1", "a", "pods", "x", "log", ""],
+            ),
             ("GET", "/api/v1/watch/nodes", "", ["watch", "/v1", "", "nodes", "", "", ""]),
             ("POST", "/api/v1/nodes", "", ["create", "/v1", "", "nodes", "", "", ""]),
             ("OPTIONS", "/api/v1/nodes", "", ["", "/v1", "", "nodes", "", "", ""]),

@@ -1,6 +1,8 @@
 //! Answers: bodies, `Status` errors, headers that every answer has.
 
 use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use corten_semantics::ApiError;
@@ -13,8 +15,8 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, SizeHint};
 
 use super::formats;
 use super::negotiate::{Accepted, Format};
@@ -31,6 +33,8 @@ pub type Response = http::Response<Body>;
 const COMPRESS_ABOVE: usize = 128 * 1024;
 /// What is compressed between two looks at the other tasks, in bytes.
 const COMPRESS_STEP: usize = 64 * 1024;
+/// What is handed over at a time of a body that is all there, in bytes.
+const PIECE: usize = 64 * 1024;
 /// The longest text of one warning, in bytes, and of all of them, as upstream's.
 const WARNING_BYTES: usize = 256;
 const ALL_WARNINGS_BYTES: usize = 4096;
@@ -40,7 +44,61 @@ pub const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
 /// A body that is all there.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Whole(bytes.into()).boxed_unsync()
+}
+
+/// Handed over piece by piece, so that no more of it waits for a client than what is on its way.
+struct Whole(Bytes);
+
+impl hyper::body::Body for Whole {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let next = self.0.len().min(PIECE);
+        Poll::Ready((next > 0).then(|| Ok(Frame::data(self.0.split_to(next)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
+}
+
+/// The answer, whose body drops `guard` once it has ended or is given up.
+pub fn guarded<G: Send + Unpin + 'static>(answer: Response, guard: G) -> Response {
+    answer.map(|inner| Guarded { inner, _guard: guard }.boxed_unsync())
+}
+
+struct Guarded<G> {
+    inner: Body,
+    _guard: G,
+}
+
+impl<G: Unpin> hyper::body::Body for Guarded<G> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 /// A body that arrives piece by piece.
@@ -199,6 +257,21 @@ mod tests {
         warn(&mut response, &["unknown field \"a\"".into(), "unknown field \"a\"".into(), "b\nc".into()]);
         let got: Vec<_> = response.headers().get_all(WARNING).iter().map(|v| v.as_bytes()).collect();
         assert_eq!(got, [br#"299 - "unknown field \"a\"""#.as_slice(), br#"299 - "bc""#.as_slice()]);
+    }
+
+    #[tokio::test]
+    async fn a_whole_body_is_handed_over_in_pieces() {
+        for (length, pieces) in [(0, 0), (1, 1), (PIECE, 1), (PIECE + 1, 2), (3 * PIECE, 3)] {
+            let mut body = full(vec![b'x'; length]);
+            let (mut seen, mut count) = (0, 0);
+            while let Some(frame) = body.frame().await {
+                seen += frame.expect("no error").into_data().expect("data").len();
+                count += 1;
+                assert_eq!(hyper::body::Body::size_hint(&body).exact(), Some((length - seen) as u64));
+            }
+            assert_eq!((seen, count), (length, pieces));
+            assert!(hyper::body::Body::is_end_stream(&body));
+        }
     }
 
     #[tokio::test]

@@ -110,7 +110,8 @@ fn resolve(
     let kind = kind.ok_or_else(ApiError::no_such_path)?;
     let is_namespaces = kind.group.is_empty() && kind.plural == "namespaces";
     let namespaced_path = !info.namespace.is_empty() && !is_namespaces;
-    if namespaced_path && !kind.namespaced || info.verb == "proxy" {
+    let watches_part = info.verb == "watch" && !info.subresource.is_empty();
+    if namespaced_path && !kind.namespaced || info.verb == "proxy" || watches_part {
         return Err(ApiError::no_such_path());
     }
     let subresource = match info.subresource.as_str() {

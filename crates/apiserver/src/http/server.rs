@@ -1,6 +1,7 @@
 //! Connections: TLS, HTTP/1.1 and HTTP/2, limits, and an end that waits for requests to finish.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -20,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::cork::Cork;
+use super::timely::Sending;
 use super::{Api, Entrance, Metrics, chain, http1};
 use crate::audit::Audit;
 use crate::flow;
@@ -220,7 +222,11 @@ struct InTasks(Tasks);
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for InTasks {
     fn execute(&self, stream: F) {
-        self.0.spawn("http stream", stream);
+        self.0.spawn("http stream", async move {
+            let mut stream = std::pin::pin!(stream);
+            let mut sending = Sending::default();
+            poll_fn(|context| sending.poll(context, |context| stream.as_mut().poll(context), || true)).await;
+        });
     }
 }
 

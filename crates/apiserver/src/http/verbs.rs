@@ -47,9 +47,15 @@ pub async fn answer(exchange: Exchange, target: Target, verb: Verb) -> ApiResult
     }
 }
 
-/// What an endpoint can answer with: tables are for kinds with routes of their own.
+/// What an endpoint can answer with: tables are for kinds with routes of their own, and for the scales of built-in
+/// ones.
 pub fn offer(target: &Target) -> Offer {
-    if body_kind(target.kind, target.subresource) == target.kind { Offer::Resources } else { Offer::NoTable }
+    let is_own = body_kind(target.kind, target.subresource) == target.kind;
+    if is_own || target.subresource == "scale" && !target.kind.custom {
+        Offer::Resources
+    } else {
+        Offer::NoTable
+    }
 }
 
 /// The encoder for the answer, which is settled before anything is done.

@@ -2,7 +2,7 @@
 
 use crate::world::{Call, World};
 use corten_apiserver::http::Limits;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -105,6 +105,42 @@ async fn watchers_that_never_read_disturb_nobody() {
     let last = format!(r#""name":"m-{}""#, writes - 1);
     assert!(all.windows(last.len()).any(|part| part == last.as_bytes()));
     drop((heard, deaf));
+    world.end().await;
+}
+
+/// A list that its client does not read is held for the time of its request, and then broken off.
+#[tokio::test]
+async fn a_list_that_nobody_reads_is_broken_off() {
+    let world = World::with(Limits { request_time: Duration::from_secs(2), ..Limits::default() }).await;
+    assert_eq!(world.admin("POST", "/api/v1/namespaces", r#"{"metadata":{"name":"a"}}"#).await.code, 201);
+    let path = "/api/v1/namespaces/a/configmaps";
+    let (text, count) = ("x".repeat(1_000_000), 20);
+    for number in 0..count {
+        let map = format!(r#"{{"metadata":{{"name":"m-{number}"}},"data":{{"text":"{text}"}}}}"#);
+        assert_eq!(world.admin("POST", path, &map).await.code, 201);
+    }
+    let mut io = world.connect(Some(&world.pki.admin)).await;
+    io.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.expect("sent");
+    corten_rt::sleep(Duration::from_secs(3)).await;
+    let mut answer = Vec::new();
+    let ended = corten_rt::timeout(Duration::from_secs(60), io.read_to_end(&mut answer)).await;
+    assert!(ended.is_some(), "the connection is closed");
+    assert!(answer.starts_with(b"HTTP/1.1 200") && answer.len() < count * text.len(), "{}", answer.len());
+    // Over HTTP/2 it is the stream that ends; others on the connection go on.
+    let (mut shared, connection) = world.connect_shared().await;
+    world.tasks.spawn("test connection", async move {
+        let _ = connection.await;
+    });
+    let mut ask = |path: &str| {
+        let request = hyper::Request::get(format!("https://x{path}")).body(Full::default());
+        shared.send_request(request.expect("a request"))
+    };
+    let unread = ask(path).await.expect("an answer").into_body();
+    corten_rt::sleep(Duration::from_secs(3)).await;
+    assert_eq!(ask("/livez").await.expect("an answer").status(), 200);
+    let ended = corten_rt::timeout(Duration::from_secs(60), unread.collect()).await;
+    assert!(ended.is_some_and(|all| all.is_err()), "the stream is reset");
+    drop(shared);
     world.end().await;
 }
 

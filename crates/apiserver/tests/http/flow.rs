@@ -145,16 +145,9 @@ async fn without_priorities_the_number_counts() {
 #[tokio::test]
 async fn chance_has_clients_connect_anew() {
     let world = World::with(Limits { goaway_chance: 1.0, ..Limits::default() }).await;
-    let authority = std::slice::from_ref(world.pki.ca.certificate());
-    let tls = corten_auth::tls::client_config(authority, Some(&world.pki.admin)).expect("TLS");
-    let tcp = tokio::net::TcpStream::connect(world.address).await.expect("a connection");
-    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").expect("a name");
-    let tls = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls));
-    let io = hyper_util::rt::TokioIo::new(tls.connect(name, tcp).await.expect("a handshake"));
-    let executor = hyper_util::rt::TokioExecutor::new();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.expect("HTTP/2");
+    let (mut sender, connection) = world.connect_shared().await;
     let url = format!("https://{}/version", world.address);
-    let request = hyper::Request::get(url).body(http_body_util::Full::<bytes::Bytes>::default());
+    let request = hyper::Request::get(url).body(http_body_util::Full::default());
     let (answer, ended) = tokio::join!(
         async {
             let answer = sender.send_request(request.expect("a request")).await.expect("an answer");

@@ -431,6 +431,28 @@ const CHANGES: &[Case] = &[
     ),
     with(MERGE, case("a patch that is no JSON", ("PATCH", THERE), "x", (400, "BadRequest", "..."))),
     with(
+        MERGE,
+        case(
+            "a merge patch that is a list",
+            ("PATCH", THERE),
+            "[{}]",
+            (
+                400,
+                "BadRequest",
+                "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
+            ),
+        ),
+    ),
+    with(
+        MERGE,
+        case(
+            "a merge patch that is null",
+            ("PATCH", THERE),
+            "null",
+            (400, "BadRequest", "Invalid JSON Patch"),
+        ),
+    ),
+    with(
         JSON_PATCH,
         case("a JSON patch that is no list", ("PATCH", THERE), "{}", (400, "BadRequest", "...")),
     ),

@@ -17,7 +17,8 @@ use corten_store::MemoryStore;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -117,8 +118,21 @@ impl World {
 
     /// A TLS connection that shows `identity`, over HTTP/1.1.
     pub async fn connect(&self, identity: Option<&Identity>) -> TlsStream<TcpStream> {
+        self.connect_for(b"http/1.1", identity).await
+    }
+
+    /// What sends requests as the administrator over one connection of HTTP/2, and the connection itself, to be
+    /// driven.
+    pub async fn connect_shared(
+        &self,
+    ) -> (http2::SendRequest<Full<Bytes>>, impl Future<Output = hyper::Result<()>> + Send + use<>) {
+        let io = TokioIo::new(self.connect_for(b"h2", Some(&self.pki.admin)).await);
+        http2::handshake(TokioExecutor::new(), io).await.expect("HTTP/2")
+    }
+
+    async fn connect_for(&self, protocol: &[u8], identity: Option<&Identity>) -> TlsStream<TcpStream> {
         let mut tls = client_config(std::slice::from_ref(self.pki.ca.certificate()), identity).expect("TLS");
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        tls.alpn_protocols = vec![protocol.to_vec()];
         let tcp = TcpStream::connect(self.address).await.expect("a connection");
         let name = ServerName::try_from("127.0.0.1").expect("a name");
         TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.expect("a handshake")
