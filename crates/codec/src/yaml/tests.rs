@@ -116,3 +116,29 @@ fn texts_of_lines_that_begin_with_spaces_are_read_again() {
         }
     }
 }
+
+/// Found by `fuzz/run`: readers look for a key's colon only so far.
+#[test]
+fn long_keys_and_those_of_several_lines_stand_alone() {
+    let keys = [
+        "k".repeat(129),
+        "\u{1}".repeat(400),
+        "a\nb".into(),
+        " a\n\nb\n".into(),
+        "\n".into(),
+        "? a\n".into(),
+    ];
+    let values = ["1", "[]", "[1,[2],{\"a\":3}]", "{\"a\":{\"b\":[1]},\"c\":2}", "\" x\\ny\\n\""];
+    for key in &keys {
+        let key = serde_json::to_string(key).expect("JSON");
+        for value in values {
+            let json = format!("{{{key}:{value},\"z\":[{{{key}:{value}}}]}}");
+            let written = from_json(json.as_bytes()).expect("written");
+            let again = to_json(written.as_bytes(), &mut Problems::ignore());
+            let again = again.unwrap_or_else(|e| panic!("{json} is written as {written}: {e}"));
+            assert_eq!(String::from_utf8_lossy(&again), json, "{written}");
+        }
+    }
+    let written = from_json(b"{\"a\\nb\":[1,2],\"c\\nd\":{\"e\":1,\"f\":2}}").expect("written");
+    assert_eq!(written, "? |-\n  a\n  b\n: - 1\n  - 2\n? |-\n  c\n  d\n: e: 1\n  f: 2\n");
+}

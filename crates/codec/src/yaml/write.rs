@@ -30,6 +30,15 @@ fn block(out: &mut String, value: &Value, indent: usize, open: bool) {
             entries.sort_unstable_by_key(|(key, _)| *key);
             for (key, value) in entries {
                 begin(out);
+                if !is_simple_key(key) {
+                    out.push_str("? ");
+                    text(out, key, Some(indent + 2));
+                    out.push('\n');
+                    out.extend(std::iter::repeat_n(' ', indent));
+                    out.push_str(": ");
+                    nested(out, value, indent + 2);
+                    continue;
+                }
                 text(out, key, None);
                 out.push(':');
                 match value {
@@ -43,8 +52,7 @@ fn block(out: &mut String, value: &Value, indent: usize, open: bool) {
                     }
                     _ => {
                         out.push(' ');
-                        scalar(out, value, indent + 2);
-                        out.push('\n');
+                        nested(out, value, indent + 2);
                     }
                 }
             }
@@ -53,18 +61,29 @@ fn block(out: &mut String, value: &Value, indent: usize, open: bool) {
             for item in list {
                 begin(out);
                 out.push_str("- ");
-                match item {
-                    Value::Object(map) if !map.is_empty() => block(out, item, indent + 2, true),
-                    Value::Array(list) if !list.is_empty() => block(out, item, indent + 2, true),
-                    _ => {
-                        scalar(out, item, indent + 2);
-                        out.push('\n');
-                    }
-                }
+                nested(out, item, indent + 2);
             }
         }
         _ => {}
     }
+}
+
+/// What begins on a line that is begun already, and its line's end.
+fn nested(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(map) if !map.is_empty() => block(out, value, indent, true),
+        Value::Array(list) if !list.is_empty() => block(out, value, indent, true),
+        _ => {
+            scalar(out, value, indent);
+            out.push('\n');
+        }
+    }
+}
+
+/// Whether a key may stand before its colon: readers look no further than 1,024 characters for it, and upstream's
+/// library says of those beyond 128 bytes or one line that they are keys.
+fn is_simple_key(key: &str) -> bool {
+    key.len() <= 128 && !key.contains('\n')
 }
 
 /// What stands on the line of its key; the lines of a block are indented by `indent`.
