@@ -162,12 +162,6 @@ impl Runtime {
         let output = supervisor.attach(ask(false, stdout, stderr), &ends).await.map_err(failed)?;
         drop(ends);
         drop(pipes.theirs);
-        let reading = async {
-            tokio::join!(send(pipes.stdout, streams.stdout), send(pipes.stderr, streams.stderr));
-            if !stdout && !stderr {
-                std::future::pending::<()>().await;
-            }
-        };
         let feeding = async {
             let Some(mut input) = input else { return };
             match (input.terminal, input.input.take()) {
@@ -179,10 +173,12 @@ impl Runtime {
                 (_, None) => {}
             }
         };
+        // The container's end closes its streams, once what it said last has been taken.
         let ending = async {
-            tokio::select! {
-                () = reading => {}
-                _ = output.exit() => {}
+            if stdout || stderr {
+                tokio::join!(send(pipes.stdout, streams.stdout), send(pipes.stderr, streams.stderr));
+            } else {
+                let _ = output.exit().await;
             }
         };
         beside(ending, feeding).await;
