@@ -3,9 +3,10 @@
 use crate::json_path::{Found, JsonPath};
 use crate::value;
 use corten_api::apiextensions::v1::CustomResourceColumnDefinition;
+use corten_codec::json::marshal;
 use corten_kinds::columns::{age, duration};
 use jiff::Timestamp;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 /// A column of the kind's table.
 #[derive(Clone, Debug)]
@@ -111,60 +112,8 @@ pub(crate) fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => value::shown_number(number),
-        Value::Array(_) | Value::Object(_) => {
-            let mut out = String::new();
-            write_json(value, &mut out);
-            out
-        }
+        Value::Array(_) | Value::Object(_) => marshal(value),
         other => other.to_string(),
-    }
-}
-
-/// Writes JSON as Go does: whole floats without a point, and no character that HTML minds.
-fn write_json(value: &Value, out: &mut String) {
-    let between = |n: usize| if n > 0 { "," } else { "" };
-    match value {
-        Value::Array(list) => {
-            out.push('[');
-            for (n, item) in list.iter().enumerate() {
-                out.push_str(between(n));
-                write_json(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(fields) => {
-            out.push('{');
-            for (n, (name, field)) in fields.iter().enumerate() {
-                out.push_str(between(n));
-                write_text(name, out);
-                out.push(':');
-                write_json(field, out);
-            }
-            out.push('}');
-        }
-        Value::String(text) => write_text(text, out),
-        Value::Number(number) => out.push_str(&json_number(number)),
-        other => out.push_str(&other.to_string()),
-    }
-}
-
-fn json_number(number: &Number) -> String {
-    match (number.as_i64(), number.as_f64()) {
-        (None, Some(float)) if float != 0.0 && !(1e-6..1e21).contains(&float.abs()) => {
-            let text = format!("{float:e}");
-            if text.contains("e-") { text } else { text.replace('e', "e+") }
-        }
-        (None, Some(float)) => float.to_string(),
-        _ => number.to_string(),
-    }
-}
-
-fn write_text(text: &str, out: &mut String) {
-    for c in Value::from(text).to_string().chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
     }
 }
 

@@ -95,24 +95,11 @@ fn apply(document: &mut Value, kind: PatchType, patch: &[u8], of: &KindInfo) -> 
     }
     let patch: Value = serde_json::from_slice(patch)
         .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
-    if kind == PatchType::Strategic {
-        return apply_strategic_merge_patch(document, patch, (of.schema)()).map_err(refused);
-    }
-    let found = match patch {
-        Value::Object(_) => {
-            apply_merge_patch(document, patch);
-            return Ok(());
-        }
-        Value::Null => return Err(ApiError::bad_request("Invalid JSON Patch")),
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Number(_) => "number",
-        Value::Bool(_) => "bool",
+    let applied = match kind {
+        PatchType::Strategic => apply_strategic_merge_patch(document, patch, (of.schema)()),
+        _ => apply_merge_patch(document, patch),
     };
-    let why = format!(
-        "error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
-    );
-    Err(ApiError::bad_request(why))
+    applied.map_err(refused)
 }
 
 fn refused(error: PatchError) -> ApiError {

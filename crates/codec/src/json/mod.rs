@@ -6,6 +6,7 @@ mod duplicates;
 mod encode;
 mod leaf;
 mod list;
+mod marshal;
 mod path;
 pub(crate) mod reader;
 mod stored;
@@ -19,6 +20,7 @@ pub use encode::{encode, encode_into, encode_struct, encode_value};
 pub(crate) use encode::{left_out, write_type_meta};
 pub(crate) use leaf::compact;
 pub(crate) use list::decode_list;
+pub use marshal::marshal;
 pub use stored::{
     decode_labels, decode_metadata, encode_stored, replace_resource_version, splice_resource_version,
 };

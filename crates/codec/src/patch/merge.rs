@@ -1,9 +1,22 @@
 //! Merge patch, as the library that upstream uses has it (github.com/evanphx/json-patch).
 
+use super::{PatchError, fields};
 use serde_json::Value;
 
-/// Merges `patch` into `document`: objects key by key, null removes, all else replaces.
-pub fn apply_merge_patch(document: &mut Value, patch: Value) {
+/// Merges `patch`, an object, into `document`: objects key by key, null removes, all else replaces.
+///
+/// # Errors
+/// The patch is no object.
+pub fn apply_merge_patch(document: &mut Value, patch: Value) -> Result<(), PatchError> {
+    let refused = |why: String| PatchError::Malformed(format!("error decoding patch: {why}"));
+    match fields(patch).map_err(refused)? {
+        Some(patch) => merge(document, Value::Object(patch)),
+        None => return Err(PatchError::Malformed("Invalid JSON Patch".to_string())),
+    }
+    Ok(())
+}
+
+fn merge(document: &mut Value, patch: Value) {
     match (document, patch) {
         (Value::Object(map), Value::Object(changes)) => {
             for (key, change) in changes {
@@ -11,7 +24,7 @@ pub fn apply_merge_patch(document: &mut Value, patch: Value) {
                     _ if change.is_null() => {
                         map.remove(&key);
                     }
-                    Some(there) if !there.is_null() => apply_merge_patch(there, change),
+                    Some(there) if !there.is_null() => merge(there, change),
                     _ => {
                         map.insert(key, without_nulls(change));
                     }
@@ -55,8 +68,28 @@ mod tests {
             (json!({"a": {}}), json!({"a": [{"b": null}]}), json!({"a": [{"b": null}]})),
             (json!({"a": null}), json!({"a": {"b": null}}), json!({"a": {}})),
         ] {
-            apply_merge_patch(&mut doc, patch);
+            apply_merge_patch(&mut doc, patch).expect("merged");
             assert_eq!(doc, want);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for (patch, want) in [
+            (json!(null), "Invalid JSON Patch"),
+            (
+                json!([]),
+                "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
+            ),
+            (
+                json!("a"),
+                "error decoding patch: json: cannot unmarshal string into Go value of type map[string]interface {}",
+            ),
+        ] {
+            let mut document = json!({"a": 1});
+            let refused = apply_merge_patch(&mut document, patch).expect_err("refused");
+            assert_eq!(refused, PatchError::Malformed(want.to_string()));
+            assert_eq!(document, json!({"a": 1}));
         }
     }
 }

@@ -9,6 +9,8 @@ pub use json::{apply_json_patch, try_json_patch};
 pub use merge::apply_merge_patch;
 pub use strategic::apply_strategic_merge_patch;
 
+use serde_json::{Map, Value};
+
 /// Why a patch was not applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
@@ -21,4 +23,17 @@ pub enum PatchError {
     /// Upstream's server reports it as a fault of its own (500).
     #[error("{0}")]
     Internal(String),
+}
+
+/// The fields of a patch that has to be an object; of null there are none.
+fn fields(patch: Value) -> Result<Option<Map<String, Value>>, String> {
+    let found = match patch {
+        Value::Object(fields) => return Ok(Some(fields)),
+        Value::Null => return Ok(None),
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+    };
+    Err(format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"))
 }

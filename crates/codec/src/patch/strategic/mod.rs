@@ -11,7 +11,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use super::PatchError;
+use super::{PatchError, fields};
 use crate::shown::go_type;
 use complaint::{Result, bad_format, not_object, unknown_directive};
 use corten_api::Schema;
@@ -29,22 +29,11 @@ const SET_ORDER: &str = "$setElementOrder";
 /// Merges `patch` into `document`, whose root has the shape of `schema`. After an error the document is
 /// patched in part.
 pub fn apply_strategic_merge_patch(document: &mut Value, patch: Value, schema: &Schema) -> Result<()> {
-    let found = match patch {
-        Value::Object(patch) => {
-            return match document {
-                Value::Object(original) => merge_map(original, patch, Shape::Struct(schema)),
-                other => not_object(other),
-            };
-        }
-        Value::Null => return Ok(()),
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-    };
-    Err(PatchError::Malformed(format!(
-        "json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
-    )))
+    match (fields(patch).map_err(PatchError::Malformed)?, document) {
+        (None, _) => Ok(()),
+        (Some(patch), Value::Object(original)) => merge_map(original, patch, Shape::Struct(schema)),
+        (Some(_), other) => not_object(other),
+    }
 }
 
 fn merge_map(
