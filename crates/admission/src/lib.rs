@@ -12,6 +12,7 @@ mod default_ingress_class;
 mod default_storage_class;
 mod default_toleration_seconds;
 mod deny_service_external_ips;
+mod durations;
 mod event_rate_limit;
 mod expressions;
 mod extended_resource_toleration;

@@ -1,11 +1,15 @@
 //! What checks say beside yes and no: warnings for the client, annotations for the audit log.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Collects what is said about one request. Warnings are bounded where they are sent.
 #[derive(Debug, Default)]
 pub struct Notes {
     said: Mutex<Said>,
+    /// Microseconds.
+    asking: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +50,17 @@ impl Notes {
                 said.details.push((key, value.into()));
             }
         });
+    }
+
+    /// Others were asked for so long.
+    pub fn asked(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.asking.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// How long others were asked in all.
+    pub fn asking(&self) -> Duration {
+        Duration::from_micros(self.asking.load(Ordering::Relaxed))
     }
 
     /// Those so far.

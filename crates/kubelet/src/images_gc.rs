@@ -2,7 +2,6 @@
 //! image and container garbage collection).
 
 use crate::Shared;
-use crate::meters::labels;
 use crate::pod::names::POD_UID;
 use corten_node_api::cri::{
     ContainerFilter, ContainerState, ContainerStateValue, ListContainersRequest, ListImagesRequest,
@@ -174,7 +173,7 @@ async fn remove(shared: &Arc<Shared>, ids: Vec<String>, why: &str) {
         match shared.cri.remove_image(RemoveImageRequest { image }).await {
             Ok(_) => {
                 tracing::info!(id, why, "an unused image was removed");
-                shared.meters.count("kubelet_image_garbage_collected_total", labels(&[("reason", why)]));
+                shared.meters.count("kubelet_image_garbage_collected_total", &[("reason", why)]);
             }
             Err(error) => tracing::warn!(id, %error, "an unused image was not removed"),
         }

@@ -1,17 +1,19 @@
 //! What the kubelet counts of its own work, for `/metrics` and `/metrics/probes`. The names are upstream's.
 
+use corten_metrics::{Histogram, Kind, Series, Text};
 use corten_node_api::CallObserver;
-use parking_lot::Mutex;
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+
+/// The most series of one family.
+const MOST: usize = 10_000;
 
 /// What a family of figures is.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
-    Counter,
+enum Of {
+    Counts,
     /// With the upper bounds of its buckets, in seconds.
-    Histogram(&'static [f64]),
+    Times(&'static [f64]),
 }
 
 const USUAL: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -39,112 +41,109 @@ const OPERATIONS: &[f64] = &[
 const STARTS: &[f64] =
     &[0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0, 300.0];
 
-/// Every family: name, help, kind. One whose name begins with `prober_` is shown by `/metrics/probes`.
-const FAMILIES: &[(&str, &str, Kind)] = &[
+/// Every family: name, help, what it is of. One whose name begins with `prober_` is shown by `/metrics/probes`.
+const FAMILIES: [(&str, &str, Of); 16] = [
     (
         "kubelet_device_plugin_alloc_duration_seconds",
         "Duration in seconds to serve a device plugin Allocation request. Broken down by resource name.",
-        Kind::Histogram(USUAL),
+        Of::Times(USUAL),
     ),
     (
         "kubelet_device_plugin_registration_total",
         "Cumulative number of device plugin registrations. Broken down by resource name.",
-        Kind::Counter,
+        Of::Counts,
     ),
-    ("kubelet_evictions", "Cumulative number of pod evictions by eviction signal", Kind::Counter),
+    ("kubelet_evictions", "Cumulative number of pod evictions by eviction signal", Of::Counts),
     (
         "kubelet_image_garbage_collected_total",
         "Total number of images garbage collected by the kubelet, whether through disk usage or image age.",
-        Kind::Counter,
+        Of::Counts,
     ),
-    ("kubelet_image_pull_duration_seconds", "Duration in seconds to pull an image.", Kind::Histogram(PULLS)),
+    ("kubelet_image_pull_duration_seconds", "Duration in seconds to pull an image.", Of::Times(PULLS)),
     (
         "kubelet_pleg_relist_duration_seconds",
         "Duration in seconds for relisting pods in PLEG.",
-        Kind::Histogram(USUAL),
+        Of::Times(USUAL),
     ),
     (
         "kubelet_pleg_relist_interval_seconds",
         "Interval in seconds between relisting in PLEG.",
-        Kind::Histogram(USUAL),
+        Of::Times(USUAL),
     ),
     (
         "kubelet_pod_start_duration_seconds",
         "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run",
-        Kind::Histogram(STARTS),
+        Of::Times(STARTS),
     ),
-    ("kubelet_preemptions", "Cumulative number of pod preemptions by preemption resource", Kind::Counter),
+    ("kubelet_preemptions", "Cumulative number of pod preemptions by preemption resource", Of::Counts),
     (
         "kubelet_runtime_operations_duration_seconds",
         "Duration in seconds of runtime operations. Broken down by operation type.",
-        Kind::Histogram(OPERATIONS),
+        Of::Times(OPERATIONS),
     ),
     (
         "kubelet_runtime_operations_errors_total",
         "Cumulative number of runtime operation errors by operation type.",
-        Kind::Counter,
+        Of::Counts,
     ),
     (
         "kubelet_runtime_operations_total",
         "Cumulative number of runtime operations by operation type.",
-        Kind::Counter,
+        Of::Counts,
     ),
-    ("kubelet_started_containers_total", "Cumulative number of containers started", Kind::Counter),
-    ("kubelet_started_pods_total", "Cumulative number of pods started", Kind::Counter),
-    ("prober_probe_duration_seconds", "Duration in seconds for a probe response.", Kind::Histogram(USUAL)),
+    ("kubelet_started_containers_total", "Cumulative number of containers started", Of::Counts),
+    ("kubelet_started_pods_total", "Cumulative number of pods started", Of::Counts),
+    ("prober_probe_duration_seconds", "Duration in seconds for a probe response.", Of::Times(USUAL)),
     (
         "prober_probe_total",
         "Cumulative number of a liveness, readiness or startup probe for a container by result.",
-        Kind::Counter,
+        Of::Counts,
     ),
 ];
 
-#[derive(Clone, Debug, Default)]
-struct Value {
-    /// What was counted, or how often was observed.
-    count: u64,
-    sum: f64,
-    buckets: Vec<u64>,
+/// A family's series.
+#[derive(Debug)]
+enum Family {
+    Counts(Series<AtomicU64>),
+    Times(Series<Histogram>, &'static [f64]),
 }
 
-/// The counts. Labels are as they stand between the braces of a metric.
-#[derive(Debug, Default)]
+/// The counts.
+#[derive(Debug)]
 pub struct Meters {
-    values: Mutex<BTreeMap<(&'static str, String), Value>>,
+    families: [Family; FAMILIES.len()],
     /// When the runtime was last listed, in milliseconds since 1970.
-    relisted: std::sync::atomic::AtomicI64,
+    relisted: AtomicI64,
 }
 
-/// Labels as they stand between the braces.
-pub fn labels(pairs: &[(&str, &str)]) -> String {
-    let mut out = String::new();
-    for (name, value) in pairs {
-        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let comma = if out.is_empty() { "" } else { "," };
-        let _ = write!(out, "{comma}{name}=\"{value}\"");
+impl Default for Meters {
+    fn default() -> Self {
+        let families = FAMILIES.map(|(.., of)| match of {
+            Of::Counts => Family::Counts(Series::new(MOST)),
+            Of::Times(bounds) => Family::Times(Series::new(MOST), bounds),
+        });
+        Meters { families, relisted: AtomicI64::new(0) }
     }
-    out
 }
 
 impl Meters {
+    fn family(&self, name: &str) -> Option<&Family> {
+        FAMILIES.iter().zip(&self.families).find(|(family, _)| family.0 == name).map(|(_, series)| series)
+    }
+
     /// Counts one more.
-    pub fn count(&self, name: &'static str, labels: String) {
-        self.values.lock().entry((name, labels)).or_default().count += 1;
+    pub fn count(&self, name: &'static str, labels: &[(&str, &str)]) {
+        let Some(Family::Counts(series)) = self.family(name) else { return };
+        if let Some(count) = series.of(labels, AtomicU64::default) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes how long something took.
-    pub fn observe(&self, name: &'static str, labels: String, took: Duration) {
-        let Some(Kind::Histogram(bounds)) = FAMILIES.iter().find(|f| f.0 == name).map(|f| f.2) else {
-            return;
-        };
-        let seconds = took.as_secs_f64();
-        let mut values = self.values.lock();
-        let value = values.entry((name, labels)).or_default();
-        value.buckets.resize(bounds.len(), 0);
-        value.count += 1;
-        value.sum += seconds;
-        for (bucket, bound) in value.buckets.iter_mut().zip(bounds) {
-            *bucket += u64::from(seconds <= *bound);
+    pub fn observe(&self, name: &'static str, labels: &[(&str, &str)], took: Duration) {
+        let Some(Family::Times(series, bounds)) = self.family(name) else { return };
+        if let Some(times) = series.of(labels, || Histogram::new(bounds)) {
+            times.took(took);
         }
     }
 
@@ -166,7 +165,7 @@ impl Meters {
             ("probe_type", kind),
             ("result", result),
         ];
-        self.count("prober_probe_total", labels(&pairs));
+        self.count("prober_probe_total", &pairs);
         if result == "successful" {
             let pairs = [
                 ("container", container),
@@ -174,23 +173,23 @@ impl Meters {
                 ("pod", &m.name),
                 ("probe_type", kind),
             ];
-            self.observe("prober_probe_duration_seconds", labels(&pairs), took);
+            self.observe("prober_probe_duration_seconds", &pairs, took);
         }
     }
 
     /// Notes that the runtime was listed.
     pub fn relisted(&self, now: corten_rt::Timestamp) {
         let now = now.as_millisecond();
-        let before = self.relisted.swap(now, std::sync::atomic::Ordering::Relaxed);
+        let before = self.relisted.swap(now, Ordering::Relaxed);
         if let (1.., Ok(between)) = (before, u64::try_from(now - before)) {
             let between = Duration::from_millis(between);
-            self.observe("kubelet_pleg_relist_interval_seconds", String::new(), between);
+            self.observe("kubelet_pleg_relist_interval_seconds", &[], between);
         }
     }
 
     /// When the runtime was last listed, in seconds since 1970.
     pub fn last_relist(&self) -> f64 {
-        self.relisted.load(std::sync::atomic::Ordering::Relaxed) as f64 / 1000.0
+        self.relisted.load(Ordering::Relaxed) as f64 / 1000.0
     }
 
     /// Forgets the probes of pods that are gone, which it asks by namespace and name.
@@ -199,56 +198,49 @@ impl Meters {
             let rest = labels.split(&format!("{name}=\"")).nth(1);
             rest.and_then(|rest| rest.split('"').next()).unwrap_or_default().to_string()
         };
-        self.values.lock().retain(|(name, labels), _| {
-            !name.starts_with("prober_") || is_here(&label(labels, "namespace"), &label(labels, "pod"))
-        });
-    }
-
-    /// The figures as text: those of probes, or all others.
-    pub fn write(&self, out: &mut String, probes: bool) {
-        let values = self.values.lock();
-        for (family, help, kind) in FAMILIES.iter().filter(|f| f.0.starts_with("prober_") == probes) {
-            let of: Vec<_> = values.iter().filter(|((name, _), _)| name == family).collect();
-            if of.is_empty() {
-                continue;
-            }
-            let word = if matches!(kind, Kind::Counter) { "counter" } else { "histogram" };
-            let _ = write!(out, "# HELP {family} {help}\n# TYPE {family} {word}\n");
-            for ((_, labels), value) in of {
-                write_value(out, family, labels, value, *kind);
+        let wanted = |labels: &str| is_here(&label(labels, "namespace"), &label(labels, "pod"));
+        for (.., series) in self.shown(true) {
+            match series {
+                Family::Counts(series) => series.retain(wanted),
+                Family::Times(series, _) => series.retain(wanted),
             }
         }
     }
-}
 
-fn write_value(out: &mut String, name: &str, labels: &str, value: &Value, kind: Kind) {
-    let braces = |more: &str| match (labels, more) {
-        ("", "") => String::new(),
-        ("", more) => format!("{{{more}}}"),
-        (labels, "") => format!("{{{labels}}}"),
-        (labels, more) => format!("{{{labels},{more}}}"),
-    };
-    let Kind::Histogram(bounds) = kind else {
-        let _ = writeln!(out, "{name}{} {}", braces(""), value.count);
-        return;
-    };
-    for (bound, count) in bounds.iter().zip(&value.buckets) {
-        let _ = writeln!(out, "{name}_bucket{} {count}", braces(&format!("le=\"{bound}\"")));
+    /// The families of probes, or all others.
+    fn shown(&self, probes: bool) -> impl Iterator<Item = (&'static str, &'static str, &Family)> {
+        let all = FAMILIES.iter().zip(&self.families);
+        all.filter(move |(family, _)| family.0.starts_with("prober_") == probes)
+            .map(|((name, help, _), series)| (*name, *help, series))
     }
-    let _ = writeln!(out, "{name}_bucket{} {}", braces("le=\"+Inf\""), value.count);
-    let _ = writeln!(out, "{name}_sum{} {}", braces(""), value.sum);
-    let _ = writeln!(out, "{name}_count{} {}", braces(""), value.count);
+
+    /// The figures as text: those of probes, or all others.
+    pub fn write(&self, out: &mut Text, probes: bool) {
+        for (name, help, series) in self.shown(probes) {
+            match series {
+                Family::Counts(series) if !series.is_empty() => {
+                    out.family(name, Kind::Counter, help);
+                    series.each(|labels, count| out.sample(labels, count.load(Ordering::Relaxed)));
+                }
+                Family::Times(series, _) if !series.is_empty() => {
+                    out.family(name, Kind::Histogram, help);
+                    series.each(|labels, times| out.histogram(labels, times));
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 impl CallObserver for Meters {
     fn called(&self, method: &'static str, took: Duration, failed: bool) {
         let operation = operation(method);
-        let labels = labels(&[("operation_type", &operation)]);
-        self.count("kubelet_runtime_operations_total", labels.clone());
+        let labels = [("operation_type", operation.as_str())];
+        self.count("kubelet_runtime_operations_total", &labels);
         if failed {
-            self.count("kubelet_runtime_operations_errors_total", labels.clone());
+            self.count("kubelet_runtime_operations_errors_total", &labels);
         }
-        self.observe("kubelet_runtime_operations_duration_seconds", labels, took);
+        self.observe("kubelet_runtime_operations_duration_seconds", &labels, took);
     }
 }
 
@@ -269,10 +261,10 @@ pub(crate) fn follow(shared: &std::sync::Arc<crate::Shared>) {
         if ran || new.status.phase != "Running" {
             return;
         }
-        shared.meters.count("kubelet_started_pods_total", String::new());
+        shared.meters.count("kubelet_started_pods_total", &[]);
         let seen = new.status.start_time.map(|t| shared.clock.now().duration_since(t.0));
         if let Some(took) = seen.and_then(|d| Duration::try_from(d).ok()) {
-            shared.meters.observe("kubelet_pod_start_duration_seconds", String::new(), took);
+            shared.meters.observe("kubelet_pod_start_duration_seconds", &[], took);
         }
     });
 }
@@ -284,8 +276,8 @@ mod tests {
     #[test]
     fn figures_become_text() {
         let meters = Meters::default();
-        meters.count("kubelet_evictions", labels(&[("eviction_signal", "memory.available")]));
-        meters.observe("kubelet_pleg_relist_duration_seconds", String::new(), Duration::from_millis(20));
+        meters.count("kubelet_evictions", &[("eviction_signal", "memory.available")]);
+        meters.observe("kubelet_pleg_relist_duration_seconds", &[], Duration::from_millis(20));
         let mut pod = corten_api::core::v1::Pod::default();
         pod.metadata.uid = "u\"1".into();
         let took = Duration::from_millis(2);
@@ -296,8 +288,12 @@ mod tests {
         for second in [7, 8] {
             meters.relisted(corten_rt::Timestamp::from_second(second).expect("in range"));
         }
-        let mut text = String::new();
-        meters.write(&mut text, false);
+        let written = |probes| {
+            let mut text = Text::default();
+            meters.write(&mut text, probes);
+            text.finish()
+        };
+        let text = written(false);
         for line in [
             "# TYPE kubelet_evictions counter",
             "kubelet_evictions{eviction_signal=\"memory.available\"} 1",
@@ -311,8 +307,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }
-        let mut probes = String::new();
-        meters.write(&mut probes, true);
+        let probes = written(true);
         assert!(
             probes.contains("pod_uid=\"u\\\"1\",probe_type=\"Liveness\",result=\"successful\"} 1"),
             "{probes}"
@@ -320,8 +315,6 @@ mod tests {
         assert!(probes.contains("prober_probe_duration_seconds_count{container=\"c\""), "{probes}");
         meters.keep_pods(|_, _| true);
         meters.keep_pods(|_, _| false);
-        probes.clear();
-        meters.write(&mut probes, true);
-        assert_eq!(probes, "");
+        assert_eq!(written(true), "");
     }
 }

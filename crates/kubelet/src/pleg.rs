@@ -86,7 +86,7 @@ impl Lister {
         let began = corten_rt::Instant::now();
         let listed = list(&self.shared).await;
         let meters = &self.shared.meters;
-        meters.observe("kubelet_pleg_relist_duration_seconds", String::new(), began.elapsed());
+        meters.observe("kubelet_pleg_relist_duration_seconds", &[], began.elapsed());
         meters.relisted(self.shared.clock.now());
         match listed {
             Ok(now) => {

@@ -74,6 +74,12 @@ impl Gates {
         Ok(gates)
     }
 
+    /// Name, upstream's word for its stage, and whether it is open, of each gate.
+    pub fn each(self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        let stage = |stage| if stage == Stage::Alpha { "ALPHA" } else { "BETA" };
+        TABLE.into_iter().zip(self.0).map(move |((_, name, ripe, _), open)| (name, stage(ripe), open))
+    }
+
     /// Whether a gate is open.
     pub fn open(self, gate: Gate) -> bool {
         TABLE.iter().zip(self.0).any(|((known, ..), open)| *known == gate && open)

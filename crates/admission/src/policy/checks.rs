@@ -1,40 +1,20 @@
 //! How the policies did, as upstream's metrics tell it.
 
 use crate::expressions::OUT_OF_BUDGET;
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
+use corten_metrics::{Histogram, Kind, Series, Text};
 use std::time::Duration;
 
-/// The upper bounds of the histogram's buckets, in seconds, and as they are written.
-const BOUNDS: [(f64, &str); 5] =
-    [(0.000_000_5, "5e-07"), (0.001, "0.001"), (0.01, "0.01"), (0.1, "0.1"), (1.0, "1")];
+/// The upper bounds of the histogram's buckets, in seconds.
+const BOUNDS: [f64; 5] = [0.000_000_5, 0.001, 0.01, 0.1, 1.0];
 /// Series beyond this many are not counted: policies come and go.
-const MOST_SERIES: usize = 2000;
-
-/// What is told apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Labels {
-    policy: String,
-    binding: String,
-    error: &'static str,
-    /// What was done about it; of validating policies alone.
-    action: &'static str,
-}
-
-#[derive(Debug, Default)]
-struct Series {
-    buckets: [u64; BOUNDS.len()],
-    count: u64,
-    seconds: f64,
-}
+const MOST: usize = 2000;
 
 /// What has come of the policies of one sort.
 #[derive(Debug)]
 pub struct Checks {
     /// `validating` or `mutating`.
     sort: &'static str,
-    series: Mutex<BTreeMap<Labels, Series>>,
+    series: Series<Histogram>,
 }
 
 /// What upstream's metrics call a failure.
@@ -49,10 +29,11 @@ fn error_type(error: Option<&str>) -> &'static str {
 
 impl Checks {
     pub(super) fn new(sort: &'static str) -> Self {
-        Checks { sort, series: Mutex::default() }
+        Checks { sort, series: Series::new(MOST) }
     }
 
-    /// Counts one expression: what went wrong, and what was done about it.
+    /// Counts one expression: what went wrong, and what was done about it, which is told of validating policies
+    /// alone.
     pub(super) fn ended(
         &self,
         (policy, binding): (&str, &str),
@@ -60,64 +41,33 @@ impl Checks {
         action: &'static str,
         took: Duration,
     ) {
-        let labels = Labels {
-            policy: policy.to_owned(),
-            binding: binding.to_owned(),
-            error: error_type(error),
-            action,
-        };
-        let mut all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_SERIES && !all.contains_key(&labels) {
-            return;
+        let labels = [
+            ("enforcement_action", action),
+            ("error_type", error_type(error)),
+            ("policy", policy),
+            ("policy_binding", binding),
+        ];
+        let labels = if action.is_empty() { &labels[1..] } else { &labels };
+        if let Some(times) = self.series.of(labels, || Histogram::new(&BOUNDS)) {
+            times.took(took);
         }
-        let series = all.entry(labels).or_default();
-        let seconds = took.as_secs_f64();
-        for ((bound, _), count) in BOUNDS.iter().zip(&mut series.buckets) {
-            *count += u64::from(seconds <= *bound);
-        }
-        series.count += 1;
-        series.seconds += seconds;
     }
 
-    fn write(&self, out: &mut String) {
-        let all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.is_empty() {
+    fn write(&self, out: &mut Text) {
+        if self.series.is_empty() {
             return;
         }
         let name = format!("apiserver_{}_admission_policy_check", self.sort);
-        let _ = writeln!(out, "# HELP {name}_total Evaluations of policies that counted.");
-        let _ = writeln!(out, "# TYPE {name}_total counter");
-        for (labels, series) in &*all {
-            let _ = writeln!(out, "{name}_total{{{}}} {}", labels.text(), series.count);
-        }
-        let name = format!("{name}_duration_seconds");
-        let _ = writeln!(out, "# HELP {name} How long the expressions took.\n# TYPE {name} histogram");
-        for (labels, series) in &*all {
-            let labels = labels.text();
-            for ((_, bound), count) in BOUNDS.iter().zip(&series.buckets) {
-                let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
-            }
-            let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", series.count);
-            let _ = writeln!(out, "{name}_sum{{{labels}}} {}", series.seconds);
-            let _ = writeln!(out, "{name}_count{{{labels}}} {}", series.count);
-        }
+        out.family(format!("{name}_total"), Kind::Counter, "Evaluations of policies that counted.");
+        self.series.each(|labels, times| out.sample(labels, times.count()));
+        let help = "How long the expressions took.";
+        out.family(format!("{name}_duration_seconds"), Kind::Histogram, help);
+        self.series.each(|labels, times| out.histogram(labels, times));
     }
 }
 
-impl Labels {
-    /// In the order of their names, as Prometheus' client writes them.
-    fn text(&self) -> String {
-        let action = match self.action {
-            "" => String::new(),
-            action => format!("enforcement_action=\"{action}\","),
-        };
-        let (policy, binding, error) = (&self.policy, &self.binding, self.error);
-        format!("{action}error_type=\"{error}\",policy=\"{policy}\",policy_binding=\"{binding}\"")
-    }
-}
-
-/// Writes the metrics of all sorts, as Prometheus reads them.
-pub(crate) fn write(all: &[&Checks], out: &mut String) {
+/// Writes the metrics of all sorts.
+pub(crate) fn write(all: &[&Checks], out: &mut Text) {
     all.iter().for_each(|checks| checks.write(out));
 }
 
@@ -133,8 +83,9 @@ mod tests {
         validating.ended(("p", "b"), Some("compilation error: x"), "audit", took);
         mutating.ended(("p", "b"), None, "", took);
         mutating.ended(("p", "b"), Some(OUT_OF_BUDGET), "", took);
-        let mut out = String::new();
+        let mut out = Text::default();
         write(&[&mutating, &validating], &mut out);
+        let out = out.finish();
         for line in [
             "validating_admission_policy_check_total{enforcement_action=\"deny\",error_type=\"invalid_error\",\
              policy=\"p\",policy_binding=\"b\"} 1",

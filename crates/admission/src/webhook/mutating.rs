@@ -97,7 +97,9 @@ impl MutatingWebhooks {
                 Err(trouble) => Err(trouble),
             };
             let end = End::of(hook, told.as_ref().map(drop));
-            self.calls.ended(&hook.name, context.operation, asked.elapsed(), end);
+            let took = asked.elapsed();
+            context.notes.asked(took);
+            self.calls.ended(&hook.name, context.operation, took, end);
             let changed = matches!(told, Ok(Some((_, true))));
             place.annotate_mutation(subject, changed);
             if changed && let Some(rounds) = context.rounds {

@@ -100,6 +100,9 @@ impl ValidatingWebhooks {
                 Err(Trouble::Calling(why)) => Err(failed(hook, &why)),
             }
         });
-        join_all(calls).await.into_iter().collect()
+        let begun = Instant::now();
+        let told = join_all(calls).await;
+        subject.context.notes.asked(begun.elapsed());
+        told.into_iter().collect()
     }
 }

@@ -10,7 +10,6 @@ pub(crate) mod proxy;
 mod register;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -18,6 +17,7 @@ use corten_api::apiregistration::v1::APIService;
 use corten_api::authentication::v1::UserInfo;
 use corten_auth::pki::Identity;
 use corten_client::{Client, Informer};
+use corten_metrics::{Kind, Text};
 use corten_rt::Tasks;
 use corten_semantics::identity;
 use parking_lot::Mutex;
@@ -111,20 +111,17 @@ impl Aggregation {
         }
     }
 
-    /// Writes who is there and who is not, as Prometheus reads it.
-    pub(crate) fn write_metrics(&self, out: &mut String) {
-        let gauge = "aggregator_unavailable_apiservice";
-        out.push_str("# HELP aggregator_unavailable_apiservice API services that nobody answers for.\n");
-        out.push_str("# TYPE aggregator_unavailable_apiservice gauge\n");
+    /// Writes who is there and who is not.
+    pub(crate) fn write_metrics(&self, out: &mut Text) {
+        let help = "API services that nobody answers for.";
+        out.family("aggregator_unavailable_apiservice", Kind::Gauge, help);
         for service in self.registry.lookup().list::<APIService>("") {
-            let unavailable = u8::from(!available::is_available(&service));
-            let _ = writeln!(out, "{gauge}{{name=\"{}\"}} {unavailable}", service.metadata.name);
+            out.sample(&[("name", &service.metadata.name)], u8::from(!available::is_available(&service)));
         }
-        let total = "aggregator_unavailable_apiservice_total";
-        out.push_str("# HELP aggregator_unavailable_apiservice_total API services whose server went away.\n");
-        out.push_str("# TYPE aggregator_unavailable_apiservice_total counter\n");
+        let help = "API services whose server went away.";
+        out.family("aggregator_unavailable_apiservice_total", Kind::Counter, help);
         for ((name, reason), count) in self.lost.lock().iter() {
-            let _ = writeln!(out, "{total}{{name=\"{name}\",reason=\"{reason}\"}} {count}");
+            out.sample(&[("name", name.as_str()), ("reason", reason)], count);
         }
     }
 

@@ -20,6 +20,7 @@ use corten_api::{Kind, KindInfo};
 use corten_codec::{Problems, json};
 use corten_custom::{CustomStrategy, Source};
 use corten_kinds::{Plain, Rules, Strategy, StrategyRef};
+use corten_metrics::Text;
 use corten_rt::Tasks;
 use corten_semantics::ApiResult;
 use imbl::OrdMap;
@@ -107,7 +108,7 @@ impl CustomKinds {
     }
 
     /// Writes what is counted of conversions by webhooks.
-    pub(crate) fn write_metrics(&self, out: &mut String) {
+    pub(crate) fn write_metrics(&self, out: &mut Text) {
         self.conversions.write(out);
     }
 

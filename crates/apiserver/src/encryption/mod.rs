@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use corten_metrics::Text;
 use corten_rt::Tasks;
 use corten_store::{
     Batch, Error, Got, ListOptions, Op, Page, Record, Result, Revision, Size, Store, Txn, TxnOutcome, Watch,
@@ -88,7 +89,7 @@ impl EncryptedStore {
     }
 
     /// Appends what `/metrics` shows of plugins.
-    pub(crate) fn write_metrics(&self, out: &mut String) {
+    pub(crate) fn write_metrics(&self, out: &mut Text) {
         let rules = self.rules.load_full();
         let plugins: Vec<_> = rules
             .plugins

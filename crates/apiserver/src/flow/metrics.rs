@@ -3,12 +3,14 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use super::FlowControl;
 use super::queue::Refusal;
-use crate::http::Histogram;
+use super::{Flow, FlowControl};
+use corten_metrics::{Histogram, Kind, Text};
+
+/// The upper bounds of the buckets of waits, in seconds.
+const WAITED: [f64; 13] = [0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0];
 
 /// Counts of one FlowSchema.
-#[derive(Default)]
 pub struct Counts {
     dispatched: AtomicU64,
     executing: AtomicI64,
@@ -17,7 +19,25 @@ pub struct Counts {
     queue_full: AtomicU64,
     concurrency_limit: AtomicU64,
     time_out: AtomicU64,
-    waits: Histogram,
+    /// Of those that were dispatched, and of those that were not.
+    executed: Histogram,
+    given_up: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Counts {
+            dispatched: AtomicU64::new(0),
+            executing: AtomicI64::new(0),
+            seats: AtomicI64::new(0),
+            waiting: AtomicI64::new(0),
+            queue_full: AtomicU64::new(0),
+            concurrency_limit: AtomicU64::new(0),
+            time_out: AtomicU64::new(0),
+            executed: Histogram::new(&WAITED),
+            given_up: Histogram::new(&WAITED),
+        }
+    }
 }
 
 impl Counts {
@@ -49,57 +69,60 @@ impl Counts {
     }
 
     /// Somebody waited, in seconds, and was dispatched or not.
-    pub fn waited(&self, seconds: f64, _dispatched: bool) {
-        self.waits.observe(seconds);
+    pub fn waited(&self, seconds: f64, dispatched: bool) {
+        if dispatched { &self.executed } else { &self.given_up }.observe(seconds);
     }
 }
 
 impl FlowControl {
     /// Writes the metrics.
-    pub fn write_metrics(&self, out: &mut String) {
+    pub fn write_metrics(&self, out: &mut Text) {
         let plan = self.plan.load();
         let read = |count: &AtomicU64| i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
         type Read<'a> = &'a dyn Fn(&Counts) -> Vec<(&'static str, i64)>;
-        let families: [(&str, &str, &str, Read<'_>); 5] = [
-            ("dispatched_requests_total", "counter", "Requests that were let in.", &|c| {
+        let families: [(&str, Kind, &str, Read<'_>); 5] = [
+            ("dispatched_requests_total", Kind::Counter, "Requests that were let in.", &|c| {
                 vec![("", read(&c.dispatched))]
             }),
-            ("rejected_requests_total", "counter", "Requests that were refused.", &|c| {
+            ("rejected_requests_total", Kind::Counter, "Requests that were refused.", &|c| {
                 vec![
-                    (",reason=\"queue-full\"", read(&c.queue_full)),
-                    (",reason=\"concurrency-limit\"", read(&c.concurrency_limit)),
-                    (",reason=\"time-out\"", read(&c.time_out)),
+                    ("queue-full", read(&c.queue_full)),
+                    ("concurrency-limit", read(&c.concurrency_limit)),
+                    ("time-out", read(&c.time_out)),
                 ]
             }),
-            ("current_inqueue_requests", "gauge", "Requests that wait.", &|c| {
+            ("current_inqueue_requests", Kind::Gauge, "Requests that wait.", &|c| {
                 vec![("", c.waiting.load(Ordering::Relaxed))]
             }),
-            ("current_executing_requests", "gauge", "Requests that are worked on.", &|c| {
+            ("current_executing_requests", Kind::Gauge, "Requests that are worked on.", &|c| {
                 vec![("", c.executing.load(Ordering::Relaxed))]
             }),
-            ("current_executing_seats", "gauge", "Seats that are taken.", &|c| {
+            ("current_executing_seats", Kind::Gauge, "Seats that are taken.", &|c| {
                 vec![("", c.seats.load(Ordering::Relaxed))]
             }),
         ];
         for (name, kind, help, values) in families {
-            head(out, name, kind, help);
+            out.family(format!("{START}_{name}"), kind, help);
             for flow in &plan.schemas {
-                let (schema, level) = (&flow.schema.metadata.name, &flow.level.name);
-                for (label, value) in values(&flow.counts) {
-                    if value != 0 || label.is_empty() {
-                        let _ = writeln!(
-                            out,
-                            "apiserver_flowcontrol_{name}{{flow_schema=\"{schema}\",priority_level=\"{level}\"{label}}} {value}"
-                        );
+                let class = class(flow);
+                for (reason, value) in values(&flow.counts) {
+                    match reason {
+                        "" => out.sample(&class, value),
+                        _ if value == 0 => {}
+                        reason => out.sample(&[class[0], class[1], ("reason", reason)], value),
                     }
                 }
             }
         }
-        head(out, "request_wait_duration_seconds", "histogram", "How long requests waited in a queue.");
-        for flow in plan.schemas.iter().filter(|f| f.counts.waits.count() > 0) {
-            let (schema, level) = (&flow.schema.metadata.name, &flow.level.name);
-            let labels = format!("flow_schema=\"{schema}\",priority_level=\"{level}\"");
-            flow.counts.waits.write(out, "apiserver_flowcontrol_request_wait_duration_seconds", &labels);
+        let help = "How long requests waited in a queue.";
+        out.family(format!("{START}_request_wait_duration_seconds"), Kind::Histogram, help);
+        for flow in &plan.schemas {
+            for (execute, times) in [("false", &flow.counts.given_up), ("true", &flow.counts.executed)] {
+                if times.count() > 0 {
+                    let [schema, level] = class(flow);
+                    out.histogram(&[("execute", execute), schema, level], times);
+                }
+            }
         }
         for (name, help, which) in [
             ("nominal_limit_seats", "Seats of a level by its shares.", 0),
@@ -107,16 +130,12 @@ impl FlowControl {
             ("upper_limit_seats", "Seats beyond which a level never borrows.", 2),
             ("current_limit_seats", "Seats of a level now.", 3),
         ] {
-            head(out, name, "gauge", help);
+            out.family(format!("{START}_{name}"), Kind::Gauge, help);
             for level in &plan.levels {
                 let (bounds, (.., limit)) = (level.bounds(), level.state());
                 let limit = if level.exempt { bounds.nominal } else { limit };
                 let value = [bounds.nominal, bounds.lower, bounds.upper, limit][which];
-                let _ = writeln!(
-                    out,
-                    "apiserver_flowcontrol_{name}{{priority_level=\"{}\"}} {value}",
-                    level.name
-                );
+                out.sample(&[("priority_level", &level.name)], value);
             }
         }
     }
@@ -161,9 +180,9 @@ impl FlowControl {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(
-        out,
-        "# HELP apiserver_flowcontrol_{name} {help}\n# TYPE apiserver_flowcontrol_{name} {kind}"
-    );
+const START: &str = "apiserver_flowcontrol";
+
+/// The labels of a FlowSchema's series.
+fn class(flow: &Flow) -> [(&'static str, &str); 2] {
+    [("flow_schema", &flow.schema.metadata.name), ("priority_level", &flow.level.name)]
 }

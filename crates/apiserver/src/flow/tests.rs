@@ -64,8 +64,9 @@ async fn full_levels_queue_shed_and_go_on() {
     let third = timeout(SOON, third).await.expect("no more waiting").expect("a seat");
     // Who has waited long enough is refused, and leaves nothing behind.
     assert!(enter(&flow, "ann", SOON).await.is_err());
-    let mut text = String::new();
+    let mut text = corten_metrics::Text::default();
     flow.write_metrics(&mut text);
+    let text = text.finish();
     for line in [
         "apiserver_flowcontrol_dispatched_requests_total{flow_schema=\"global-default\",priority_level=\"global-default\"} 3",
         "apiserver_flowcontrol_rejected_requests_total{flow_schema=\"global-default\",priority_level=\"global-default\",reason=\"queue-full\"} 1",

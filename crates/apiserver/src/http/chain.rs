@@ -12,14 +12,16 @@ use corten_api::authentication::v1::UserInfo;
 use corten_api::selector::{FieldSelector, Selector};
 use corten_auth::authenticate::{Peer, Remarks, bearer, is_open};
 use corten_auth::{Attributes, Impersonation};
+use corten_rt::Instant;
 use corten_semantics::gates::Gates;
 use corten_semantics::{ApiError, ApiResult, identity};
 use futures::FutureExt;
-use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 
+use super::metrics::{self, Judgement, Known, Told};
 use super::negotiate::{self, Offer};
 use super::passage::{Passage, attempted};
 use super::path::RequestInfo;
@@ -78,6 +80,12 @@ pub async fn serve(
     let end =
         (!long).then(|| passage.started + request_time(&api, &query).unwrap_or(api.limits.request_time));
     let bodiless = request.method() == http::Method::HEAD;
+    let told = Told {
+        is_long: long,
+        applies: info.verb == "patch" && is_apply(request.headers()),
+        dry_run: metrics::dry_run(&query),
+        ..Told::default()
+    };
     let work = admit(Arc::clone(&api), &peer, request, Arc::clone(&info), query, &passage);
     let work = AssertUnwindSafe(work).catch_unwind().await;
     let answer = match work {
@@ -97,12 +105,13 @@ pub async fn serve(
             if let Some(record) = passage.record.get() {
                 record.panicked(panic.downcast_ref::<String>().map_or("", String::as_str));
             }
+            passage.terminate();
             tracing::error!(verb = info.verb, path = info.path, "a request's handler panicked");
             let message = "This request caused apiserver to panic. Look in the logs for details.";
             response::text(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
     };
-    count(&api, &info, &passage, answer.status(), long);
+    let answer = counted(&api, &info, &passage, told, answer);
     let mut answer = passage.answered(answer, long);
     passage.settled().await;
     passage.class(&mut answer);
@@ -128,16 +137,21 @@ fn sent_away(version: http::Version) -> Response {
 }
 
 /// Counts an answered request.
-fn count(api: &Api, info: &RequestInfo, passage: &Passage, code: StatusCode, long: bool) {
+fn counted(api: &Api, info: &RequestInfo, passage: &Passage, told: Told, answer: Response) -> Response {
     let exists = || api.registry.kind(&info.group, &info.version, &info.resource).is_some();
-    let known = code.as_u16() < 400 || info.is_resource && exists();
-    api.metrics.count(info, known, code.as_u16(), passage.started.elapsed(), long);
-    let who = if code == StatusCode::UNAUTHORIZED {
-        &api.metrics.unauthenticated
-    } else {
-        &api.metrics.authenticated
+    let known = answer.status().as_u16() < 400 || info.is_resource && exists();
+    let told = Told {
+        known,
+        terminated: passage.terminated.load(Ordering::Relaxed),
+        took: passage.started.elapsed(),
+        waited: passage.queued.get().copied().unwrap_or_default() + passage.notes.asking(),
+        ..told
     };
-    who.fetch_add(1, Ordering::Relaxed);
+    api.metrics.requests.count(info, told, answer)
+}
+
+fn is_apply(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/apply-patch+"))
 }
 
 /// The identifier that the caller gave the request, or a new one.
@@ -175,12 +189,12 @@ async fn admit(
     let long = info.is_long_running();
     let _place = match enter(&api, &user, &info, &query, passage).await {
         Ok(place) => place,
-        Err(refused) => return Ok(too_many(&api, refused)),
+        Err(refused) => return Ok(too_many(&api, passage, refused)),
     };
     let metrics = Arc::clone(&api.metrics);
     let _under_way = (!long).then(|| metrics.under_way(info.is_read()));
     if !long && !api.limits.fair && is_crowded(&api, &user, &info) {
-        return Ok(too_many(&api, Refused { retry_after: 1 }));
+        return Ok(too_many(&api, passage, Refused { retry_after: 1 }));
     }
     let notes = record.as_ref().map(|_| &*passage.notes);
     authorize(&api, &user, &info, &query, notes)?;
@@ -197,7 +211,7 @@ async fn admit(
             user,
             notes: Arc::clone(&passage.notes),
             agent,
-            deadline: (!long).then(|| corten_rt::Instant::now() + time),
+            deadline: (!long).then(|| Instant::now() + time),
         },
         record,
         api,
@@ -206,6 +220,7 @@ async fn admit(
         return route::dispatch(exchange).await;
     }
     corten_rt::timeout(time, route::dispatch(exchange)).await.unwrap_or_else(|| {
+        passage.terminate();
         let why = "Timeout: request did not complete within requested timeout - context deadline exceeded";
         Err(ApiError::timeout(why, 0))
     })
@@ -278,16 +293,31 @@ async fn identify(
     info: &RequestInfo,
     notes: &Notes,
 ) -> ApiResult<Arc<UserInfo>> {
+    let (begun, callers) = (Instant::now(), &api.metrics.callers);
     let texts =
         request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     if let Some(user) = api.authenticator.proxied(peer, texts) {
+        callers.identified(Known::Success, begun.elapsed());
+        callers.is(&user.username);
         return Ok(user);
+    }
+    if let Peer::Known(known) = peer.own() {
+        callers.showed_certificate(known.not_after.duration_since(api.clock.now()).as_secs_f64());
     }
     let header = request.headers().get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(bearer);
     let token = header.map(str::to_string).or_else(|| websocket_token(request.headers()));
     let mut remarks = Remarks::default();
     let user = api.authenticator.request(peer, token.as_deref(), &info.path, &mut remarks).await;
     reviews::remarked(notes, remarks);
+    let known = match &user {
+        Ok(user) => {
+            callers.is(&user.username);
+            Known::Success
+        }
+        Err(_) if token.is_none() && matches!(peer, Peer::None) => Known::Failure,
+        Err(_) => Known::Error,
+    };
+    callers.identified(known, begun.elapsed());
     user
 }
 
@@ -342,7 +372,15 @@ fn authorize(
 }
 
 fn decide(api: &Api, attributes: &Attributes<'_>, notes: Option<&Notes>) -> ApiResult<()> {
+    let begun = Instant::now();
     let decision = api.authorizer.authorize(attributes);
+    let judgement = match &decision {
+        it if it.allowed => Judgement::Allowed,
+        it if !it.error.is_empty() => Judgement::Error,
+        it if it.denied => Judgement::Denied,
+        _ => Judgement::NoOpinion,
+    };
+    api.metrics.callers.authorized(judgement, begun.elapsed());
     if let Some(notes) = notes {
         let word = if decision.allowed { "allow" } else { "forbid" };
         notes.annotate("authorization.k8s.io/decision", word);
@@ -375,14 +413,17 @@ async fn enter(
     let time = request_time(api, query).unwrap_or(api.limits.request_time);
     let extent = || api.registry.extent(&info.group, &info.version, &info.resource);
     let work = |most| flow::work(info, query, most, extent, &api.flow.watches);
+    let begun = Instant::now();
     let (class, entered) = api.flow.enter(user, info, (time / 4).min(MOST_PATIENCE), work).await;
+    let _ = passage.queued.set(begun.elapsed());
     if let Some(class) = class {
         let _ = passage.class.set(class);
     }
     entered
 }
 
-fn too_many(api: &Api, refused: Refused) -> Response {
+fn too_many(api: &Api, passage: &Passage, refused: Refused) -> Response {
+    passage.terminate();
     api.metrics.dropped.fetch_add(1, Ordering::Relaxed);
     let message = "Too many requests, please try again later.\n";
     let mut answer = response::text(StatusCode::TOO_MANY_REQUESTS, message);

@@ -1,9 +1,10 @@
 //! `/livez`, `/readyz`, `/healthz`: checks that can fail, each also at a path of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use corten_metrics::{Kind, Series, Text};
 use corten_rt::{Instant, Stop};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -107,12 +108,29 @@ pub fn own_checks(registry: &Arc<Registry>, bootstrapping: &Arc<AtomicBool>, lea
     })
 }
 
-/// The checks of one server.
+/// The most series of results; there are as many as checks and endpoints.
+const MOST_SERIES: usize = 1000;
+
+/// What has come of one check at one endpoint.
 #[derive(Default)]
+struct Results {
+    passes: AtomicBool,
+    successes: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// The checks of one server.
 pub struct Health {
     checks: Vec<Named>,
+    results: Series<Results>,
     /// Until when `/livez` passes whatever the checks say.
     lenient: Option<Instant>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health { checks: Vec::new(), results: Series::new(MOST_SERIES), lenient: None }
+    }
 }
 
 impl Health {
@@ -176,40 +194,72 @@ impl Health {
             });
         }
         let excluded: Vec<&str> = query.all("exclude").collect();
-        Some(summary(endpoint, &checks, &excluded, (query.get("verbose").is_some(), lenient)).await)
+        Some(self.summary(endpoint, &checks, &excluded, (query.get("verbose").is_some(), lenient)).await)
     }
-}
 
-async fn summary(
-    endpoint: &str,
-    checks: &[&Named],
-    excluded: &[&str],
-    (verbose, lenient): (bool, bool),
-) -> Response {
-    let (mut lines, mut failed) = (String::new(), false);
-    for check in checks {
-        let name = check.name;
-        if excluded.contains(&name) {
-            lines += &format!("[+]{name} excluded: ok\n");
-        } else if let Err(why) = check.judged(lenient).await {
-            tracing::debug!(check = name, %why, "a health check failed");
-            failed = true;
-            lines += &format!("[-]{name} failed: reason withheld\n");
-        } else {
-            lines += &format!("[+]{name} ok\n");
+    async fn summary(
+        &self,
+        endpoint: &str,
+        checks: &[&Named],
+        excluded: &[&str],
+        (verbose, lenient): (bool, bool),
+    ) -> Response {
+        let (mut lines, mut failed) = (String::new(), false);
+        for check in checks {
+            let name = check.name;
+            if excluded.contains(&name) {
+                lines += &format!("[+]{name} excluded: ok\n");
+                continue;
+            }
+            let outcome = check.judged(lenient).await;
+            self.count(name, endpoint, outcome.is_ok());
+            if let Err(why) = outcome {
+                tracing::debug!(check = name, %why, "a health check failed");
+                failed = true;
+                lines += &format!("[-]{name} failed: reason withheld\n");
+            } else {
+                lines += &format!("[+]{name} ok\n");
+            }
         }
+        let unknown: Vec<String> = excluded
+            .iter()
+            .filter(|e| !checks.iter().any(|c| c.name == **e))
+            .map(|e| format!("{e:?}"))
+            .collect();
+        if !unknown.is_empty() {
+            let unknown = unknown.join(",");
+            lines += &format!("warn: some health checks cannot be excluded: no matches for {unknown}\n");
+        }
+        if failed {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{lines}{endpoint} check failed\n"));
+        }
+        let body = if verbose { format!("{lines}{endpoint} check passed\n") } else { "ok".to_string() };
+        text(StatusCode::OK, &body)
     }
-    let unknown: Vec<String> =
-        excluded.iter().filter(|e| !checks.iter().any(|c| c.name == **e)).map(|e| format!("{e:?}")).collect();
-    if !unknown.is_empty() {
-        let unknown = unknown.join(",");
-        lines += &format!("warn: some health checks cannot be excluded: no matches for {unknown}\n");
+
+    fn count(&self, check: &str, endpoint: &str, passes: bool) {
+        let Some(results) = self.results.of(&[("name", check), ("type", endpoint)], Results::default) else {
+            return;
+        };
+        results.passes.store(passes, Ordering::Relaxed);
+        if passes { &results.successes } else { &results.errors }.fetch_add(1, Ordering::Relaxed);
     }
-    if failed {
-        return text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{lines}{endpoint} check failed\n"));
+
+    /// Writes what has come of the checks, as upstream's `/metrics/slis` shows it.
+    pub fn write_metrics(&self, out: &mut Text) {
+        out.family("kubernetes_healthcheck", Kind::Gauge, "Whether a check passed when it was made last.");
+        self.results.each(|labels, of| out.sample(labels, u8::from(of.passes.load(Ordering::Relaxed))));
+        out.family("kubernetes_healthchecks_total", Kind::Counter, "Checks by their results.");
+        self.results.each(|labels, of| {
+            let (name, kind) = labels.split_once(",type=").unwrap_or((labels, ""));
+            for (status, count) in [("error", &of.errors), ("success", &of.successes)] {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    out.sample(&format!("{name},status=\"{status}\",type={kind}"), count);
+                }
+            }
+        });
     }
-    let body = if verbose { format!("{lines}{endpoint} check passed\n") } else { "ok".to_string() };
-    text(StatusCode::OK, &body)
 }
 
 #[cfg(test)]
@@ -252,6 +302,16 @@ mod tests {
             assert_eq!(ask(&health, path, query).await, (code, body.to_string()), "{path}?{query}");
         }
         assert!(health.answer("/metrics", &Query::default()).await.is_none());
+        let mut out = Text::default();
+        health.write_metrics(&mut out);
+        let out = out.finish();
+        for line in [
+            "kubernetes_healthcheck{name=\"informers\",type=\"readyz\"} 0",
+            "kubernetes_healthchecks_total{name=\"informers\",status=\"error\",type=\"readyz\"} 1",
+            "kubernetes_healthchecks_total{name=\"ping\",status=\"success\",type=\"livez\"} 2",
+        ] {
+            assert!(out.lines().any(|l| l == line), "{line}\n{out}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

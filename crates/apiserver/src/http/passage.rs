@@ -2,7 +2,9 @@
 //! and what admission said. It outlives the handler, so that even a panic is recorded.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use corten_admission::Notes;
 use corten_api::authentication::v1::UserInfo;
@@ -33,6 +35,10 @@ pub struct Passage {
     pub record: OnceLock<Arc<Record>>,
     /// The class that the request was put into.
     pub class: OnceLock<Ids>,
+    /// How long it waited for a place.
+    pub queued: OnceLock<Duration>,
+    /// Whether it was ended for the server's own sake.
+    pub terminated: AtomicBool,
 }
 
 impl Passage {
@@ -46,6 +52,8 @@ impl Passage {
             notes: Arc::default(),
             record: OnceLock::new(),
             class: OnceLock::new(),
+            queued: OnceLock::new(),
+            terminated: AtomicBool::new(false),
         }
     }
 
@@ -81,6 +89,11 @@ impl Passage {
             answer.headers_mut().insert(FLOW_SCHEMA, ids.schema.clone());
             answer.headers_mut().insert(PRIORITY_LEVEL, ids.level.clone());
         }
+    }
+
+    /// The request was ended for the server's own sake.
+    pub fn terminate(&self) {
+        self.terminated.store(true, Ordering::Relaxed);
     }
 
     /// Records the answer; that of a watch or stream is complete only when its body has ended.

@@ -101,6 +101,49 @@ impl<G: Unpin> hyper::body::Body for Guarded<G> {
     }
 }
 
+/// The answer, whose bytes are counted until its body has ended or is given up.
+pub fn measured(answer: Response, told: impl FnOnce(u64) + Send + Unpin + 'static) -> Response {
+    answer.map(|inner| Measured { inner, bytes: 0, told: Some(told) }.boxed_unsync())
+}
+
+struct Measured<F: FnOnce(u64)> {
+    inner: Body,
+    bytes: u64,
+    told: Option<F>,
+}
+
+impl<F: FnOnce(u64) + Unpin> hyper::body::Body for Measured<F> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<F: FnOnce(u64)> Drop for Measured<F> {
+    fn drop(&mut self) {
+        if let Some(told) = self.told.take() {
+            told(self.bytes);
+        }
+    }
+}
+
 /// A body that arrives piece by piece.
 pub fn streamed<S>(pieces: S) -> Body
 where

@@ -8,6 +8,8 @@ use http::{Method, StatusCode};
 use super::chain::Exchange;
 use super::path::RequestInfo;
 use super::response::{self, Response};
+use corten_metrics::TEXT_FORMAT;
+
 use super::{discovery, metrics, openapi, reviews, verbs, version};
 use crate::aggregation::proxy;
 
@@ -46,7 +48,12 @@ pub async fn dispatch(exchange: Exchange) -> ApiResult<Response> {
     if reviews::is_review(target.kind) {
         return reviews::answer(exchange, target.kind).await;
     }
-    let warning = deprecation(target.kind).or_else(|| registry.custom_warning(target.kind));
+    let deprecated = deprecation(target.kind);
+    if deprecated.is_some() {
+        exchange.api.metrics.deprecated(info);
+        exchange.context.notes.annotate("k8s.io/deprecated", "true");
+    }
+    let warning = deprecated.or_else(|| registry.custom_warning(target.kind));
     let mut answer = verbs::answer(exchange, target, verb).await?;
     response::warn(&mut answer, warning.as_slice());
     Ok(answer)
@@ -75,8 +82,10 @@ async fn path(exchange: &Exchange) -> ApiResult<Response> {
     match trimmed {
         "/version" => return Ok(response::json(version::document())),
         "/metrics" => {
-            let kind = "text/plain; version=0.0.4; charset=utf-8";
-            return Ok(response::answer(StatusCode::OK, kind, metrics::text(api)));
+            return Ok(response::answer(StatusCode::OK, TEXT_FORMAT, metrics::text(api).await));
+        }
+        "/metrics/slis" => {
+            return Ok(response::answer(StatusCode::OK, TEXT_FORMAT, metrics::service_levels(api)));
         }
         "/.well-known/openid-configuration" => return Ok(response::json(api.tokens.discovery())),
         "/openid/v1/jwks" => {

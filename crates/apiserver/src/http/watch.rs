@@ -81,7 +81,11 @@ struct Counted {
 impl Counted {
     fn new(api: &Api, info: &RequestInfo) -> Self {
         let _open = api.flow.watches.open(info);
-        Counted { _open, _lasting: api.metrics.lasts(info), events: api.metrics.events(info) }
+        Counted {
+            _open,
+            _lasting: api.metrics.requests.lasts(info),
+            events: api.metrics.requests.events(info),
+        }
     }
 }
 

@@ -1,24 +1,35 @@
 //! How often webhooks that authorize were asked, and what came of it, for `/metrics`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use corten_metrics::{Histogram, Kind, Text};
 use parking_lot::Mutex;
 
-use crate::http::{Histogram, metrics_head};
-
 const RESULTS: [&str; 3] = ["success", "timeout", "error"];
+/// The upper bounds of the buckets, in seconds.
+const BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// One webhook's counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Asked {
     durations: [Histogram; 3],
     fail_open: [AtomicU64; 3],
     errors: AtomicU64,
     excluded: AtomicU64,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Asked {
+            durations: [(); 3].map(|()| Histogram::new(&BOUNDS)),
+            fail_open: Default::default(),
+            errors: AtomicU64::new(0),
+            excluded: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Asked {
@@ -29,7 +40,7 @@ impl Asked {
             Some(why) if why.contains("context deadline exceeded") || why.contains("i/o timeout") => 1,
             Some(_) => 2,
         };
-        self.durations[result].observe(took.as_secs_f64());
+        self.durations[result].took(took);
         if failed.is_some() && open {
             self.fail_open[result].fetch_add(1, Ordering::Relaxed);
         }
@@ -63,53 +74,52 @@ impl AskedAll {
         Arc::clone(all.entry(name.to_string()).or_default())
     }
 
-    /// Appends the text for `/metrics`.
-    pub(crate) fn write(&self, out: &mut String) {
+    /// Writes the metrics.
+    pub(crate) fn write(&self, out: &mut Text) {
         let all = self.0.lock();
         if all.is_empty() {
             return;
         }
-        const START: &str = "apiserver_authorization_";
-        let results = |asked: &Arc<Asked>, name: &str| -> Vec<(usize, String)> {
-            let some = (0..RESULTS.len()).filter(|i| asked.durations[*i].count() > 0);
-            some.map(|i| (i, format!("name=\"{name}\",result=\"{}\"", RESULTS[i]))).collect()
+        const START: &str = "apiserver_authorization";
+        let mut results = |(name, kind, help): (&str, Kind, &str),
+                           row: &dyn Fn(&mut Text, &Labelled, &Asked, usize)| {
+            out.family(format!("{START}_{name}"), kind, help);
+            for (name, asked) in all.iter() {
+                for (i, result) in RESULTS.iter().enumerate() {
+                    if asked.durations[i].count() > 0 {
+                        row(out, &[("name", name), ("result", result)], asked, i);
+                    }
+                }
+            }
         };
-        metrics_head(out, &format!("{START}webhook_evaluations_total"), "counter", "Calls of webhooks.");
-        for (name, asked) in all.iter() {
-            for (i, labels) in results(asked, name) {
-                let count = asked.durations[i].count();
-                let _ = writeln!(out, "{START}webhook_evaluations_total{{{labels}}} {count}");
-            }
-        }
-        metrics_head(out, &format!("{START}webhook_duration_seconds"), "histogram", "How long calls took.");
-        for (name, asked) in all.iter() {
-            for (i, labels) in results(asked, name) {
-                asked.durations[i].write(out, &format!("{START}webhook_duration_seconds"), &labels);
-            }
-        }
-        let what = "Calls that failed, which meant no opinion.";
-        metrics_head(out, &format!("{START}webhook_evaluations_fail_open_total"), "counter", what);
-        for (name, asked) in all.iter() {
-            for (i, labels) in results(asked, name) {
-                let count = asked.fail_open[i].load(Ordering::Relaxed);
-                let _ = writeln!(out, "{START}webhook_evaluations_fail_open_total{{{labels}}} {count}");
-            }
-        }
+        let family = ("webhook_evaluations_total", Kind::Counter, "Calls of webhooks.");
+        results(family, &|out, labels, asked, i| out.sample(labels, asked.durations[i].count()));
+        let family = ("webhook_duration_seconds", Kind::Histogram, "How long calls took.");
+        results(family, &|out, labels, asked, i| out.histogram(labels, &asked.durations[i]));
+        let help = "Calls that failed, which meant no opinion.";
+        let family = ("webhook_evaluations_fail_open_total", Kind::Counter, help);
+        results(family, &|out, labels, asked, i| {
+            out.sample(labels, asked.fail_open[i].load(Ordering::Relaxed));
+        });
         type Count = fn(&Asked) -> &AtomicU64;
         let conditions: [(&str, Count, &str); 2] = [
             ("evaluation_errors", |asked| &asked.errors, "Conditions that could not be evaluated."),
             ("exclusions", |asked| &asked.excluded, "Questions that conditions spared."),
         ];
-        for (metric, count, what) in conditions {
-            let metric = format!("{START}match_condition_{metric}_total");
-            metrics_head(out, &metric, "counter", what);
+        for (metric, count, help) in conditions {
+            out.family(format!("{START}_match_condition_{metric}_total"), Kind::Counter, help);
             for (name, asked) in all.iter() {
-                let count = count(asked).load(Ordering::Relaxed);
-                let _ = writeln!(out, "{metric}{{name=\"{name}\",type=\"Webhook\"}} {count}");
+                out.sample(
+                    &[("name", name.as_str()), ("type", "Webhook")],
+                    count(asked).load(Ordering::Relaxed),
+                );
             }
         }
     }
 }
+
+/// The labels of a webhook's results.
+type Labelled<'a> = [(&'a str, &'a str); 2];
 
 #[cfg(test)]
 mod tests {
@@ -123,8 +133,9 @@ mod tests {
         all.of("a").answered(took, Some("Post \"x\": context deadline exceeded"), true);
         all.of("b").answered(took, Some("EOF"), false);
         all.of("b").excluded();
-        let mut text = String::new();
+        let mut text = Text::default();
         all.write(&mut text);
+        let text = text.finish();
         for line in [
             "webhook_evaluations_total{name=\"a\",result=\"success\"} 1",
             "webhook_evaluations_total{name=\"a\",result=\"timeout\"} 1",

@@ -5,6 +5,7 @@ use corten_api::autoscaling::v1::Scale;
 use corten_api::meta::v1 as meta;
 use corten_api::{Object, View};
 use corten_codec::json::encode_value;
+use corten_metrics::Text;
 use corten_semantics::ApiResult;
 use serde_json::{Value, json};
 
@@ -261,8 +262,8 @@ impl Registry {
         self.config.admission.delete(&admission.context(self, Some(old))).await
     }
 
-    /// Writes what has come of calls to webhooks, as Prometheus reads it.
-    pub(crate) fn write_admission_metrics(&self, out: &mut String) {
+    /// Writes what has come of calls to webhooks, and how long checks took.
+    pub(crate) fn write_admission_metrics(&self, out: &mut Text) {
         self.config.admission.write_metrics(out);
     }
 

@@ -10,6 +10,7 @@ mod custom;
 mod flow;
 mod hooks;
 mod identity;
+mod metrics;
 mod owners;
 mod policies;
 mod refusal_table;

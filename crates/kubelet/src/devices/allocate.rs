@@ -4,7 +4,6 @@ use super::checkpoint::Given;
 use super::pool::choose;
 use super::{Devices, PATIENCE, server};
 use crate::Shared;
-use crate::meters::labels;
 use corten_api::core::v1::{Container, Pod};
 use corten_node_api::device_plugin::{
     AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse,
@@ -75,8 +74,8 @@ async fn one(
     let chosen = choose(needed, reusable, &free, &preferred, resource)?;
     let began = corten_rt::Instant::now();
     let response = ask(&endpoint, &chosen).await?;
-    let about = labels(&[("resource_name", resource)]);
-    shared.meters.observe("kubelet_device_plugin_alloc_duration_seconds", about, began.elapsed());
+    let about = [("resource_name", resource)];
+    shared.meters.observe("kubelet_device_plugin_alloc_duration_seconds", &about, began.elapsed());
     let given = Given {
         uid: uid.clone(),
         container: c.name.clone(),

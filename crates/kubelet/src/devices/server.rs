@@ -2,7 +2,6 @@
 
 use super::pool::Pool;
 use crate::Shared;
-use crate::meters::labels;
 use async_trait::async_trait;
 use corten_node_api::device_plugin::device_plugin_client::DevicePluginClient;
 use corten_node_api::device_plugin::registration_server::{Registration, RegistrationServer};
@@ -103,8 +102,8 @@ impl Registration for Registry {
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<Empty>, Status> {
         let request = request.into_inner();
         check(&request)?;
-        let about = labels(&[("resource_name", &request.resource_name)]);
-        self.shared.meters.count("kubelet_device_plugin_registration_total", about);
+        let about = [("resource_name", request.resource_name.as_str())];
+        self.shared.meters.count("kubelet_device_plugin_registration_total", &about);
         let endpoint = self.shared.devices.dir.join(&request.endpoint);
         let follow = follow(self.shared.clone(), request.resource_name, endpoint, request.options);
         self.tasks.spawn_until_stopped("device plugin", follow);

@@ -10,7 +10,6 @@ pub use rank::is_critical;
 pub use threshold::{Amount, Flags as ThresholdFlags, Signal, Threshold, parse as parse_thresholds};
 
 use crate::Shared;
-use crate::meters::labels;
 use crate::orders::Order;
 use crate::stats::{Disks, Machine};
 use crate::workers::Workers;
@@ -161,7 +160,7 @@ async fn local(shared: &Arc<Shared>, workers: &Workers, layout: Layout) -> Vec<S
         if let Some((message, counted)) = rank::over_local_limit(&pod, disk, layout)
             && evict(shared, workers, &pod, message, AT_ONCE, false)
         {
-            shared.meters.count("kubelet_evictions", labels(&[("eviction_signal", counted)]));
+            shared.meters.count("kubelet_evictions", &[("eviction_signal", counted)]);
             out.push(pod.metadata.uid.clone());
         }
     }
@@ -212,7 +211,7 @@ async fn relieve(
         };
         let message = rank::message(resource, &c, &looked.due, &observations);
         if evict(shared, workers, &c.pod, message, grace, true) {
-            shared.meters.count("kubelet_evictions", labels(&[("eviction_signal", signal.name())]));
+            shared.meters.count("kubelet_evictions", &[("eviction_signal", signal.name())]);
             return vec![c.pod.metadata.uid.clone()];
         }
     }

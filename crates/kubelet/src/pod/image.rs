@@ -3,7 +3,6 @@
 use super::pull_progress;
 use super::pull_secrets::{Credential, credentials};
 use crate::Shared;
-use crate::meters::labels;
 use corten_api::core::v1::{ObjectReference, Pod};
 use corten_node_api::cri::{Image, ImageSpec, ImageStatusRequest, PullImageRequest};
 use corten_rt::Instant;
@@ -97,8 +96,8 @@ async fn pull(
                     tracing::warn!(image = name, %error, "it was not noted who may use an image");
                 }
                 let size = image.as_ref().map_or(0, |i| i.size);
-                let sized = labels(&[("image_size_in_bytes", size_class(size))]);
-                shared.meters.observe("kubelet_image_pull_duration_seconds", sized, took);
+                let sized = [("image_size_in_bytes", size_class(size))];
+                shared.meters.observe("kubelet_image_pull_duration_seconds", &sized, took);
                 let (took, waiting) = (go_seconds(took), go_seconds(started.elapsed()));
                 let message = format!(
                     "Successfully pulled image \"{}\" in {took} ({waiting} including waiting). Image size: {size} bytes.",

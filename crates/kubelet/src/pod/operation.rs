@@ -380,7 +380,7 @@ impl Operation {
         shared.events.note(about.clone(), "Normal", "Created", "Container created".into());
         let request = StartContainerRequest { container_id: id.clone() };
         shared.cri.start_container(request).await.map_err(|e| failed("RunContainerError")(e.to_string()))?;
-        shared.meters.count("kubelet_started_containers_total", String::new());
+        shared.meters.count("kubelet_started_containers_total", &[]);
         shared.events.note(about.clone(), "Normal", "Started", "Container started".into());
         if let Some(hook) = c.lifecycle.as_deref().and_then(|l| l.post_start.as_deref())
             && let Err(why) = hooks::run(shared, &self.pod, c, &id, hook).await

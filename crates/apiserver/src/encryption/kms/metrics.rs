@@ -1,14 +1,12 @@
 //! What `/metrics` shows of plugins, under upstream's names.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use corten_metrics::{Histogram, Kind, Text};
 use parking_lot::Mutex;
 use tonic::Code;
-
-use crate::http::{Histogram, metrics_head as head};
 
 /// The most keys of one plugin that are told apart.
 const MOST: usize = 100;
@@ -41,7 +39,7 @@ impl Counts {
     /// A call has ended.
     pub fn called(&self, method: &'static str, code: Code, took: Duration) {
         let code = format!("{code:?}");
-        self.calls.lock().entry((method, code)).or_default().observe(took.as_secs_f64());
+        self.calls.lock().entry((method, code)).or_insert_with(|| Histogram::new(&TOOK)).took(took);
     }
 
     /// A value was written (`to_storage`) or read (`from_storage`) by a key.
@@ -68,59 +66,54 @@ impl Counts {
     }
 }
 
-/// Appends the text of all plugins: name, counters, and how many seeds are remembered.
-pub fn write(out: &mut String, plugins: &[(&str, &Counts, usize)], server: &str) {
-    let prefix = "apiserver_envelope_encryption";
-    let mut family = |name: &str, kind: &str, help: &str, rows: &dyn Fn(&mut String, &str)| {
-        let name = format!("{prefix}_{name}");
-        head(out, &name, kind, help);
-        rows(out, &name);
-    };
-    let server = format!("apiserver_id_hash=\"{server}\"");
-    let each = |out: &mut String, row: &dyn Fn(&mut String, &str, &Counts, usize)| {
+/// The upper bounds of the buckets of calls, in seconds, each twice the one before.
+const TOOK: [f64; 20] = [
+    0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128, 0.0256, 0.0512, 0.1024, 0.2048, 0.4096,
+    0.8192, 1.6384, 3.2768, 6.5536, 13.1072, 26.2144, 52.4288,
+];
+
+/// Writes the samples of a plugin, by its label.
+type Row<'a> = &'a dyn Fn(&mut Text, (&str, &str), &Counts, usize);
+
+/// Writes the metrics of all plugins: name, counters, and how many seeds are remembered.
+pub fn write(out: &mut Text, plugins: &[(&str, &Counts, usize)], server: &str) {
+    let server = ("apiserver_id_hash", server);
+    let mut family = |(name, kind, help): (&str, Kind, &str), row: Row<'_>| {
+        out.family(format!("apiserver_envelope_encryption_{name}"), kind, help);
         for (name, counts, seeds) in plugins {
-            row(out, &format!("provider_name=\"{name}\""), counts, *seeds);
+            row(out, ("provider_name", name), counts, *seeds);
         }
     };
-    family("kms_operations_latency_seconds", "histogram", "How long plugins took.", &|out, name| {
-        each(out, &|out, plugin, counts, _| {
-            for ((method, code), took) in counts.calls.lock().iter() {
-                let labels = format!("grpc_status_code=\"{code}\",method_name=\"{method}\",{plugin}");
-                took.write(out, name, &labels);
-            }
-        });
+    let about = ("kms_operations_latency_seconds", Kind::Histogram, "How long plugins took.");
+    family(about, &|out, plugin, counts, _| {
+        for ((method, code), took) in counts.calls.lock().iter() {
+            out.histogram(&[("grpc_status_code", code.as_str()), ("method_name", *method), plugin], took);
+        }
     });
-    let keys = |out: &mut String, name: &str, last: bool| {
-        each(out, &|out, plugin, counts, _| {
+    for (about, last) in [
+        (("key_id_hash_total", Kind::Counter, "Values by key."), false),
+        (("key_id_hash_last_timestamp_seconds", Kind::Gauge, "When a key was used last."), true),
+    ] {
+        family(about, &|out, plugin, counts, _| {
             for ((direction, key), (count, time)) in counts.keys.lock().iter() {
                 let value = if last { *time } else { i64::try_from(*count).unwrap_or(i64::MAX) };
-                let key = format!("key_id_hash=\"{key}\",{plugin},transformation_type=\"{direction}\"");
-                let _ = writeln!(out, "{name}{{{server},{key}}} {value}");
+                let key = ("key_id_hash", key.as_str());
+                out.sample(&[server, key, plugin, ("transformation_type", direction)], value);
             }
         });
-    };
-    family("key_id_hash_total", "counter", "Values by key.", &|out, name| keys(out, name, false));
-    let help = "When a key was used last.";
-    family("key_id_hash_last_timestamp_seconds", "gauge", help, &|out, name| keys(out, name, true));
+    }
     let help = "When a plugin said last that it uses a key.";
-    family("key_id_hash_status_last_timestamp_seconds", "gauge", help, &|out, name| {
-        each(out, &|out, plugin, counts, _| {
-            for (key, time) in counts.status.lock().iter() {
-                let _ = writeln!(out, "{name}{{{server},key_id_hash=\"{key}\",{plugin}}} {time}");
-            }
-        });
+    family(("key_id_hash_status_last_timestamp_seconds", Kind::Gauge, help), &|out, plugin, counts, _| {
+        for (key, time) in counts.status.lock().iter() {
+            out.sample(&[server, ("key_id_hash", key), plugin], time);
+        }
     });
     let help = "Names of keys that are none.";
-    family("invalid_key_id_from_status_total", "counter", help, &|out, name| {
-        each(out, &|out, plugin, counts, _| {
-            for (why, count) in counts.invalid.lock().iter() {
-                let _ = writeln!(out, "{name}{{error=\"{why}\",{plugin}}} {count}");
-            }
-        });
+    family(("invalid_key_id_from_status_total", Kind::Counter, help), &|out, plugin, counts, _| {
+        for (why, count) in counts.invalid.lock().iter() {
+            out.sample(&[("error", *why), plugin], count);
+        }
     });
-    family("dek_source_cache_size", "gauge", "Seeds that are remembered.", &|out, name| {
-        each(out, &|out, plugin, _, seeds| {
-            let _ = writeln!(out, "{name}{{{plugin}}} {seeds}");
-        });
-    });
+    let about = ("dek_source_cache_size", Kind::Gauge, "Seeds that are remembered.");
+    family(about, &|out, plugin, _, seeds| out.sample(&[plugin], seeds));
 }

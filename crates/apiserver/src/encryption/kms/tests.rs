@@ -180,8 +180,9 @@ async fn a_plugin_s_keys_change_and_what_they_encrypted_stays_readable() {
     let other = "/registry/secrets/a/c";
     second.txn(Txn::create(other, "{}")).await.expect("written");
     assert!(!second.is_stale(other).await.expect("judged"));
-    let mut told = String::new();
+    let mut told = corten_metrics::Text::default();
     second.write_metrics(&mut told);
+    let told = told.finish();
     for line in
         ["method_name=\"Decrypt\",provider_name=\"x\"} 1", "dek_source_cache_size{provider_name=\"x\"} 2"]
     {

@@ -1,7 +1,6 @@
 //! Room for a critical pod: others end, and it is taken when they have.
 
 use super::*;
-use crate::meters::labels;
 use crate::orders::{Order, PREEMPTED};
 use admission::{Lack, Rejection};
 
@@ -53,7 +52,7 @@ impl Worker {
         let order = Order { reason: PREEMPTED.into(), message: message.into(), grace, disruption: true };
         shared.orders.give(&victim.metadata.uid, order);
         let signal = lacks.first().map_or("", |l| l.resource.as_str());
-        shared.meters.count("kubelet_preemptions", labels(&[("preemption_signal", signal)]));
+        shared.meters.count("kubelet_preemptions", &[("preemption_signal", signal)]);
         grace
     }
 }

@@ -1,8 +1,9 @@
 //! `/metrics/cadvisor`: the figures of control groups under cAdvisor's names and labels, as dashboards and
 //! alerts of every cluster expect them.
 
-use super::text::{Text, seconds};
+use super::seconds;
 use crate::stats::{ContainerUse, Cpu, Disk, Disks, Interface, Memory, PodUse, Usage};
+use corten_metrics::{Kind, Text};
 
 /// One control group with its labels: `container` is empty for a pod's own.
 struct Row<'a> {
@@ -25,7 +26,7 @@ pub fn text(usage: &Usage, disks: &Disks, spec: Spec<'_>) -> String {
     let mut out = Text::default();
     let at = Some(usage.time.as_millisecond());
     let rows: Vec<Row<'_>> = usage.pods.iter().flat_map(|p| rows(p, disks)).collect();
-    out.family("cadvisor_version_info", "gauge", "A metric with a constant '1' value labeled by kernel version, OS version, docker version, cadvisor version & cadvisor revision.");
+    out.family("cadvisor_version_info", Kind::Gauge, "A metric with a constant '1' value labeled by kernel version, OS version, docker version, cadvisor version & cadvisor revision.");
     out.sample(
         &[
             ("cadvisorRevision", ""),
@@ -35,7 +36,6 @@ pub fn text(usage: &Usage, disks: &Disks, spec: Spec<'_>) -> String {
             ("osVersion", ""),
         ],
         1,
-        None,
     );
     processors(&mut out, &rows, at);
     memory(&mut out, &rows, at);
@@ -45,11 +45,11 @@ pub fn text(usage: &Usage, disks: &Disks, spec: Spec<'_>) -> String {
     machine(&mut out, usage);
     out.single(
         "container_scrape_error",
-        "gauge",
+        Kind::Gauge,
         "1 if there was an error while getting container metrics, 0 otherwise",
         0,
     );
-    out.out
+    out.finish()
 }
 
 fn kernel() -> String {
@@ -96,7 +96,7 @@ fn rows<'a>(pod: &'a PodUse, disks: &Disks) -> Vec<Row<'a>> {
 /// A family with one sample for each row.
 fn each(
     out: &mut Text,
-    (name, kind, help): (&'static str, &str, &str),
+    (name, kind, help): (&str, Kind, &str),
     rows: &[Row<'_>],
     at: Option<i64>,
     value: impl Fn(&Row<'_>) -> Option<f64>,
@@ -104,29 +104,33 @@ fn each(
     out.family(name, kind, help);
     for row in rows {
         if let Some(value) = value(row) {
-            out.sample(&row.labels, value, at);
+            out.sample_at(&row.labels, value, at);
         }
     }
 }
 
 fn processors(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
-    out.family("container_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed in seconds.");
+    out.family(
+        "container_cpu_usage_seconds_total",
+        Kind::Counter,
+        "Cumulative cpu time consumed in seconds.",
+    );
     for row in rows {
         let [container, id, image, name, namespace, pod] = row.labels;
         let labels = [container, ("cpu", "total"), id, image, name, namespace, pod];
-        out.sample(&labels, seconds(row.cpu.nanoseconds), at);
+        out.sample_at(&labels, seconds(row.cpu.nanoseconds), at);
     }
     let limited = |row: &Row<'_>, value: u64| (row.cpu.periods > 0).then_some(value as f64);
     each(
         out,
-        ("container_cpu_cfs_periods_total", "counter", "Number of elapsed enforcement period intervals."),
+        ("container_cpu_cfs_periods_total", Kind::Counter, "Number of elapsed enforcement period intervals."),
         rows,
         at,
         |r| limited(r, r.cpu.periods),
     );
     each(
         out,
-        ("container_cpu_cfs_throttled_periods_total", "counter", "Number of throttled period intervals."),
+        ("container_cpu_cfs_throttled_periods_total", Kind::Counter, "Number of throttled period intervals."),
         rows,
         at,
         |r| limited(r, r.cpu.throttled_periods),
@@ -135,7 +139,7 @@ fn processors(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
         out,
         (
             "container_cpu_cfs_throttled_seconds_total",
-            "counter",
+            Kind::Counter,
             "Total time duration the container has been throttled.",
         ),
         rows,
@@ -144,21 +148,25 @@ fn processors(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
     );
     each(
         out,
-        ("container_threads", "gauge", "Number of threads running inside the container"),
+        ("container_threads", Kind::Gauge, "Number of threads running inside the container"),
         rows,
         at,
         |r| Some(r.pids as f64),
     );
     each(
         out,
-        ("container_last_seen", "gauge", "Last time a container was seen by the exporter"),
+        ("container_last_seen", Kind::Gauge, "Last time a container was seen by the exporter"),
         rows,
         at,
         |_| Some((at.unwrap_or_default() / 1000) as f64),
     );
     each(
         out,
-        ("container_start_time_seconds", "gauge", "Start time of the container since unix epoch in seconds."),
+        (
+            "container_start_time_seconds",
+            Kind::Gauge,
+            "Start time of the container since unix epoch in seconds.",
+        ),
         rows,
         at,
         |r| Some(r.started),
@@ -170,7 +178,7 @@ fn memory(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
         out,
         (
             "container_memory_usage_bytes",
-            "gauge",
+            Kind::Gauge,
             "Current memory usage in bytes, including all memory regardless of when it was accessed",
         ),
         rows,
@@ -179,27 +187,35 @@ fn memory(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
     );
     each(
         out,
-        ("container_memory_working_set_bytes", "gauge", "Current working set in bytes."),
+        ("container_memory_working_set_bytes", Kind::Gauge, "Current working set in bytes."),
         rows,
         at,
         |r| Some(r.memory.working_set as f64),
     );
-    each(out, ("container_memory_rss", "gauge", "Size of RSS in bytes."), rows, at, |r| {
+    each(out, ("container_memory_rss", Kind::Gauge, "Size of RSS in bytes."), rows, at, |r| {
         Some(r.memory.rss as f64)
-    });
-    each(out, ("container_memory_cache", "gauge", "Number of bytes of page cache memory."), rows, at, |r| {
-        Some(r.memory.usage.saturating_sub(r.memory.rss) as f64)
     });
     each(
         out,
-        ("container_oom_events_total", "counter", "Count of out of memory events observed for the container"),
+        ("container_memory_cache", Kind::Gauge, "Number of bytes of page cache memory."),
+        rows,
+        at,
+        |r| Some(r.memory.usage.saturating_sub(r.memory.rss) as f64),
+    );
+    each(
+        out,
+        (
+            "container_oom_events_total",
+            Kind::Counter,
+            "Count of out of memory events observed for the container",
+        ),
         rows,
         at,
         |r| r.container.map(|_| r.memory.oom_kills as f64),
     );
     out.family(
         "container_memory_failures_total",
-        "counter",
+        Kind::Counter,
         "Cumulative count of memory allocation failures.",
     );
     for row in rows {
@@ -207,7 +223,7 @@ fn memory(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
         for (kind, value) in [("pgfault", row.memory.faults), ("pgmajfault", row.memory.major_faults)] {
             let labels =
                 [container, ("failure_type", kind), id, image, name, namespace, pod, ("scope", "hierarchy")];
-            out.sample(&labels, value, at);
+            out.sample_at(&labels, value, at);
         }
     }
 }
@@ -218,7 +234,7 @@ fn disk(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
         out,
         (
             "container_fs_usage_bytes",
-            "gauge",
+            Kind::Gauge,
             "Number of bytes that are consumed by the container on this filesystem.",
         ),
         rows,
@@ -229,17 +245,17 @@ fn disk(out: &mut Text, rows: &[Row<'_>], at: Option<i64>) {
         out,
         (
             "container_fs_limit_bytes",
-            "gauge",
+            Kind::Gauge,
             "Number of bytes that can be consumed by the container on this filesystem.",
         ),
         rows,
         at,
         |r| layer(r).map(|_| r.limit.0 as f64),
     );
-    each(out, ("container_fs_inodes_total", "gauge", "Number of Inodes"), rows, at, |r| {
+    each(out, ("container_fs_inodes_total", Kind::Gauge, "Number of Inodes"), rows, at, |r| {
         layer(r).map(|_| r.limit.1 as f64)
     });
-    each(out, ("container_fs_inodes_free", "gauge", "Number of available Inodes"), rows, at, |r| {
+    each(out, ("container_fs_inodes_free", Kind::Gauge, "Number of available Inodes"), rows, at, |r| {
         layer(r).map(|d| d.inodes_free as f64)
     });
 }
@@ -277,7 +293,7 @@ fn network(out: &mut Text, pods: &[PodUse], at: Option<i64>) {
         ),
     ];
     for (name, help, value) in FAMILIES {
-        out.family(name, "counter", help);
+        out.family(name, Kind::Counter, help);
         for p in pods {
             for i in p.network.iter().flatten() {
                 let labels = [
@@ -288,7 +304,7 @@ fn network(out: &mut Text, pods: &[PodUse], at: Option<i64>) {
                     ("namespace", &*p.namespace),
                     ("pod", &*p.name),
                 ];
-                out.sample(&labels, value(i), at);
+                out.sample_at(&labels, value(i), at);
             }
         }
     }
@@ -296,7 +312,7 @@ fn network(out: &mut Text, pods: &[PodUse], at: Option<i64>) {
 
 fn specs(out: &mut Text, pods: &[PodUse], spec: Spec<'_>, at: Option<i64>) {
     let mut family = |name, help, value: &dyn Fn((i64, i64, i64)) -> Option<i64>| {
-        out.family(name, "gauge", help);
+        out.family(name, Kind::Gauge, help);
         for p in pods {
             for c in &p.containers {
                 if let Some(value) = value(spec(&p.uid, &c.name)) {
@@ -308,7 +324,7 @@ fn specs(out: &mut Text, pods: &[PodUse], spec: Spec<'_>, at: Option<i64>) {
                         ("namespace", &*p.namespace),
                         ("pod", &*p.name),
                     ];
-                    out.sample(&labels, value, at);
+                    out.sample_at(&labels, value, at);
                 }
             }
         }
@@ -345,8 +361,8 @@ fn machine(out: &mut Text, usage: &Usage) {
             usage.machine.swap_capacity,
         ),
     ] {
-        out.family(name, "gauge", help);
-        out.sample(&labels, value, None);
+        out.family(name, Kind::Gauge, help);
+        out.sample(&labels, value);
     }
 }
 

@@ -3,14 +3,14 @@
 mod cadvisor;
 mod own;
 mod resource;
-mod text;
 
-pub use text::TEXT_FORMAT;
+pub use corten_metrics::TEXT_FORMAT;
 
 use super::Node;
 use crate::stats::{DISK_FRESH, Disks};
 use corten_api::Quantity;
 use corten_api::core::v1::Container;
+use corten_metrics::Text;
 use std::collections::BTreeMap;
 
 /// `/metrics`.
@@ -32,7 +32,7 @@ pub async fn resource(node: &Node) -> String {
 
 /// `/metrics/probes`.
 pub fn probes(node: &Node) -> String {
-    let mut out = String::new();
+    let mut out = Text::default();
     if let Some(meters) = node.directory.meters() {
         let pods = node.directory.pods();
         meters.keep_pods(|namespace, name| {
@@ -40,7 +40,7 @@ pub fn probes(node: &Node) -> String {
         });
         meters.write(&mut out, true);
     }
-    out
+    out.finish()
 }
 
 /// `/metrics/cadvisor`.
@@ -63,4 +63,9 @@ fn limits(c: &Container) -> (i64, i64, i64) {
     let request = of(&c.resources.requests, "cpu").map(|q| q.milli_value()).or(limit).unwrap_or(0);
     let memory = of(&c.resources.limits, "memory").map_or(0, |q| q.value());
     ((request * 1024 / 1000).max(2), limit.unwrap_or(0) * 100, memory)
+}
+
+/// Nanoseconds as seconds.
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
 }

@@ -1,9 +1,9 @@
 //! `/metrics`: the kubelet about itself.
 
 use super::super::Node;
-use super::text::Text;
 use crate::stats::{Disk, Disks};
 use corten_api::core::v1::Pod;
+use corten_metrics::{Kind, Text, write_process};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,23 +11,22 @@ use std::sync::Arc;
 pub fn text(node: &Node, pods: &[Arc<Pod>], disks: &Disks) -> String {
     let mut out = Text::default();
     let info = "A metric with a constant '1' value labeled by version and platform";
-    out.family("kubernetes_build_info", "gauge", info);
+    out.family("kubernetes_build_info", Kind::Gauge, info);
     out.sample(
         &[("gitVersion", &node.version), ("platform", &format!("linux/{}", std::env::consts::ARCH))],
         1,
-        None,
     );
-    out.family("kubelet_node_name", "gauge", "The node's name. The count is always 1.");
-    out.sample(&[("node", &node.name)], 1, None);
+    out.family("kubelet_node_name", Kind::Gauge, "The node's name. The count is always 1.");
+    out.sample(&[("node", &node.name)], 1);
     counts(&mut out, pods);
     volumes(&mut out, disks);
     if let Some(meters) = node.directory.meters() {
         let help = "Timestamp in seconds when PLEG was last seen active.";
-        out.single("kubelet_pleg_last_seen_seconds", "gauge", help, meters.last_relist());
-        meters.write(&mut out.out, false);
+        out.single("kubelet_pleg_last_seen_seconds", Kind::Gauge, help, meters.last_relist());
+        meters.write(&mut out, false);
     }
-    process(&mut out, node);
-    out.out
+    write_process(&mut out);
+    out.finish()
 }
 
 fn counts(out: &mut Text, pods: &[Arc<Pod>]) {
@@ -57,21 +56,21 @@ fn counts(out: &mut Text, pods: &[Arc<Pod>]) {
     let fixed = pods.iter().filter(is_static).count();
     let active = pods.iter().filter(live).count();
     let name = "kubelet_running_pods";
-    out.single(name, "gauge", "Number of pods that have a running pod sandbox", running);
-    out.family("kubelet_running_containers", "gauge", "Number of containers currently running");
+    out.single(name, Kind::Gauge, "Number of pods that have a running pod sandbox", running);
+    out.family("kubelet_running_containers", Kind::Gauge, "Number of containers currently running");
     for state in ["created", "exited", "running"] {
         let count = containers.get(state).copied().unwrap_or_default();
-        out.sample(&[("container_state", state)], count, None);
+        out.sample(&[("container_state", state)], count);
     }
     let help = "The number of pods the kubelet is being instructed to run. static is true if the pod is not from the apiserver.";
-    out.family("kubelet_desired_pods", "gauge", help);
-    out.sample(&[("static", "")], pods.len() - fixed, None);
-    out.sample(&[("static", "true")], fixed, None);
+    out.family("kubelet_desired_pods", Kind::Gauge, help);
+    out.sample(&[("static", "")], pods.len() - fixed);
+    out.sample(&[("static", "true")], fixed);
     let help = "The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.";
-    out.family("kubelet_active_pods", "gauge", help);
-    out.sample(&[("static", "")], active.saturating_sub(fixed), None);
+    out.family("kubelet_active_pods", Kind::Gauge, help);
+    out.sample(&[("static", "")], active.saturating_sub(fixed));
     let help = "The number of mirror pods the kubelet will try to create (one per admitted static pod)";
-    out.single("kubelet_mirror_pods", "gauge", help, fixed);
+    out.single("kubelet_mirror_pods", Kind::Gauge, help, fixed);
 }
 
 /// A figure of a volume, with the name of its metric and what it tells.
@@ -93,38 +92,9 @@ fn volumes(out: &mut Text, disks: &Disks) {
         }
     }
     for (name, help, value) in FAMILIES.into_iter().filter(|_| !claims.is_empty()) {
-        out.family(name, "gauge", help);
+        out.family(name, Kind::Gauge, help);
         for ((namespace, claim), disk) in &claims {
-            out.sample(&[("namespace", namespace), ("persistentvolumeclaim", claim)], value(disk), None);
+            out.sample(&[("namespace", namespace), ("persistentvolumeclaim", claim)], value(disk));
         }
     }
-}
-
-fn process(out: &mut Text, node: &Node) {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let stat = read("/proc/self/stat");
-    // The fields behind the command, which may hold anything, in brackets.
-    let fields: Vec<u64> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .map(|f| f.parse().unwrap_or_default())
-        .collect();
-    let field = |at: usize| fields.get(at - 3).copied().unwrap_or_default();
-    let help = "Total user and system CPU time spent in seconds.";
-    out.single("process_cpu_seconds_total", "counter", help, (field(14) + field(15)) as f64 / 100.0);
-    out.single("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", field(24) * 4096);
-    out.single("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", field(23));
-    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    out.single("process_open_fds", "gauge", "Number of open file descriptors.", open);
-    let limits = read("/proc/self/limits");
-    let most = limits.lines().find_map(|l| l.strip_prefix("Max open files")?.split_whitespace().next());
-    let help = "Maximum number of open file descriptors.";
-    out.single("process_max_fds", "gauge", help, most.and_then(|m| m.parse::<u64>().ok()).unwrap_or(0));
-    let uptime = read("/proc/uptime");
-    let uptime: f64 = uptime.split_whitespace().next().and_then(|t| t.parse().ok()).unwrap_or_default();
-    let booted = node.clock.now().as_millisecond() as f64 / 1000.0 - uptime;
-    let help = "Start time of the process since unix epoch in seconds.";
-    out.single("process_start_time_seconds", "gauge", help, booted + field(22) as f64 / 100.0);
 }

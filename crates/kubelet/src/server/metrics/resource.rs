@@ -1,7 +1,8 @@
 //! `/metrics/resource`: processors and memory of node, pods and containers, for `metrics.k8s.io`.
 
-use super::text::{Text, seconds};
+use super::seconds;
 use crate::stats::{ContainerUse, PodUse, Usage};
+use corten_metrics::{Kind, Text};
 
 /// The text.
 pub fn text(usage: &Usage) -> String {
@@ -12,44 +13,44 @@ pub fn text(usage: &Usage) -> String {
     let each_container = |out: &mut Text, value: &dyn Fn(&ContainerUse) -> String| {
         for (p, c) in containers() {
             let labels = [("container", &*c.name), ("namespace", &*p.namespace), ("pod", &*p.name)];
-            out.sample(&labels, value(c), at);
+            out.sample_at(&labels, value(c), at);
         }
     };
     let each_pod = |out: &mut Text, value: &dyn Fn(&PodUse) -> String| {
         for p in &usage.pods {
-            out.sample(&[("namespace", &*p.namespace), ("pod", &*p.name)], value(p), at);
+            out.sample_at(&[("namespace", &*p.namespace), ("pod", &*p.name)], value(p), at);
         }
     };
     let cumulative =
         |who: &str| format!("[STABLE] Cumulative cpu time consumed by the {who} in core-seconds");
     let working_set = |who: &str| format!("[STABLE] Current working set of the {who} in bytes");
-    out.family("container_cpu_usage_seconds_total", "counter", &cumulative("container"));
+    out.family("container_cpu_usage_seconds_total", Kind::Counter, &cumulative("container"));
     each_container(&mut out, &|c| seconds(c.cpu.nanoseconds).to_string());
-    out.family("container_memory_working_set_bytes", "gauge", &working_set("container"));
+    out.family("container_memory_working_set_bytes", Kind::Gauge, &working_set("container"));
     each_container(&mut out, &|c| c.memory.working_set.to_string());
     let help = "[STABLE] Start time of the container since unix epoch in seconds";
-    out.family("container_start_time_seconds", "gauge", help);
+    out.family("container_start_time_seconds", Kind::Gauge, help);
     for (p, c) in containers() {
         if let Some(started) = c.started {
             let labels = [("container", &*c.name), ("namespace", &*p.namespace), ("pod", &*p.name)];
-            out.sample(&labels, started.as_millisecond() as f64 / 1000.0, None);
+            out.sample(&labels, started.as_millisecond() as f64 / 1000.0);
         }
     }
-    out.family("node_cpu_usage_seconds_total", "counter", &cumulative("node"));
-    out.sample(&[], seconds(machine.cpu_nanoseconds), at);
-    out.family("node_memory_working_set_bytes", "gauge", &working_set("node"));
-    out.sample(&[], machine.memory_working_set, at);
+    out.family("node_cpu_usage_seconds_total", Kind::Counter, &cumulative("node"));
+    out.sample_at("", seconds(machine.cpu_nanoseconds), at);
+    out.family("node_memory_working_set_bytes", Kind::Gauge, &working_set("node"));
+    out.sample_at("", machine.memory_working_set, at);
     let help = "[ALPHA] Current swap usage of the node in bytes. Reported only on non-windows systems";
-    out.family("node_swap_usage_bytes", "gauge", help);
-    out.sample(&[], machine.swap_usage, at);
-    out.family("pod_cpu_usage_seconds_total", "counter", &cumulative("pod"));
+    out.family("node_swap_usage_bytes", Kind::Gauge, help);
+    out.sample_at("", machine.swap_usage, at);
+    out.family("pod_cpu_usage_seconds_total", Kind::Counter, &cumulative("pod"));
     each_pod(&mut out, &|p| seconds(p.cpu.nanoseconds).to_string());
-    out.family("pod_memory_working_set_bytes", "gauge", &working_set("pod"));
+    out.family("pod_memory_working_set_bytes", Kind::Gauge, &working_set("pod"));
     each_pod(&mut out, &|p| p.memory.working_set.to_string());
     let help = "1 if there was an error while getting container metrics, 0 otherwise";
-    out.single("resource_scrape_error", "gauge", &format!("[STABLE] {help}"), 0);
-    out.single("scrape_error", "gauge", &format!("[ALPHA] (Deprecated since 1.29.0) {help}"), 0);
-    out.out
+    out.single("resource_scrape_error", Kind::Gauge, &format!("[STABLE] {help}"), 0);
+    out.single("scrape_error", Kind::Gauge, &format!("[ALPHA] (Deprecated since 1.29.0) {help}"), 0);
+    out.finish()
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Configuration that is taken over while the server runs, as `/metrics` counts it.
 
-use std::fmt::Write;
-
 use aws_lc_rs::digest::{SHA256, digest};
+use corten_metrics::{Kind, Text};
 use corten_rt::Clock;
 use parking_lot::Mutex;
 
@@ -48,33 +47,25 @@ impl Reloads {
         *count = Some((count.map_or(0, |(before, _)| before) + 1, now));
     }
 
-    /// Appends the text for `/metrics`.
-    pub(super) fn write(&self, out: &mut String) {
-        let (state, server) = (self.state.lock(), &self.server);
+    /// Writes the metrics.
+    pub(super) fn write(&self, out: &mut Text) {
+        let (state, server) = (self.state.lock(), ("apiserver_id_hash", self.server.as_str()));
         let name = format!("apiserver_{}_config_controller", self.of);
-        let told = |out: &mut String, which: &str, kind: &str, what: &str| {
-            super::metrics::head(out, &format!("{name}_{which}"), kind, what);
-        };
         let each = || {
             let named = ["success", "failure"].into_iter().zip(state.counts);
             named.filter_map(|(status, count)| Some((status, count?)))
         };
         if each().next().is_some() {
-            told(out, "automatic_reloads_total", "counter", "How often the configuration was reloaded.");
-            for (status, (count, _)) in each() {
-                let labels = format!("apiserver_id_hash=\"{server}\",status=\"{status}\"");
-                let _ = writeln!(out, "{name}_automatic_reloads_total{{{labels}}} {count}");
-            }
-            let what = "When the configuration was reloaded last.";
-            told(out, "automatic_reload_last_timestamp_seconds", "gauge", what);
-            for (status, (_, last)) in each() {
-                let labels = format!("apiserver_id_hash=\"{server}\",status=\"{status}\"");
-                let _ = writeln!(out, "{name}_automatic_reload_last_timestamp_seconds{{{labels}}} {last}");
-            }
+            let help = "How often the configuration was reloaded.";
+            out.family(format!("{name}_automatic_reloads_total"), Kind::Counter, help);
+            each().for_each(|(status, (count, _))| out.sample(&[server, ("status", status)], count));
+            let help = "When the configuration was reloaded last.";
+            out.family(format!("{name}_automatic_reload_last_timestamp_seconds"), Kind::Gauge, help);
+            each().for_each(|(status, (_, last))| out.sample(&[server, ("status", status)], last));
         }
-        told(out, "last_config_info", "gauge", "What the configuration is that was taken over last.");
-        let labels = format!("apiserver_id_hash=\"{server}\",hash=\"{}\"", state.hash);
-        let _ = writeln!(out, "{name}_last_config_info{{{labels}}} 1");
+        let help = "What the configuration is that was taken over last.";
+        out.family(format!("{name}_last_config_info"), Kind::Gauge, help);
+        out.sample(&[server, ("hash", state.hash.as_str())], 1);
     }
 }
 
@@ -94,9 +85,9 @@ mod tests {
     fn reloads_are_told_by_their_outcome() {
         let reloads = Reloads::new("authentication", "", Clock::system(), b"");
         let text = |reloads: &Reloads| {
-            let mut out = String::new();
+            let mut out = Text::default();
             reloads.write(&mut out);
-            out
+            out.finish()
         };
         let name = "apiserver_authentication_config_controller";
         let quiet = text(&reloads);
