@@ -38,7 +38,7 @@ pub mod builtin;
 mod debug;
 pub mod dynamic;
 mod int_or_string;
-pub mod labels;
+pub mod names;
 pub mod object;
 pub mod quantity;
 mod raw;

@@ -1,19 +1,14 @@
 //! Formats of names, labels and keys, each giving the messages of what is wrong (k8s.io/apimachinery
 //! `util/validation`).
 
-pub(crate) use corten_api::labels::pattern;
-pub use corten_api::labels::{dns_subdomain, key as qualified_name, value as label_value};
-use corten_api::labels::{framed, is_dns_label};
+pub use corten_api::names::{dns_1035_label, dns_label, dns_subdomain, label_value, qualified_name};
+use corten_api::names::{framed, is_dns_subdomain};
+pub(crate) use corten_api::names::{pattern, too_long};
 
 /// What a name must look like; `true` when it is a prefix to which something will be appended.
 pub type NameRule = fn(&str, bool) -> Vec<String>;
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
-
-/// `must be no more than 63 characters`.
-pub(crate) fn too_long(most: usize) -> String {
-    format!("must be no more than {most} characters")
-}
 
 /// `must be between 1 and 65535, inclusive`.
 pub(crate) fn between(least: i64, most: i64) -> String {
@@ -22,30 +17,6 @@ pub(crate) fn between(least: i64, most: i64) -> String {
 
 fn lower_or_digit(b: u8) -> bool {
     b.is_ascii_lowercase() || b.is_ascii_digit()
-}
-
-fn subdomain_shaped(text: &str) -> bool {
-    text.split('.').all(is_dns_label)
-}
-
-/// A label of RFC 1123: 63 lower-case letters, digits, dashes.
-pub fn dns_label(text: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if text.len() > 63 {
-        wrong.push(too_long(63));
-    }
-    if !is_dns_label(text) {
-        wrong.push(if subdomain_shaped(text) {
-            "must not contain dots".to_string()
-        } else {
-            pattern(
-                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
-                LABEL,
-                &["my-name", "123-abc"],
-            )
-        });
-    }
-    wrong
 }
 
 /// As [`dns_subdomain`], with underscores, as DNS search paths may have.
@@ -75,27 +46,11 @@ pub fn wildcard_subdomain(text: &str) -> Vec<String> {
     if text.len() > 253 {
         wrong.push(too_long(253));
     }
-    if !text.strip_prefix("*.").is_some_and(subdomain_shaped) {
+    if !text.strip_prefix("*.").is_some_and(is_dns_subdomain) {
         wrong.push(pattern(
             "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
             &format!("\\*\\.{LABEL}(\\.{LABEL})*"),
             &["*.example.com"],
-        ));
-    }
-    wrong
-}
-
-/// A label of RFC 1035: starts with a letter.
-pub fn dns_1035_label(text: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if text.len() > 63 {
-        wrong.push(too_long(63));
-    }
-    if !(is_dns_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase())) {
-        wrong.push(pattern(
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
-            "[a-z]([-a-z0-9]*[a-z0-9])?",
-            &["my-name", "abc-123"],
         ));
     }
     wrong

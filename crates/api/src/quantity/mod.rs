@@ -69,6 +69,17 @@ impl Quantity {
         self.rounded_up(UNIT / 1000)
     }
 
+    /// Units, if they are whole and not too many.
+    pub fn as_i64(&self) -> Option<i64> {
+        i64::try_from(self.nanos / UNIT).ok().filter(|_| self.is_whole())
+    }
+
+    /// How many there are of a power of ten from -9 on, if they are whole and not too many.
+    pub fn mantissa(&self, scale: i32) -> Option<i64> {
+        let unit = 10_i128.checked_pow(u32::try_from(scale.checked_add(9)?).ok()?)?;
+        i64::try_from(self.nanos / unit).ok().filter(|_| self.nanos % unit == 0)
+    }
+
     /// As a floating-point number of units.
     pub fn as_f64(&self) -> f64 {
         self.nanos as f64 / UNIT as f64
@@ -123,7 +134,7 @@ impl Quantity {
 impl std::ops::Add for Quantity {
     type Output = Quantity;
     fn add(self, other: Quantity) -> Quantity {
-        self.with(self.nanos + other.nanos, &other)
+        self.with(self.nanos.saturating_add(other.nanos), &other)
     }
 }
 
@@ -136,7 +147,7 @@ impl std::ops::AddAssign for Quantity {
 impl std::ops::Sub for Quantity {
     type Output = Quantity;
     fn sub(self, other: Quantity) -> Quantity {
-        self.with(self.nanos - other.nanos, &other)
+        self.with(self.nanos.saturating_sub(other.nanos), &other)
     }
 }
 
@@ -307,5 +318,7 @@ mod tests {
         assert_eq!(read("1.125").rounded_to_milli().to_string(), "1.125");
         assert_eq!(read("-100u").rounded_to_milli().to_string(), "-1m");
         assert_eq!(size_of::<Quantity>(), 32);
+        let most = read("1e40");
+        assert_eq!((most + most, Quantity::default() - most - most), (most, read("-1e40")));
     }
 }

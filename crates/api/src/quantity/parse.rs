@@ -18,6 +18,16 @@ impl FromStr for Quantity {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        Quantity::read(text).map(|(quantity, _)| quantity)
+    }
+}
+
+impl Quantity {
+    /// Reads an amount, and the power of ten that upstream counts it in, where it takes it for a number of 64 bits.
+    ///
+    /// # Errors
+    /// The text is no amount.
+    pub fn read(text: &str) -> Result<(Self, Option<i32>), ParseError> {
         let parts = Parts::of(text)?;
         let (scale, format) = scale(parts.suffix)?;
         let is_simple = is_simple(&parts, &scale);
@@ -36,7 +46,11 @@ impl FromStr for Quantity {
         if is_simple && stays(text, &parts, &scale) {
             quantity.written = Written::keep(text);
         }
-        Ok(quantity)
+        let power = match scale {
+            Scale::Ten(exponent) => exponent - parts.fraction.len() as i32,
+            Scale::Two(_) => 0,
+        };
+        Ok((quantity, is_simple.then_some(power)))
     }
 }
 

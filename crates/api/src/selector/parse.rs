@@ -2,7 +2,7 @@
 //! (k8s.io/apimachinery `labels`).
 
 use super::{Operator, ParseError, Requirement};
-use crate::labels;
+use crate::names;
 use std::collections::BTreeSet;
 
 const BINARY_OPERATORS: &str = "in, notin, =, ==, !=, gt, lt";
@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
         let (Token::Identifier, key) = first else {
             return Err(format!("found '{}', expected: identifier", first.1));
         };
-        let wrong = labels::key(key);
+        let wrong = names::qualified_name(key);
         if !wrong.is_empty() {
             return Err(format!("<nil>: Invalid value: {key:?}: {}", wrong.join("; ")));
         }
@@ -238,7 +238,7 @@ fn check(key: &str, operator: Operator, values: &BTreeSet<&str>) -> Result<(), S
         }
     }
     for (at, value) in values.iter().enumerate() {
-        let wrong = labels::value(value);
+        let wrong = names::label_value(value);
         if !wrong.is_empty() {
             errors.push(format!("values[{at}][{key}]: Invalid value: {value:?}: {}", wrong.join("; ")));
         }

@@ -1,11 +1,11 @@
 //! Kubernetes' library of questions to the authorizer.
 
-use super::named_format::{dns_label, dns_subdomain};
 use super::{Called, Maybe, no_overload};
 use crate::authorizer::{Checked, GroupCheck, PathCheck, ResourceCheck, ResourceCheckFields, Subject};
 use crate::error::EvalError;
 use crate::extension::Extension;
 use crate::value::{Text, Value};
+use corten_api::names::{dns_label, dns_subdomain};
 use std::rc::Rc;
 
 pub fn call<'a>(function: &str, args: &[Value<'a>]) -> Maybe<'a> {

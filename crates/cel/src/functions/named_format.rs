@@ -5,6 +5,7 @@ use super::{Maybe, no_overload};
 use crate::extension::Extension;
 use crate::time::Timestamp;
 use crate::value::Value;
+use corten_api::names::{dns_1035_label, dns_label, dns_subdomain, label_value, qualified_name};
 
 /// A format that texts may have.
 #[derive(Debug)]
@@ -85,114 +86,6 @@ fn masked(text: &str) -> String {
         }
         _ => text.to_owned(),
     }
-}
-
-fn is_lower(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit()
-}
-
-/// Whether the text begins and ends with letters or digits, with others between.
-fn enclosed(text: &str, end: impl Fn(u8) -> bool, others: &[u8]) -> bool {
-    let bytes = text.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
-    end(*first) && end(*last) && bytes.iter().all(|byte| end(*byte) || others.contains(byte))
-}
-
-fn too_long(text: &str, most: usize) -> Vec<String> {
-    wrong(text.len() <= most, &format!("must be no more than {most} characters"))
-}
-
-fn is_subdomain(text: &str) -> bool {
-    text.split('.').all(|label| enclosed(label, is_lower, b"-"))
-}
-
-pub fn dns_label(text: &str) -> Vec<String> {
-    let mut found = too_long(text, 63);
-    if !enclosed(text, is_lower, b"-") {
-        found.push(if is_subdomain(text) {
-            "must not contain dots".to_owned()
-        } else {
-            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and \
-             end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
-             '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-                .to_owned()
-        });
-    }
-    found
-}
-
-pub fn dns_subdomain(text: &str) -> Vec<String> {
-    let mut found = too_long(text, 253);
-    if !is_subdomain(text) {
-        found.push(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
-             start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
-             '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-                .to_owned(),
-        );
-    }
-    found
-}
-
-fn dns_1035_label(text: &str) -> Vec<String> {
-    let mut found = too_long(text, 63);
-    if !enclosed(text, is_lower, b"-") || text.starts_with(|c: char| c.is_ascii_digit()) {
-        found.push(
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
-             character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
-             validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
-                .to_owned(),
-        );
-    }
-    found
-}
-
-const NAME: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
-                    alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
-                    '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-
-fn qualified_name(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let parts: Vec<&str> = text.split('/').collect();
-    let name = match parts[..] {
-        [name] => name,
-        [prefix, name] => {
-            if prefix.is_empty() {
-                found.push("prefix part must be non-empty".to_owned());
-            } else {
-                found.extend(dns_subdomain(prefix).into_iter().map(|why| format!("prefix part {why}")));
-            }
-            name
-        }
-        _ => {
-            found.push(format!(
-                "a valid label key {NAME} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-            ));
-            return found;
-        }
-    };
-    if name.is_empty() {
-        found.push("name part must be non-empty".to_owned());
-    } else {
-        found.extend(too_long(name, 63).into_iter().map(|why| format!("name part {why}")));
-    }
-    if !enclosed(name, |byte| byte.is_ascii_alphanumeric(), b"-_.") {
-        found.push(format!("name part {NAME}"));
-    }
-    found
-}
-
-fn label_value(text: &str) -> Vec<String> {
-    let mut found = too_long(text, 63);
-    if !text.is_empty() && !enclosed(text, |byte| byte.is_ascii_alphanumeric(), b"-_.") {
-        found.push(
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must \
-             start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
-             validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-                .to_owned(),
-        );
-    }
-    found
 }
 
 /// Groups of hexadecimal digits; the dashes between may be missing.

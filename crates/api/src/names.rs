@@ -1,5 +1,5 @@
-//! What keys and values of labels look like, each giving the messages of what is wrong (k8s.io/apimachinery
-//! `util/validation`).
+//! What names, and keys and values of labels, look like, each giving the messages of what is wrong
+//! (k8s.io/apimachinery `util/validation`).
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const NAME: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
@@ -7,8 +7,8 @@ const NAME_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.
                          alphanumeric character";
 const NAME_EXAMPLES: &[&str] = &["MyName", "my.name", "123-abc"];
 
-/// A key, perhaps with a DNS prefix: `example.com/MyName`.
-pub fn key(text: &str) -> Vec<String> {
+/// A name, perhaps with a DNS prefix, as keys of labels are: `example.com/MyName`.
+pub fn qualified_name(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let parts: Vec<&str> = text.split('/').collect();
     let name = match parts.as_slice() {
@@ -41,8 +41,8 @@ pub fn key(text: &str) -> Vec<String> {
     wrong
 }
 
-/// A value.
-pub fn value(text: &str) -> Vec<String> {
+/// A value of a label.
+pub fn label_value(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if text.len() > 63 {
         wrong.push(too_many_bytes(63));
@@ -57,13 +57,49 @@ pub fn value(text: &str) -> Vec<String> {
     wrong
 }
 
+/// A label of RFC 1123: 63 lower-case letters, digits, dashes.
+pub fn dns_label(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 63 {
+        wrong.push(too_long(63));
+    }
+    if !is_dns_label(text) {
+        wrong.push(if is_dns_subdomain(text) {
+            "must not contain dots".to_string()
+        } else {
+            pattern(
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+                LABEL,
+                &["my-name", "123-abc"],
+            )
+        });
+    }
+    wrong
+}
+
+/// A label of RFC 1035: starts with a letter.
+pub fn dns_1035_label(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if text.len() > 63 {
+        wrong.push(too_long(63));
+    }
+    if !(is_dns_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase())) {
+        wrong.push(pattern(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+            "[a-z]([-a-z0-9]*[a-z0-9])?",
+            &["my-name", "abc-123"],
+        ));
+    }
+    wrong
+}
+
 /// A subdomain of RFC 1123: labels joined by dots, 253 in all.
 pub fn dns_subdomain(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if text.len() > 253 {
-        wrong.push("must be no more than 253 characters".into());
+        wrong.push(too_long(253));
     }
-    if !text.split('.').all(is_dns_label) {
+    if !is_dns_subdomain(text) {
         wrong.push(pattern(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
             &format!("{LABEL}(\\.{LABEL})*"),
@@ -95,6 +131,16 @@ pub fn framed(text: &str, end: impl Fn(u8) -> bool, inner: impl Fn(u8) -> bool) 
 pub fn is_dns_label(text: &str) -> bool {
     let end = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     framed(text, end, |b| end(b) || b == b'-')
+}
+
+/// Whether the text has the shape of a subdomain of RFC 1123, however long.
+pub fn is_dns_subdomain(text: &str) -> bool {
+    text.split('.').all(is_dns_label)
+}
+
+/// `must be no more than 63 characters`.
+pub fn too_long(most: usize) -> String {
+    format!("must be no more than {most} characters")
 }
 
 fn is_name(text: &str) -> bool {
