@@ -295,6 +295,12 @@ impl Strategy for CustomStrategy {
         Some(scale)
     }
 
+    fn missing_replicas(&self, obj: &dyn Object) -> Option<String> {
+        let path = &self.version().scale.as_ref()?.spec_replicas;
+        let value = Value::Object(content(dynamic(obj)?));
+        at(&value, path).ok()?.is_none().then(|| path.to_string())
+    }
+
     fn set_replicas(&self, obj: &mut dyn Object, replicas: i32) {
         let (Some(paths), Some(object)) = (&self.version().scale, dynamic_mut(obj)) else { return };
         let mut fields = content(object);

@@ -120,6 +120,11 @@ pub trait Strategy: Send + Sync {
         None
     }
 
+    /// Where the object would have the replicas of its scale, if it has none there.
+    fn missing_replicas(&self, _obj: &dyn Object) -> Option<String> {
+        None
+    }
+
     /// Takes the replicas of an updated `scale` subresource.
     fn set_replicas(&self, _obj: &mut dyn Object, _replicas: i32) {}
 }

@@ -10,6 +10,7 @@ use super::apply::{Apply, Config};
 use super::managed::{Owners, manager};
 use super::modify::Modification;
 use super::place::Place;
+use super::subresource::NO_REPLICAS;
 use super::{Registry, Reply, RequestContext, WriteOptions};
 use crate::cache::Entry;
 
@@ -26,6 +27,9 @@ impl Registry {
     /// The object's scale, with the owners of its replicas.
     pub(super) fn owned_scale(&self, place: &Place, object: &dyn Object) -> ApiResult<Scale> {
         let mut scale = self.scale_of(place, object)?;
+        if place.strategy.missing_replicas(object).is_some() {
+            scale.spec.replicas = NO_REPLICAS;
+        }
         let replicas = self.replicas(place);
         scale.metadata.managed_fields =
             apply::owners_of_scale(&object.meta().managed_fields, &replicas).map_err(ApiError::internal)?;

@@ -31,7 +31,7 @@ impl Registry {
         let entry = place.resource.get(&place.key()).ok_or_else(|| place.not_found())?;
         let entry = self.shown(entry, place.kind).await?;
         match target.subresource {
-            "scale" => Ok(Entry::made(Arc::new(self.scale_of(&place, &*entry.object())?))),
+            "scale" => Ok(Entry::made(Arc::new(self.readable_scale(&place, &*entry.object())?))),
             _ => Ok(entry),
         }
     }

@@ -16,10 +16,22 @@ use super::place::Place;
 use super::{Body, Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::Entry;
 
+/// What a scale that is to be changed shows where its object has no replicas.
+pub(super) const NO_REPLICAS: i32 = i32::MIN;
+
 impl Registry {
     /// The `scale` of an object.
     pub(crate) fn scale_of(&self, place: &Place, object: &dyn Object) -> ApiResult<Scale> {
         place.strategy.scale(object).ok_or_else(ApiError::no_such_path)
+    }
+
+    /// The `scale` of an object for who reads it.
+    pub(crate) fn readable_scale(&self, place: &Place, object: &dyn Object) -> ApiResult<Scale> {
+        let scale = self.scale_of(place, object)?;
+        match place.strategy.missing_replicas(object) {
+            Some(path) => Err(ApiError::internal(format!("the spec replicas field {path:?} does not exist"))),
+            None => Ok(scale),
+        }
     }
 
     /// The object after its scale was set.
@@ -31,6 +43,12 @@ impl Registry {
     ) -> ApiResult<Box<dyn Object>> {
         let scale: &Scale =
             scale.downcast_ref().ok_or_else(|| ApiError::bad_request("expected a Scale in the body"))?;
+        if scale.spec.replicas == NO_REPLICAS
+            && let Some(path) = place.strategy.missing_replicas(object)
+        {
+            let why = format!("the spec replicas field {path:?} cannot be empty");
+            return Err(ApiError::bad_request(why));
+        }
         if scale.spec.replicas < 0 {
             let detail = "must be greater than or equal to 0";
             let error = FieldError::invalid("spec.replicas", scale.spec.replicas, detail);

@@ -136,6 +136,20 @@ async fn rules_are_asked_of_every_write() {
     );
     let scale = w.admin("GET", &format!("{at}/scale"), "").await;
     assert_eq!(scale.json()["status"]["selector"], "a=b");
+    // Nobody is told of replicas that nobody has set; whoever changes a scale has to.
+    let made = w.admin("POST", WIDGETS, &widget("unset", &Value::Null).replace(",\"spec\":null", "")).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    let unset = format!("{WIDGETS}/unset/scale");
+    let why = "Internal error occurred: the spec replicas field \".spec.replicas\" does not exist";
+    let refusal = w.admin("GET", &unset, "").await.refusal();
+    assert_eq!(refusal, (500, "InternalError".into(), why.into()));
+    let refusal = w.admin("PATCH", &unset, r#"{"metadata":{"name":"unset"}}"#).await.refusal();
+    let why = "the spec replicas field \".spec.replicas\" cannot be empty";
+    assert_eq!(refusal, (400, "BadRequest".into(), why.into()));
+    let scaled = w.admin("PATCH", &unset, r#"{"spec":{"replicas":0}}"#).await;
+    assert_eq!((scaled.code, &scaled.json()["spec"]), (200, &json!({})), "{}", scaled.text());
+    assert_eq!(w.admin("GET", &unset, "").await.code, 200);
+    assert_eq!(w.admin("DELETE", &format!("{WIDGETS}/unset"), "").await.code, 200);
     let found = w.admin("GET", &format!("{WIDGETS}?fieldSelector=spec.color%3Dred"), "").await.json();
     assert_eq!(found["items"].as_array().map(Vec::len), Some(1));
     // A rule that comes later tolerates what stays as it was, and says so.
