@@ -18,6 +18,13 @@ pub struct TlsFlags {
     /// The cipher suites of TLS 1.2, by their names in Go; all that are safe when absent.
     #[arg(long, env = "CORTEN_TLS_CIPHER_SUITES", value_delimiter = ',', value_name = "NAMES")]
     pub tls_cipher_suites: Vec<String>,
+    /// The certificate that clients are shown, with those that it was issued by behind it; one of the cluster's own
+    /// authority when absent.
+    #[arg(long, env = "CORTEN_TLS_CERT_FILE", requires = "tls_private_key_file", value_name = "FILE")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, env = "CORTEN_TLS_PRIVATE_KEY_FILE", requires = "tls_cert_file", value_name = "FILE")]
+    pub tls_private_key_file: Option<PathBuf>,
     /// A certificate that is shown to clients that ask for one of its names, or of those named here:
     /// CERTIFICATE,KEY[:NAME,...]; repeated for several.
     #[arg(long, env = "CORTEN_TLS_SNI_CERT_KEY", value_name = "FILES")]
@@ -53,6 +60,25 @@ impl Named {
         })
     }
 
+    /// What is shown from its files, which are followed; `flag` named them.
+    fn shown(self, flag: &'static str, tasks: &Tasks) -> Result<(Identity, Arc<ServerIdentity>)> {
+        let identity = self.read()?;
+        let shown = Arc::new(ServerIdentity::new(&identity)?);
+        let follower = Arc::clone(&shown);
+        let files = [self.certificate.clone(), self.key.clone()];
+        Followed::new(files).follow("serving certificate of a flag", tasks, move || {
+            let outcome = match self.read().and_then(|identity| Ok(follower.replace(&identity)?)) {
+                Ok(()) => Outcome::Done,
+                Err(why) => {
+                    tracing::error!("{why:#}: the last certificate of {flag} stays");
+                    Outcome::Again
+                }
+            };
+            std::future::ready(outcome)
+        });
+        Ok((identity, shown))
+    }
+
     fn read(&self) -> Result<Identity> {
         let text =
             |file: &Path| Ok::<_, anyhow::Error>(String::from_utf8_lossy(&files::read(file)?).into_owned());
@@ -66,33 +92,28 @@ impl TlsFlags {
         Protocols::parse(&self.tls_min_version, &self.tls_cipher_suites).map_err(anyhow::Error::msg)
     }
 
-    /// The certificates: `usual`, and those for names of their own, whose files are followed.
+    /// The certificates: the one that flags name or else `usual`, and those for names of their own.
     pub fn identities(&self, usual: Arc<ServerIdentity>, tasks: &Tasks) -> Result<NamedIdentities> {
+        let usual = match (&self.tls_cert_file, &self.tls_private_key_file) {
+            (Some(certificate), Some(key)) => {
+                let (certificate, key) = (certificate.clone(), key.clone());
+                let one = Named { certificate, key, names: Vec::new() };
+                one.shown("--tls-cert-file", tasks).context("--tls-cert-file")?.1
+            }
+            _ => usual,
+        };
         let mut named = Vec::new();
         for text in &self.tls_sni_cert_key {
             let about = || format!("--tls-sni-cert-key {text}");
             let one = Named::parse(text).with_context(about)?;
-            let identity = one.read().with_context(about)?;
-            let shown = Arc::new(ServerIdentity::new(&identity).with_context(about)?);
             let mut names = one.names.clone();
+            let (identity, shown) = one.shown("--tls-sni-cert-key", tasks).with_context(about)?;
             if names.is_empty() {
                 let read = Inspected::from_pem(&identity.certificate).with_context(about)?;
                 names.push(read.common_name);
                 names.extend(read.hosts);
             }
-            named.push((names, Arc::clone(&shown)));
-            let files = [one.certificate.clone(), one.key.clone()];
-            Followed::new(files).follow("certificate of a name", tasks, move || {
-                let replaced = one.read().and_then(|identity| Ok(shown.replace(&identity)?));
-                let outcome = match replaced {
-                    Ok(()) => Outcome::Done,
-                    Err(why) => {
-                        tracing::error!("{why:#}: the last certificate of --tls-sni-cert-key stays");
-                        Outcome::Again
-                    }
-                };
-                std::future::ready(outcome)
-            });
+            named.push((names, shown));
         }
         Ok(NamedIdentities { usual, named })
     }
@@ -114,5 +135,38 @@ mod tests {
             let got = Named::parse(text).map(|named| named.names.len()).map_err(|why| why.to_string());
             assert_eq!(got, want.map_err(str::to_owned), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_flags_is_shown_and_followed() {
+        use corten_auth::pki::{Pki, ServerNames};
+        let dir = tempfile::tempdir().expect("a directory");
+        let now = corten_rt::Clock::system().now();
+        let make = || Pki::open(dir.path(), &ServerNames::default(), now).expect("certificates");
+        let usual = Arc::new(ServerIdentity::new(&make().admin).expect("an identity"));
+        let mut flags = TlsFlags {
+            tls_min_version: String::new(),
+            tls_cipher_suites: Vec::new(),
+            tls_cert_file: None,
+            tls_private_key_file: None,
+            tls_sni_cert_key: Vec::new(),
+        };
+        let tasks = Tasks::new(corten_rt::Stop::new());
+        let shown = |flags: &TlsFlags| flags.identities(Arc::clone(&usual), &tasks).map(|it| it.usual);
+        assert!(Arc::ptr_eq(&shown(&flags).expect("the usual"), &usual));
+        flags.tls_cert_file = Some(dir.path().join("apiserver.crt"));
+        flags.tls_private_key_file = Some(dir.path().join("ca.key"));
+        assert!(shown(&flags).is_err(), "the key of another certificate");
+        flags.tls_private_key_file = Some(dir.path().join("apiserver.key"));
+        let other = shown(&flags).expect("that of the flags");
+        let before = format!("{other:?}");
+        for file in ["apiserver.crt", "apiserver.key"] {
+            std::fs::remove_file(dir.path().join(file)).expect("removed");
+        }
+        make();
+        while format!("{other:?}") == before {
+            corten_rt::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(tasks.shutdown(std::time::Duration::from_secs(5)).await);
     }
 }
