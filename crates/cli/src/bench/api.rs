@@ -109,10 +109,12 @@ pub async fn run(args: ApiArgs, parts: &'static [Part]) -> Result<()> {
 
 async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Tasks) -> Result<ApiReport> {
     let groups = args.target.processes.groups();
+    settle(&groups).await;
     let memory_before = sample_all(&groups);
     let audited_before = audited(&server).await;
     let connections = server.connect_many(args.connections).await?;
     let mut runner = Runner { connections, tasks, groups, namespace, done: Vec::new() };
+    warm_up(args, &mut runner).await?;
     requests(args, &mut runner).await?;
     for fan in fans(args) {
         runner.fan_out(&server, fan).await?;
@@ -146,6 +148,38 @@ async fn measure(args: &ApiArgs, server: Server, namespace: Namespace, tasks: Ta
         memory,
         held,
     })
+}
+
+/// Waits, though not for ever, until the server has nothing more to do of its own: one that has just started has.
+async fn settle(groups: &[Group]) {
+    const LOOK: Duration = Duration::from_millis(500);
+    const QUIET: Duration = Duration::from_millis(10);
+    const MOST_LOOKS: usize = 40;
+    let mut before = sample_all(groups);
+    for _ in 0..MOST_LOOKS {
+        corten_rt::sleep(LOOK).await;
+        let after = sample_all(groups);
+        let used: Duration = after.iter().zip(&before).map(|(after, before)| after.cpu_since(before)).sum();
+        if used <= QUIET {
+            return;
+        }
+        before = after;
+    }
+}
+
+/// A few of each kind of request: what a server reads when it is asked for the first time is read.
+async fn warm_up(args: &ApiArgs, runner: &mut Runner) -> Result<()> {
+    let count = args.count / 10;
+    let maps = runner.namespace.path("configmaps");
+    let create = move |n| Call::with(Method::POST, maps.clone(), config_map(n, "warm"));
+    let maps = runner.namespace.path("configmaps");
+    let get = move |n| Call::new(Method::GET, format!("{maps}/cm-{n}"));
+    let maps = runner.namespace.path("configmaps");
+    let delete = move |n| Call::new(Method::DELETE, format!("{maps}/cm-{n}"));
+    Load { count, pace: Duration::ZERO, call: create }.run(&mut runner.connections, &runner.tasks).await?;
+    Load { count, pace: Duration::ZERO, call: get }.run(&mut runner.connections, &runner.tasks).await?;
+    Load { count, pace: Duration::ZERO, call: delete }.run(&mut runner.connections, &runner.tasks).await?;
+    Ok(())
 }
 
 /// One kind of request after the other.
