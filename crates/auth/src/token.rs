@@ -1,17 +1,18 @@
-//! Service-account tokens: JWTs signed with ES256 (upstream's `pkg/serviceaccount`, KEP-1205, KEP-4193).
+//! Service-account tokens: signed JWTs (upstream's `pkg/serviceaccount`, KEP-1205, KEP-4193).
 
 mod keys;
 mod legacy;
+mod signing;
 
 pub use keys::PublicKey;
+pub use signing::SigningKey;
 
 use crate::pki::PkiError;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use corten_rt::Timestamp;
 use corten_semantics::identity;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rcgen::{KeyPair, PublicKeyData};
+use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 
 /// Who issues tokens, and for whom they are when nothing else is said.
@@ -144,6 +145,8 @@ pub struct TokenSettings {
     pub extend: bool,
     /// Keys that check tokens beside the one that signs them.
     pub keys: Vec<PublicKey>,
+    /// The key that signs, where it is not the cluster's own, which goes on checking.
+    pub signing: Option<SigningKey>,
 }
 
 impl Default for TokenSettings {
@@ -155,6 +158,7 @@ impl Default for TokenSettings {
             longest: None,
             extend: true,
             keys: Vec::new(),
+            signing: None,
         }
     }
 }
@@ -163,32 +167,32 @@ impl Default for TokenSettings {
 #[derive(Clone)]
 pub struct TokenSigner {
     settings: TokenSettings,
-    signing: EncodingKey,
+    own: SigningKey,
     /// That of its own signatures first.
     keys: Vec<PublicKey>,
 }
 
 impl TokenSigner {
-    /// A signer with a P-256 key.
+    /// A signer with a key of the cluster's own.
     ///
     /// # Errors
-    /// When the key is of another kind.
+    /// When the key is neither of RSA nor of one of NIST's curves.
     pub fn new(issuer: &str, key: &KeyPair) -> Result<Self, PkiError> {
-        if key.algorithm() != &rcgen::PKCS_ECDSA_P256_SHA256 {
-            return Err(PkiError::Malformed("the key that signs tokens must be ECDSA P-256".into()));
-        }
+        let own = SigningKey::of(key)?;
         Ok(TokenSigner {
             settings: TokenSettings { issuers: vec![issuer.into()], ..TokenSettings::default() },
-            signing: EncodingKey::from_ec_der(key.serialized_der()),
-            keys: vec![PublicKey::from_der(&key.subject_public_key_info())?],
+            keys: vec![own.public().clone()],
+            own,
         })
     }
 
     /// The same key under other settings, of which at least one issuer is expected.
     #[must_use]
     pub fn with(mut self, mut settings: TokenSettings) -> Self {
-        self.keys.truncate(1);
-        for key in std::mem::take(&mut settings.keys) {
+        self.keys.clear();
+        let first = settings.signing.as_ref().map(|key| key.public().clone());
+        let own = self.own.public().clone();
+        for key in first.into_iter().chain([own]).chain(std::mem::take(&mut settings.keys)) {
             if !self.keys.contains(&key) {
                 self.keys.push(key);
             }
@@ -246,10 +250,7 @@ impl TokenSigner {
     }
 
     fn sign(&self, payload: &impl Serialize) -> Result<String, TokenError> {
-        let mut header = Header::new(Algorithm::ES256);
-        header.typ = None;
-        header.kid = self.keys.first().map(|key| key.id().to_string());
-        jsonwebtoken::encode(&header, payload, &self.signing).map_err(|_| TokenError::Signing)
+        self.settings.signing.as_ref().unwrap_or(&self.own).sign(payload)
     }
 
     /// Checks issuer and signature and reads the claims; times, audience and objects are still to be judged.

@@ -10,7 +10,7 @@ use corten_auth::oidc::{
     PrefixedClaimOrExpression,
 };
 use corten_auth::pki::{Pki, bundle};
-use corten_auth::token::{EXTENDED_TOKEN_SECONDS, PublicKey, TokenSettings};
+use corten_auth::token::{EXTENDED_TOKEN_SECONDS, PublicKey, SigningKey, TokenSettings};
 use rustls::pki_types::CertificateDer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +30,9 @@ pub struct IdentityFlags {
     /// The longest life of service account tokens, such as 24h.
     #[arg(long, env = "CORTEN_SERVICE_ACCOUNT_MAX_TOKEN_EXPIRATION", value_name = "DURATION")]
     pub service_account_max_token_expiration: Option<String>,
+    /// The file of the private key that signs service account tokens; one of the cluster's own when absent.
+    #[arg(long, env = "CORTEN_SERVICE_ACCOUNT_SIGNING_KEY_FILE", value_name = "FILE")]
+    pub service_account_signing_key_file: Option<PathBuf>,
     /// Files with keys that check service account tokens, beside the one that signs them; repeated for several.
     #[arg(long, env = "CORTEN_SERVICE_ACCOUNT_KEY_FILE", value_delimiter = ',', value_name = "FILES")]
     pub service_account_key_file: Vec<PathBuf>,
@@ -257,6 +260,7 @@ impl IdentityFlags {
                 format!("reading public key file {}: data is no PEM of RSA or ECDSA keys", file.display())
             })?);
         }
+        let signing = self.service_account_signing_key_file.as_deref().map(signing_key).transpose()?;
         let extend = self.service_account_extend_token_expiration;
         if let Some(longest) = longest.filter(|longest| extend && *longest < EXTENDED_TOKEN_SECONDS) {
             tracing::warn!(
@@ -267,6 +271,7 @@ impl IdentityFlags {
         }
         Ok(TokenSettings {
             keys,
+            signing,
             extend,
             issuers: self.service_account_issuer.clone(),
             audiences: self.api_audiences.clone(),
@@ -289,6 +294,12 @@ impl IdentityFlags {
             (None, None) => Anonymous::OpenPaths,
         })
     }
+}
+
+fn signing_key(file: &Path) -> Result<SigningKey> {
+    let text = files::read(file)?;
+    SigningKey::from_pem(&String::from_utf8_lossy(&text))
+        .with_context(|| format!("failed to parse service-account-signing-key-file {}", file.display()))
 }
 
 impl OidcFlags {
@@ -415,5 +426,15 @@ mod tests {
         assert_eq!(provider.claim_validation_rules[0].required_value, "ex.io");
         assert!(flags(&["--oidc-issuer-url=https://ex.io"]).oidc.authenticator().is_err());
         assert!(flags(&["--service-account-max-token-expiration=5m"]).tokens().is_err());
+        let dir = tempfile::tempdir().expect("a directory");
+        let now = corten_rt::Clock::system().now();
+        Pki::open(dir.path(), &Default::default(), now).expect("certificates");
+        let signing = |file: &str| {
+            let flag = format!("--service-account-signing-key-file={}", dir.path().join(file).display());
+            flags(&[&flag]).tokens()
+        };
+        assert!(signing("sa.pub").is_err(), "no private key");
+        let key = signing("sa.key").expect("valid").signing.expect("a key");
+        assert_eq!(key.public().algorithm(), "ES256");
     }
 }
