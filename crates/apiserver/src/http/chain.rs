@@ -69,6 +69,12 @@ pub async fn serve(
     {
         return sent_away(request.version());
     }
+    let origin = api.browsers.origin(request.headers());
+    if origin.is_some() && request.method() == http::Method::OPTIONS {
+        let mut answer = response::answer(StatusCode::NO_CONTENT, "", "");
+        api.browsers.tell(origin, answer.headers_mut());
+        return answer;
+    }
     let passage = Passage::new(&api, audit_id(request.headers()), from);
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let info = RequestInfo::new(request.method(), request.uri().path(), &query);
@@ -116,6 +122,7 @@ pub async fn serve(
     passage.settled().await;
     passage.class(&mut answer);
     response::finish(&mut answer, &passage.audit_id);
+    api.browsers.tell(origin, answer.headers_mut());
     match end {
         Some(end) => timely::until(end, answer),
         None => answer,

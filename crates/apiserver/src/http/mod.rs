@@ -4,6 +4,7 @@
 
 mod access;
 mod body;
+mod browsers;
 mod chain;
 mod connect;
 mod cork;
@@ -50,6 +51,7 @@ use crate::audit::Audit;
 use crate::custom::documents::AllDocuments;
 use crate::flow::FlowControl;
 use crate::metrics::Usage;
+pub use browsers::Browsers;
 pub(crate) use chain::Exchange;
 pub use connect::KubeletTls;
 pub(crate) use connect::forwarding;
@@ -75,6 +77,8 @@ pub struct Api {
     pub health: Health,
     pub documents: Arc<dyn Documents>,
     pub metrics: Arc<Metrics>,
+    /// What browsers are told.
+    pub browsers: Browsers,
     pub clock: Clock,
     pub limits: Limits,
     /// Whether there is room for a request.
@@ -138,6 +142,7 @@ impl Api {
             documents: Arc::new(Merged::new(documents, Arc::clone(&aggregation))),
             aggregation,
             metrics: Arc::default(),
+            browsers: Browsers::default(),
             clock,
             limits,
             flow: FlowControl::new(limits.reads + limits.writes),

@@ -2,6 +2,7 @@
 
 use crate::world::{Call, World};
 use corten_api::core::v1::ConfigMap;
+use corten_apiserver::http::{Browsers, Limits};
 use corten_codec::watch as frames;
 use http_body_util::BodyExt;
 
@@ -204,5 +205,27 @@ async fn subresources_of_a_kind() {
     let own = r#"{"spec":{"nonResourceAttributes":{"verb":"get","path":"/metrics"}}}"#;
     let own = world.admin("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", own).await;
     assert_eq!(own.json()["status"]["allowed"], true);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn scripts_of_allowed_pages_may_call() {
+    let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let browsers = Browsers::new(&texts(&["//ex.com$"]), &texts(&["max-age=60"])).expect("valid");
+    let world = World::built(Limits::default(), |api, _| api.browsers = browsers).await;
+    for (method, origin, code, allowed) in [
+        ("OPTIONS", "https://ex.com", 204, true),
+        ("GET", "https://ex.com", 200, true),
+        ("GET", "https://other.com", 200, false),
+        ("OPTIONS", "https://other.com", 403, false),
+    ] {
+        let headers = [("origin", origin)];
+        let call = Call { method, path: "/version", headers: &headers, body: b"" };
+        let answer = world.ask(None, &call).await;
+        let told = answer.headers.get("access-control-allow-origin").map(String::as_str);
+        assert_eq!((answer.code, told), (code, allowed.then_some(origin)), "{method} {origin}");
+        let transport = answer.headers.get("strict-transport-security").map(String::as_str);
+        assert_eq!(transport, Some("max-age=60"), "{method} {origin}");
+    }
     world.end().await;
 }

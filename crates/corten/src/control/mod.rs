@@ -77,6 +77,7 @@ impl ControlPlane {
             credentials: flags.admission.credentials()?,
             gates: flags.feature_gates,
             watch_time: flags.serving.watch_time(),
+            event_ttl: flags.serving.event_ttl,
             encryption: encryption.as_ref().map(|encryption| encryption.store.clone()),
             ..Config::default()
         };
@@ -207,6 +208,7 @@ async fn serve(
     let mut api = Api::new(registry.clone(), pki, flags.serving.limits(), serving)?;
     api.health = std::mem::take(&mut api.health).lenient_for(flags.serving.livez_grace_period);
     api.bootstrapping = Arc::clone(bootstrapping);
+    api.browsers = flags.serving.browsers()?;
     api.audit = flags.audit.begin(&flags.at.data_dir, &api, tasks)?;
     encryption.iter().for_each(|encryption| encryption.show(&mut api));
     track_legacy_tokens(&api.authenticator.service_accounts, registry, tasks);

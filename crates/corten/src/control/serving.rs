@@ -5,7 +5,7 @@ use super::files::{Followed, Outcome};
 use super::tls::TlsFlags;
 use anyhow::{Context, Result};
 use clap::Args;
-use corten_apiserver::http::Limits;
+use corten_apiserver::http::{Browsers, Limits};
 use corten_auth::authorize::duration;
 use corten_auth::pki::{Identity, Pki, ServerNames};
 use corten_auth::tls::ServerIdentity;
@@ -58,6 +58,21 @@ pub struct ServingFlags {
     /// The most requests at a time over one connection of HTTP/2; 0 for the usual number, 250.
     #[arg(long, env = "CORTEN_HTTP2_MAX_STREAMS_PER_CONNECTION", default_value_t = 0)]
     pub http2_max_streams_per_connection: u32,
+    /// Patterns of the origins of pages whose scripts may call (CORS), tied to where the host begins and ends:
+    /// `//example.com(:|$)`.
+    #[arg(long, env = "CORTEN_CORS_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "PATTERNS")]
+    pub cors_allowed_origins: Vec<String>,
+    /// What browsers are told about coming by HTTPS alone: max-age=SECONDS, includeSubDomains, preload.
+    #[arg(
+        long,
+        env = "CORTEN_STRICT_TRANSPORT_SECURITY_DIRECTIVES",
+        value_delimiter = ',',
+        value_name = "DIRECTIVES"
+    )]
+    pub strict_transport_security_directives: Vec<String>,
+    /// How long Events are kept.
+    #[arg(long, env = "CORTEN_EVENT_TTL", default_value = "1h", value_parser = time)]
+    pub event_ttl: Duration,
     #[command(flatten)]
     pub tls: TlsFlags,
 }
@@ -90,6 +105,12 @@ impl ServingFlags {
             retry_after: self.shutdown_send_retry_after,
             ..usual
         }
+    }
+
+    /// What browsers are told.
+    pub fn browsers(&self) -> Result<Browsers> {
+        let (origins, directives) = (&self.cors_allowed_origins, &self.strict_transport_security_directives);
+        Browsers::new(origins, directives).map_err(anyhow::Error::msg)
     }
 
     /// How long watches last at least that ask for no time.
