@@ -20,8 +20,8 @@ test_pods_see_each_others_own_addresses() {
 test_pods_and_nodes_reach_each_other() {
   local node
   for node in node1 node2; do
-    on "$node" ping -c 1 -W 2 "$(address_of one)"
-    on "$node" ping -c 1 -W 2 "$(address_of two)"
+    on "$node" busybox ping -c 1 -W 2 "$(address_of one)"
+    on "$node" busybox ping -c 1 -W 2 "$(address_of two)"
     in_pod one ping -c 1 -W 2 "${ADDRESS[$node]}"
   done
 }
