@@ -35,7 +35,7 @@ becomes 60 "[2-9]" runs
 # Logs are rotated, and the disk holds no more than two checks' worth.
 logs=$data/logs/pods/${ns}_writes_$(field pod/writes .metadata.uid)/main
 rotated() { ls "$logs" | wc -l; }
-becomes 40 3 rotated
+becomes 120 3 rotated
 sleep 11
 [ "$(rotated)" -le 3 ] || fail "$(ls -l "$logs")"
 bounded=$(du -sm "$logs" | cut -f1)
