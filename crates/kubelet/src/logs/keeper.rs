@@ -8,6 +8,7 @@ use corten_node_api::cri::{
     Container, ContainerFilter, ContainerState, ContainerStateValue, ListContainersRequest,
     ReopenContainerLogRequest,
 };
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,31 +24,43 @@ const FAR: u64 = 2;
 pub async fn run(shared: Arc<Shared>, workers: Workers) {
     let rotation =
         Rotation { max_size: shared.settings.log_max_size, max_files: shared.settings.log_max_files };
-    let mut period = PERIOD;
+    let mut swollen = HashSet::new();
     loop {
-        corten_rt::sleep(period).await;
-        let haste = !workers.is_empty() && Box::pin(look(&shared, &rotation)).await;
-        period = if haste { HASTE } else { PERIOD };
+        let haste = !swollen.is_empty();
+        corten_rt::sleep(if haste { HASTE } else { PERIOD }).await;
+        swollen = match workers.is_empty() {
+            true => HashSet::new(),
+            false => Box::pin(look(&shared, &rotation, &swollen)).await,
+        };
     }
 }
 
-/// Rotates what is due; whether a log had grown by far too large.
-async fn look(shared: &Shared, rotation: &Rotation) -> bool {
+/// Rotates what is due. Returns the logs that had grown by far too large; `swollen` are those of the time before.
+async fn look(shared: &Shared, rotation: &Rotation, swollen: &HashSet<PathBuf>) -> HashSet<PathBuf> {
     let running = ContainerStateValue { state: ContainerState::ContainerRunning as i32 };
     let filter = ContainerFilter { state: Some(running), ..ContainerFilter::default() };
     let listed = match shared.cri.list_containers(ListContainersRequest { filter: Some(filter) }).await {
         Ok(listed) => listed.containers,
         Err(error) => {
             tracing::debug!(%error, "the runtime did not list its containers");
-            return false;
+            return HashSet::new();
         }
     };
-    let mut haste = false;
+    let mut found = HashSet::new();
     for container in listed {
-        let Some(log) = log_of(&shared.places, &container).filter(|log| rotation.is_due(log)) else {
+        let Some(log) = log_of(&shared.places, &container) else { continue };
+        if !rotation.is_due(&log) {
+            // It may have filled the disk, and then the log that came after it cannot grow until that has room.
+            if swollen.contains(&log)
+                && let Err(error) = rotation.shrink(&log).await
+            {
+                tracing::warn!(log = %log.display(), %error, "a container's old log was not compressed");
+            }
             continue;
-        };
-        haste |= std::fs::metadata(&log).is_ok_and(|m| m.len() > rotation.max_size.saturating_mul(FAR));
+        }
+        if std::fs::metadata(&log).is_ok_and(|m| m.len() > rotation.max_size.saturating_mul(FAR)) {
+            found.insert(log.clone());
+        }
         let request = ReopenContainerLogRequest { container_id: container.id };
         let reopen =
             async { shared.cri.reopen_container_log(request).await.map(|_| ()).map_err(|e| e.to_string()) };
@@ -55,7 +68,7 @@ async fn look(shared: &Shared, rotation: &Rotation) -> bool {
             tracing::warn!(log = %log.display(), %error, "a container's log was not rotated");
         }
     }
-    haste
+    found
 }
 
 /// Where a container's log is, by its labels.

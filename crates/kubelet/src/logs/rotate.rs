@@ -51,6 +51,16 @@ impl Rotation {
         Ok(())
     }
 
+    /// Compresses what the log was renamed to, before its time.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub async fn shrink(&self, log: &Path) -> io::Result<()> {
+        let path = log.to_path_buf();
+        let shrinking = tokio::task::spawn_blocking(move || compress_all(&rotated(&path)?));
+        shrinking.await.map_err(io::Error::other)?
+    }
+
     /// Makes room for one more file, and compresses what is left.
     fn tidy(&self, log: &Path) -> io::Result<()> {
         let mut old = rotated(log)?;
@@ -59,9 +69,13 @@ impl Rotation {
         for path in old.drain(..excess) {
             fs::remove_file(path)?;
         }
-        let mut plain = old.iter().filter(|path| path.extension().is_none_or(|e| e != "gz"));
-        plain.try_for_each(|path| compress(path).or_else(|error| give_up(path, error)))
+        compress_all(&old)
     }
+}
+
+fn compress_all(old: &[PathBuf]) -> io::Result<()> {
+    let mut plain = old.iter().filter(|path| path.extension().is_none_or(|e| e != "gz"));
+    plain.try_for_each(|path| compress(path).or_else(|error| give_up(path, error)))
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {
@@ -143,6 +157,18 @@ mod tests {
         let file = File::open(dir.path().join("0.log.19700101-000002.gz")).expect("file");
         flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("compressed");
         assert_eq!(text, "text 2");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_far_too_large_is_compressed_before_its_time() {
+        let dir = tempfile::tempdir().expect("directory");
+        let log = dir.path().join("0.log");
+        fs::write(&log, "a text that is too long").expect("written");
+        let rotation = Rotation { max_size: 3, max_files: 3 };
+        rotation.rotate(&log, Timestamp::UNIX_EPOCH, async { Ok(()) }).await.expect("rotated");
+        assert_eq!(names(dir.path()), ["0.log.19700101-000000"]);
+        rotation.shrink(&log).await.expect("compressed");
+        assert_eq!(names(dir.path()), ["0.log.19700101-000000.gz"]);
     }
 
     #[test]
