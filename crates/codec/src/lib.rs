@@ -24,4 +24,4 @@ pub mod yaml;
 use budget::Budget;
 pub use error::DecodeError;
 pub use problems::Problems;
-pub use shown::go_float;
+pub use shown::{go_float, go_type};

@@ -69,7 +69,7 @@ pub fn go_float(value: f64) -> String {
 }
 
 /// The Go type that a JSON value is decoded to.
-pub(crate) fn go_type(value: &Value) -> &'static str {
+pub fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

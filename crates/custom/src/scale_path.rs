@@ -2,6 +2,7 @@
 
 use crate::column::printed;
 use crate::finding::invalid;
+use corten_codec::go_type;
 use corten_semantics::field::{FieldError, Mistake};
 use serde_json::{Map, Value};
 
@@ -54,18 +55,6 @@ fn unreadable(path: &str, value: &str, detail: String) -> FieldError {
 fn mistaken(place: &str, found: &Value, expected: &str) -> String {
     let shown = if found.is_null() { "<nil>".into() } else { printed(found) };
     format!("{place} accessor error: {shown} is of the type {}, expected {expected}", go_type(found))
-}
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_i64() => "int64",
-        Value::Number(_) => "float64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
 }
 
 /// The steps of a simple path: `.spec.replicas`.

@@ -43,7 +43,7 @@ async fn look(shared: &Shared, rotation: &Rotation, swollen: &HashSet<PathBuf>) 
         Ok(listed) => listed.containers,
         Err(error) => {
             tracing::debug!(%error, "the runtime did not list its containers");
-            return HashSet::new();
+            return swollen.clone();
         }
     };
     let mut found = HashSet::new();
