@@ -1,13 +1,22 @@
 //! Version 2 as protobuf: gnostic's `openapi.v2.Document` (`OpenAPIv2/OpenAPIv2.proto`), by tables of the
 //! messages that our document has. JSON in, bytes out; what no table names is left out.
 
-use crate::protobuf::wire::{VARINT, put_bytes, put_message, put_tag, put_varint};
+use crate::protobuf::wire::{FIXED64, VARINT, put_bytes, put_message, put_tag, put_varint};
+use crate::yaml;
 use serde_json::{Map, Value};
 
 /// How a JSON value becomes a field's content.
 enum Shape {
     Text,
     Flag,
+    /// A whole number.
+    Count,
+    /// A number with a fraction.
+    Number,
+    /// Any value, as YAML.
+    Any,
+    /// A schema, or whether there may be what no schema names.
+    SchemaOrFlag,
     /// One field for each item.
     Each(&'static Shape),
     Message(&'static Message),
@@ -27,7 +36,7 @@ struct Message {
     fields: &'static [(&'static str, u32, Shape)],
 }
 
-use Shape::{Each, Flag, Named, Only, Text};
+use Shape::{Any, Count, Each, Flag, Named, Number, Only, Text};
 
 /// The document as protobuf.
 pub fn encode(document: &Value) -> Vec<u8> {
@@ -48,8 +57,7 @@ impl Message {
         for (key, value) in object.iter().filter(|(key, _)| key.starts_with("x-")) {
             put_message(out, self.extensions, |out| {
                 put_bytes(out, 1, key.as_bytes());
-                // An `Any` whose text is YAML, which JSON is.
-                put_message(out, 2, |out| put_bytes(out, 2, format!("{value}\n").as_bytes()));
+                Any.put(out, 2, value);
             });
         }
     }
@@ -62,6 +70,28 @@ impl Shape {
             (Shape::Flag, Value::Bool(true)) => {
                 put_tag(out, tag, VARINT);
                 put_varint(out, 1);
+            }
+            (Shape::Count, Value::Number(number)) => {
+                if let Some(count) = number.as_i64().filter(|count| *count != 0) {
+                    put_tag(out, tag, VARINT);
+                    put_varint(out, count.cast_unsigned());
+                }
+            }
+            (Shape::Number, Value::Number(number)) => {
+                if let Some(number) = number.as_f64().filter(|number| *number != 0.0) {
+                    put_tag(out, tag, FIXED64);
+                    out.extend_from_slice(&number.to_le_bytes());
+                }
+            }
+            (Shape::Any, value) => {
+                put_message(out, tag, |out| put_bytes(out, 2, yaml::of_value(value).as_bytes()));
+            }
+            (Shape::SchemaOrFlag, Value::Bool(is_so)) => put_message(out, tag, |out| {
+                put_tag(out, 2, VARINT);
+                put_varint(out, u64::from(*is_so));
+            }),
+            (Shape::SchemaOrFlag, _) => {
+                put_message(out, tag, |out| SCHEMA_SHAPE.put(out, 1, value));
             }
             (Shape::Each(shape), Value::Array(items)) => {
                 items.iter().for_each(|item| shape.put(out, tag, item));
@@ -195,11 +225,33 @@ static SCHEMA: Message = Message {
     fields: &[
         ("$ref", 1, Text),
         ("format", 2, Text),
+        ("title", 3, Text),
         ("description", 4, Text),
+        ("default", 5, Any),
+        ("multipleOf", 6, Number),
+        ("maximum", 7, Number),
+        ("exclusiveMaximum", 8, Flag),
+        ("minimum", 9, Number),
+        ("exclusiveMinimum", 10, Flag),
+        ("maxLength", 11, Count),
+        ("minLength", 12, Count),
+        ("pattern", 13, Text),
+        ("maxItems", 14, Count),
+        ("minItems", 15, Count),
+        ("uniqueItems", 16, Flag),
+        ("maxProperties", 17, Count),
+        ("minProperties", 18, Count),
         ("required", 19, Each(&Text)),
-        ("additionalProperties", 21, Only(1, &SCHEMA_SHAPE)),
+        ("enum", 20, Each(&Any)),
+        ("additionalProperties", 21, Shape::SchemaOrFlag),
         ("type", 22, Only(1, &Text)),
         ("items", 23, Only(1, &SCHEMA_SHAPE)),
+        ("allOf", 24, Each(&SCHEMA_SHAPE)),
         ("properties", 25, Named(1, &SCHEMA_SHAPE)),
+        ("externalDocs", 29, Shape::Message(&EXTERNAL_DOCS)),
+        ("example", 30, Any),
     ],
 };
+
+static EXTERNAL_DOCS: Message =
+    Message { extensions: 3, fields: &[("description", 1, Text), ("url", 2, Text)] };

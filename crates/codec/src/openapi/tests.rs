@@ -278,19 +278,37 @@ fn protobuf_is_gnostics() {
                     "200": {"description": "OK", "schema": {"$ref": "#/definitions/D"}},
                     "401": {"description": "no"},
                 },
+                "x-kubernetes-group-version-kind": {"group": "", "kind": "D", "version": "v1"},
             },
         }},
         "definitions": {"D": {
             "type": "object",
             "required": ["m"],
             "properties": {
-                "l": {"type": "array", "items": {"$ref": "#/definitions/D"}},
+                "l": {"type": "array", "items": {"$ref": "#/definitions/D"}, "maxItems": 3, "minItems": 1},
                 "m": {
                     "type": "object",
                     "additionalProperties": {"type": "string", "format": "byte", "description": "d"},
+                    "maxProperties": 300, "minProperties": 2, "default": {"a": "1", "b": [], "c": null},
                 },
+                "n": {
+                    "type": "number", "multipleOf": 0.5, "maximum": 9, "exclusiveMaximum": true,
+                    "minimum": -1.5, "exclusiveMinimum": true, "default": 0, "example": 1.5,
+                },
+                "o": {
+                    "type": "object", "additionalProperties": true, "title": "t",
+                    "allOf": [{"required": ["x"]}], "externalDocs": {"description": "e", "url": "u"},
+                },
+                "p": {"type": "object", "additionalProperties": false},
                 "s": {"type": "integer", "format": "int32", "x-kubernetes-list-map-keys": ["a"]},
+                "t": {
+                    "type": "string", "maxLength": 5, "minLength": 1, "pattern": "^a$",
+                    "enum": ["", "true", "a: b"],
+                },
+                "u": {"type": "array", "uniqueItems": true, "items": {"type": "string"}},
             },
+            "x-kubernetes-group-version-kind": [{"group": "", "kind": "D", "version": "v1"}],
+            "x-kubernetes-unions": [{"discriminator": "type", "fields-to-discriminateBy": {"aB": "AB"}}],
         }},
         "parameters": {"p": {"name": "p", "in": "query", "type": "string"}},
         "securityDefinitions": {"B": {"type": "apiKey", "name": "a", "in": "header", "description": "k"}},
@@ -298,16 +316,26 @@ fn protobuf_is_gnostics() {
     });
     let hex: String = gnostic::encode(&document).iter().map(|b| format!("{b:02x}")).collect();
     let expected = "\
-        0a03322e3012060a015412013142da0112d7010a092f612f7b6e616d657d12c9011a91010a01742a01693203782f793a\
+        0a03322e3012060a0154120131429f02129c020a092f612f7b6e616d657d128e021ad6010a01742a01693203782f793a\
         032a2f2a42250a230a211204626f64791a04626f647920012a110a0f232f646566696e6974696f6e732f44421c0a1a12\
         181a16120571756572792201713207626f6f6c65616ea001014a330a220a03323030121b0a190a024f4b12130a110a0f\
-        232f646566696e6974696f6e732f440a0d0a0334303112060a040a026e6f520568747470734a1f0a1d121b2219080112\
-        047061746822046e616d652a06737472696e679801014a1212100a0e232f706172616d65746572732f704ab1010aae01\
-        0a014412a8019a01016db201080a066f626a656374ca0195010a250a016c1220b201070a056172726179ba01130a110a\
-        0f232f646566696e6974696f6e732f440a290a016d1224aa01160a14120462797465220164b201080a06737472696e67\
-        b201080a066f626a6563740a410a0173123c1205696e743332b201090a07696e7465676572fa01260a1a782d6b756265\
-        726e657465732d6c6973742d6d61702d6b657973120812065b2261225d0a521d0a1b0a0170121612141a121205717565\
-        72792201703206737472696e6762070a050a014212006a1f0a1d0a0142121812160a066170694b65791201611a066865\
-        6164657222016b";
+        232f646566696e6974696f6e732f440a0d0a0334303112060a040a026e6f520568747470736a430a1f782d6b75626572\
+        6e657465732d67726f75702d76657273696f6e2d6b696e641220121e67726f75703a2022220a6b696e643a20440a7665\
+        7273696f6e3a2076310a4a1f0a1d121b2219080112047061746822046e616d652a06737472696e679801014a1212100a\
+        0e232f706172616d65746572732f704ad8040ad5040a014412cf049a01016db201080a066f626a656374ca0197030a29\
+        0a016c122470037801b201070a056172726179ba01130a110a0f232f646566696e6974696f6e732f440a490a016d1244\
+        2a171215613a202231220a623a205b5d0a633a206e756c6c0a8801ac02900102aa01160a14120462797465220164b201\
+        080a06737472696e67b201080a066f626a6563740a3e0a016e12392a041202300a31000000000000e03f390000000000\
+        002240400149000000000000f8bf5001b201080a066e756d626572f201061204312e350a0a280a016f12231a0174aa01\
+        021001b201080a066f626a656374c201049a010178ea01060a01651201750a150a01701210aa01021000b201080a066f\
+        626a6563740a3f0a0173123a1205696e743332b201090a07696e7465676572fa01240a1a782d6b756265726e65746573\
+        2d6c6973742d6d61702d6b657973120612042d20610a0a390a01741234580560016a035e6124a20105120322220aa201\
+        0912072274727565220aa20109120727613a2062270ab201080a06737472696e670a220a0175121d800101b201070a05\
+        6172726179ba010d0a0bb201080a06737472696e67fa01490a1f782d6b756265726e657465732d67726f75702d766572\
+        73696f6e2d6b696e64122612242d2067726f75703a2022220a20206b696e643a20440a202076657273696f6e3a207631\
+        0afa01560a13782d6b756265726e657465732d756e696f6e73123f123d2d206469736372696d696e61746f723a207479\
+        70650a20206669656c64732d746f2d6469736372696d696e61746542793a0a2020202061423a2041420a521d0a1b0a01\
+        70121612141a12120571756572792201703206737472696e6762070a050a014212006a1f0a1d0a0142121812160a0661\
+        70694b65791201611a0668656164657222016b";
     assert_eq!(hex, expected);
 }

@@ -11,6 +11,7 @@ use crate::json::{self, encode_struct};
 use crate::{DecodeError, Problems};
 use corten_api::{Object, Struct};
 pub use plain::plain_json;
+use serde_json::Value;
 
 /// The first document as JSON. Keys that are set twice go to `problems`.
 pub fn to_json(bytes: &[u8], problems: &mut Problems) -> Result<Vec<u8>, DecodeError> {
@@ -38,9 +39,14 @@ pub fn documents_to_json(bytes: &[u8]) -> Result<Vec<Vec<u8>>, DecodeError> {
 /// JSON as YAML.
 pub fn from_json(json: &[u8]) -> Result<String, DecodeError> {
     let value = serde_json::from_slice(json).map_err(|e| DecodeError::Syntax(e.to_string()))?;
-    let mut out = String::with_capacity(json.len() + json.len() / 4);
-    write::document(&mut out, &value);
-    Ok(out)
+    Ok(of_value(&value))
+}
+
+/// A value as YAML.
+pub(crate) fn of_value(value: &Value) -> String {
+    let mut out = String::new();
+    write::document(&mut out, value);
+    out
 }
 
 /// Fills `object` from YAML; see [`json::decode`].
