@@ -1,7 +1,10 @@
 //! The plain, ordered list of controllers.
 
+use crate::replicas::Replicas;
 use crate::shell::Controller;
 use crate::*;
+use corten_api::apps::v1::ReplicaSet;
+use corten_api::core::v1::ReplicationController;
 use std::sync::Arc;
 
 /// One of each, under the identity that upstream gives it.
@@ -19,8 +22,8 @@ pub fn controllers(context: &Context) -> Vec<Arc<dyn Controller>> {
         Arc::new(node_lifecycle::NodeLifecycle::new(&own("node-controller"))),
         Arc::new(taint_eviction::TaintEviction::new(&own("node-controller"))),
         Arc::new(deployment::Deployments::new(&own("deployment-controller"))),
-        Arc::new(replica_set::ReplicaSets::new(&own("replicaset-controller"))),
-        Arc::new(replication::ReplicationControllers::new(&own("replication-controller"))),
+        Arc::new(Replicas::<ReplicaSet>::new(&own("replicaset-controller"))),
+        Arc::new(Replicas::<ReplicationController>::new(&own("replication-controller"))),
         Arc::new(endpoint_slice::EndpointSlices::new(&own("endpointslice-controller"))),
         Arc::new(endpoints::EndpointsObjects::new(&own("endpoint-controller"))),
         Arc::new(service_cidrs::ServiceCidrs::new(&own("service-cidrs-controller"))),

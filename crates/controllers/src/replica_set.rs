@@ -1,21 +1,18 @@
 //! ReplicaSets: keep the wanted number of pods of a template.
 
-use crate::Context;
-use crate::replicas::{ReplicaOwner, ReplicaStatus, Replicas};
-use crate::shell::Controller;
-use async_trait::async_trait;
+use crate::replicas::{ReplicaOwner, ReplicaStatus};
 use corten_api::Time;
 use corten_api::apps::v1::{ReplicaSet, ReplicaSetCondition};
 use corten_api::core::v1::PodTemplateSpec;
 use corten_api::selector::Selector;
-use corten_client::{Key, WorkQueue};
-use corten_semantics::ApiResult;
 use jiff::Timestamp;
-use std::time::Duration;
 
 const FAILURE: &str = "ReplicaFailure";
 
 impl ReplicaOwner for ReplicaSet {
+    const CONTROLLER: &'static str = "replicaset";
+    const COMPONENT: &'static str = "replicaset-controller";
+
     fn replicas(&self) -> i32 {
         self.spec.replicas.unwrap_or(1)
     }
@@ -64,30 +61,5 @@ impl ReplicaOwner for ReplicaSet {
                 message,
             });
         }
-    }
-}
-
-/// The controller.
-pub struct ReplicaSets(Replicas<ReplicaSet>);
-
-impl ReplicaSets {
-    pub fn new(context: &Context) -> Self {
-        ReplicaSets(Replicas::new(context, "replicaset-controller"))
-    }
-}
-
-#[async_trait]
-impl Controller for ReplicaSets {
-    fn name(&self) -> &'static str {
-        "replicaset"
-    }
-    fn watch(&self, queue: &WorkQueue<Key>) {
-        self.0.watch(queue);
-    }
-    async fn synced(&self) {
-        self.0.synced().await;
-    }
-    async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>> {
-        self.0.reconcile(key).await
     }
 }

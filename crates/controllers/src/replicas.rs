@@ -2,8 +2,9 @@
 
 use crate::adoption;
 use crate::pod_control::PodControl;
-use crate::shell::{wake_by, wake_on};
+use crate::shell::{Controller, wake_by, wake_on};
 use crate::{Context, ranking};
+use async_trait::async_trait;
 use corten_api::Kind;
 use corten_api::core::v1::{Pod, PodTemplateSpec};
 use corten_api::selector::Selector;
@@ -20,6 +21,10 @@ const BURST: usize = 500;
 
 /// A kind that keeps replicas of a template.
 pub trait ReplicaOwner: Kind {
+    /// The name of its controller in logs.
+    const CONTROLLER: &'static str;
+    /// The name that its controller's events carry.
+    const COMPONENT: &'static str;
     /// How many pods are wanted.
     fn replicas(&self) -> i32;
     /// Which pods are its own; `None` when the selector is malformed.
@@ -113,19 +118,14 @@ pub struct Replicas<K: ReplicaOwner> {
     control: PodControl,
 }
 
-impl<K: ReplicaOwner> Replicas<K> {
-    /// With the name its events carry.
-    pub fn new(context: &Context, component: &str) -> Self {
-        Replicas {
-            context: context.clone(),
-            owners: context.informers.of(),
-            pods: context.informers.of(),
-            control: PodControl::new(context.client.clone(), context.events(component)),
-        }
+#[async_trait]
+impl<K: ReplicaOwner> Controller for Replicas<K> {
+    fn name(&self) -> &'static str {
+        K::CONTROLLER
     }
 
-    /// Wakes owners by their own changes and by their pods'.
-    pub fn watch(&self, queue: &WorkQueue<Key>) {
+    // Owners are woken by their own changes and by their pods'.
+    fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.owners, queue);
         let owners = self.owners.clone();
         wake_by(&self.pods, queue, move |pod| match controller_of(&pod.metadata) {
@@ -135,14 +135,12 @@ impl<K: ReplicaOwner> Replicas<K> {
         });
     }
 
-    /// Waits for the caches.
-    pub async fn synced(&self) {
+    async fn synced(&self) {
         self.owners.synced().await;
         self.pods.synced().await;
     }
 
-    /// One owner.
-    pub async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>> {
+    async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>> {
         let Some(owner) = self.owners.get(key) else {
             self.control.expectations.forget(key);
             return Ok(None);
@@ -163,6 +161,17 @@ impl<K: ReplicaOwner> Replicas<K> {
         match outcome {
             Ok(()) => Ok(next_available(owner.min_ready_seconds(), &pods, now)),
             Err((_, e)) => Err(e),
+        }
+    }
+}
+
+impl<K: ReplicaOwner> Replicas<K> {
+    pub fn new(context: &Context) -> Self {
+        Replicas {
+            context: context.clone(),
+            owners: context.informers.of(),
+            pods: context.informers.of(),
+            control: PodControl::new(context.client.clone(), context.events(K::COMPONENT)),
         }
     }
 

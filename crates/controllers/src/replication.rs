@@ -1,23 +1,20 @@
 //! ReplicationControllers: the elder form of ReplicaSets.
 
-use crate::Context;
-use crate::replicas::{ReplicaOwner, ReplicaStatus, Replicas};
-use crate::shell::Controller;
-use async_trait::async_trait;
+use crate::replicas::{ReplicaOwner, ReplicaStatus};
 use corten_api::Time;
 use corten_api::core::v1::{PodTemplateSpec, ReplicationController, ReplicationControllerCondition};
 use corten_api::selector::Selector;
-use corten_client::{Key, WorkQueue};
-use corten_semantics::ApiResult;
 use jiff::Timestamp;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 const FAILURE: &str = "ReplicaFailure";
 
 static NO_TEMPLATE: LazyLock<PodTemplateSpec> = LazyLock::new(PodTemplateSpec::default);
 
 impl ReplicaOwner for ReplicationController {
+    const CONTROLLER: &'static str = "replicationcontroller";
+    const COMPONENT: &'static str = "replication-controller";
+
     fn replicas(&self) -> i32 {
         // Without a template there is nothing to make pods of.
         if self.spec.template.is_some() { self.spec.replicas.unwrap_or(1) } else { 0 }
@@ -66,30 +63,5 @@ impl ReplicaOwner for ReplicationController {
                 message,
             });
         }
-    }
-}
-
-/// The controller.
-pub struct ReplicationControllers(Replicas<ReplicationController>);
-
-impl ReplicationControllers {
-    pub fn new(context: &Context) -> Self {
-        ReplicationControllers(Replicas::new(context, "replication-controller"))
-    }
-}
-
-#[async_trait]
-impl Controller for ReplicationControllers {
-    fn name(&self) -> &'static str {
-        "replicationcontroller"
-    }
-    fn watch(&self, queue: &WorkQueue<Key>) {
-        self.0.watch(queue);
-    }
-    async fn synced(&self) {
-        self.0.synced().await;
-    }
-    async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>> {
-        self.0.reconcile(key).await
     }
 }
