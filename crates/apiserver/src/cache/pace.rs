@@ -7,9 +7,9 @@ use corten_rt::Instant;
 /// Fewer watchers than this are woken at every change.
 const FEW: usize = 64;
 /// How far apart wake-ups are for each watcher there is, and at most. To wake one and to send to it takes some
-/// twelve microseconds of a processor, so that the first keeps this to a quarter of one.
-const EACH: Duration = Duration::from_micros(50);
-const MOST: Duration = Duration::from_millis(50);
+/// twelve microseconds of a processor, so that the first keeps this to a thirtieth of one.
+const EACH: Duration = Duration::from_micros(400);
+const MOST: Duration = Duration::from_millis(80);
 /// Where so many changes came meanwhile, the next wait is twice as long: they come faster than they are sent.
 const FLOOD: usize = 8;
 const STRETCH: u32 = 8;
@@ -83,9 +83,9 @@ mod tests {
             (0, vec![(0, Tell::Now), (0, Tell::Now)]),
             (3, vec![(0, Tell::Now), (1, Tell::Now), (1, Tell::Now)]),
             (63, vec![(0, Tell::Now), (1, Tell::Now)]),
-            (200, vec![(0, Tell::Now), (5, later(10)), (6, Tell::Known), (11, Tell::Now), (12, later(21))]),
-            (200, vec![(0, Tell::Now), (10, Tell::Now), (20, Tell::Now)]),
-            (9000, vec![(0, Tell::Now), (49, later(50)), (50, Tell::Now), (99, later(100))]),
+            (100, vec![(0, Tell::Now), (5, later(40)), (6, Tell::Known), (41, Tell::Now), (42, later(81))]),
+            (100, vec![(0, Tell::Now), (40, Tell::Now), (80, Tell::Now)]),
+            (9000, vec![(0, Tell::Now), (79, later(80)), (80, Tell::Now), (159, later(160))]),
         ] {
             let mut pace = Pace::default();
             for (at, expected) in changes {
@@ -93,10 +93,10 @@ mod tests {
             }
         }
         let mut pace = Pace::default();
-        let told = [pace.tell(1, 200, ms(0)), pace.tell(1, 200, ms(5))];
-        pace.told(ms(13));
-        assert_eq!(told, [Tell::Now, later(10)]);
-        assert_eq!((pace.tell(1, 200, ms(20)), pace.tell(1, 200, ms(23))), (later(23), Tell::Now));
+        let told = [pace.tell(1, 100, ms(0)), pace.tell(1, 100, ms(5))];
+        pace.told(ms(43));
+        assert_eq!(told, [Tell::Now, later(40)]);
+        assert_eq!((pace.tell(1, 100, ms(50)), pace.tell(1, 100, ms(83))), (later(83), Tell::Now));
     }
 
     #[tokio::test]
@@ -104,13 +104,11 @@ mod tests {
         let start = Instant::now();
         let ms = |ms| start + Duration::from_millis(ms);
         let mut pace = Pace::default();
-        assert_eq!(pace.tell(1, 200, ms(0)), Tell::Now);
-        for (changes, at, due) in
-            [(20, 1, 10), (9, 11, 30), (20, 31, 70), (9, 71, 120), (3, 121, 170), (1, 171, 180)]
-        {
-            assert_eq!(pace.tell(changes, 200, ms(at)), Tell::Later(ms(due)), "at {at} ms");
+        assert_eq!(pace.tell(1, 75, ms(0)), Tell::Now);
+        for (changes, at, due) in [(20, 1, 30), (9, 31, 90), (20, 91, 170), (3, 171, 250), (1, 251, 280)] {
+            assert_eq!(pace.tell(changes, 75, ms(at)), Tell::Later(ms(due)), "at {at} ms");
             pace.told(ms(due));
         }
-        assert_eq!(pace.tell(1, 10, ms(180)), Tell::Now, "few never wait");
+        assert_eq!(pace.tell(1, 10, ms(280)), Tell::Now, "few never wait");
     }
 }
