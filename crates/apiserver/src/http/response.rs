@@ -73,32 +73,7 @@ impl hyper::body::Body for Whole {
 
 /// The answer, whose body drops `guard` once it has ended or is given up.
 pub fn guarded<G: Send + Unpin + 'static>(answer: Response, guard: G) -> Response {
-    answer.map(|inner| Guarded { inner, _guard: guard }.boxed_unsync())
-}
-
-struct Guarded<G> {
-    inner: Body,
-    _guard: G,
-}
-
-impl<G: Unpin> hyper::body::Body for Guarded<G> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
+    measured(answer, move |_| drop(guard))
 }
 
 /// The answer, whose bytes are counted until its body has ended or is given up.

@@ -18,7 +18,7 @@ use super::response::{self, Response};
 use super::route::Verb;
 use super::{body, formats, options, watch};
 use crate::audit::Level;
-use crate::registry::{Body, DeleteOptions, PatchType, Reply};
+use crate::registry::{Body, DeleteOptions, FieldValidation, PatchType, Reply};
 
 /// The patches that are taken, as the refusal of another lists them.
 const PATCHES: [(PatchType, &str); 5] = [
@@ -141,18 +141,7 @@ async fn create(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let format = body_format(&exchange, &target)?;
     let bytes = read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "CreateOptions")?;
-    let kind = body_kind(target.kind, target.subresource);
-    let mut read = decode::object(
-        &bytes,
-        format,
-        kind,
-        &*exchange.api.registry.strategy(kind),
-        options.field_validation,
-    )?;
-    settle_namespace(read.object.as_mut(), &target)?;
-    if let Some(record) = &exchange.record {
-        record.request(&*read.object);
-    }
+    let mut read = read_object(&exchange, &target, &bytes, format, options.field_validation)?;
     if !target.subresource.is_empty() && !target.name.is_empty() {
         name_in_path(read.object.as_mut(), &target)?;
     }
@@ -166,22 +155,29 @@ async fn update(mut exchange: Exchange, target: Target) -> ApiResult<Response> {
     let bytes = read_body(&mut exchange).await?;
     let options = options::write(&exchange.query, "UpdateOptions")?;
     let format = body_format(&exchange, &target)?;
-    let kind = body_kind(target.kind, target.subresource);
-    let mut read = decode::object(
-        &bytes,
-        format,
-        kind,
-        &*exchange.api.registry.strategy(kind),
-        options.field_validation,
-    )?;
-    settle_namespace(read.object.as_mut(), &target)?;
-    if let Some(record) = &exchange.record {
-        record.request(&*read.object);
-    }
+    let read = read_object(&exchange, &target, &bytes, format, options.field_validation)?;
     same_name(read.object.as_ref(), &target)?;
     let registry = &exchange.api.registry;
     let reply = registry.update(&exchange.context, &target, read.object, &options).await?;
     finish(&exchange, &mut encoder, reply, read.warnings)
+}
+
+/// Reads the object that a body holds, which is of the namespace of the path.
+fn read_object(
+    exchange: &Exchange,
+    target: &Target,
+    body: &Bytes,
+    format: negotiate::Format,
+    validation: FieldValidation,
+) -> ApiResult<decode::Decoded> {
+    let kind = body_kind(target.kind, target.subresource);
+    let strategy = exchange.api.registry.strategy(kind);
+    let mut read = decode::object(body, format, kind, &*strategy, validation)?;
+    settle_namespace(read.object.as_mut(), target)?;
+    if let Some(record) = &exchange.record {
+        record.request(&*read.object);
+    }
+    Ok(read)
 }
 
 /// The body's namespace is the path's, or is set to it.

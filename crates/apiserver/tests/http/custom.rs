@@ -231,6 +231,31 @@ async fn another_version_is_stored_and_the_old_one_remembered() {
 }
 
 #[tokio::test]
+async fn a_watch_ends_when_its_version_is_served_no_more() {
+    let w = World::new().await;
+    define(&w, &[version("v1", true), version("v2", false)]).await;
+    let newer = WIDGETS.replace("v1", "v2");
+    assert_eq!(w.admin("POST", WIDGETS, &widget("a", &json!({}))).await.code, 201);
+    let follow = format!("{newer}?watch=1&resourceVersion=0");
+    let without = async {
+        sleep(Duration::from_millis(200)).await;
+        let mut gone = version("v2", false);
+        gone["served"] = false.into();
+        let change = json!({"spec": {"versions": [version("v1", true), gone]}}).to_string();
+        w.admin("PATCH", &format!("{DEFINITIONS}/widgets.example.com"), &change).await
+    };
+    let both = async { tokio::join!(w.admin("GET", &follow, ""), without) };
+    let (watched, changed) =
+        tokio::time::timeout(Duration::from_secs(30), both).await.expect("the watch ends");
+    assert_eq!(changed.code, 200, "{}", changed.text());
+    assert!(watched.text().starts_with("{\"type\":\"ADDED\""), "{}", watched.text());
+    // Who comes back is told to look for another version.
+    until(&w, &follow, "not served", |a| a.code == 404).await;
+    assert_eq!(w.admin("GET", &format!("{WIDGETS}/a"), "").await.code, 200);
+    w.end().await;
+}
+
+#[tokio::test]
 async fn a_definition_waits_for_its_objects() {
     let w = World::new().await;
     define(&w, &[version("v1", true)]).await;
