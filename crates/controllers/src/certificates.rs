@@ -104,10 +104,6 @@ fn due(request: &CertificateSigningRequest, end: Option<Timestamp>) -> Option<Ti
 
 #[async_trait]
 impl Controller for Certificates {
-    fn name(&self) -> &'static str {
-        "certificates"
-    }
-
     fn workers(&self) -> usize {
         1
     }

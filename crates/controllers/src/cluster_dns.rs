@@ -106,10 +106,6 @@ fn slice(service: &Service, nodes: &[Arc<Node>], existing: Option<&EndpointSlice
 
 #[async_trait]
 impl Controller for ClusterDns {
-    fn name(&self) -> &'static str {
-        "cluster-dns"
-    }
-
     fn workers(&self) -> usize {
         1
     }

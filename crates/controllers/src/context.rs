@@ -1,6 +1,6 @@
 //! What every controller is given.
 
-use crate::{CustomKinds, Signer, TokenIssuer};
+use crate::{Choice, CustomKinds, Signer, TokenIssuer};
 use corten_api::KindInfo;
 use corten_client::{Client, EventRecorder, Informers};
 use corten_rt::Clock;
@@ -25,6 +25,8 @@ pub struct Context {
 /// What an operator may set.
 #[derive(Clone)]
 pub struct Settings {
+    /// Which controllers run.
+    pub controllers: Choice,
     /// The cluster's CA certificate in PEM, published in every namespace.
     pub root_ca: String,
     /// How long a node may be silent before it counts as unreachable (upstream: 40 s).
@@ -50,6 +52,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            controllers: Choice::default(),
             root_ca: String::new(),
             node_monitor_grace: Duration::from_secs(40),
             cluster_cidr: "10.244.0.0/16".into(),

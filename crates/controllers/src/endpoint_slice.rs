@@ -206,10 +206,6 @@ fn service_of(slice: &EndpointSlice) -> Option<Key> {
 
 #[async_trait]
 impl Controller for EndpointSlices {
-    fn name(&self) -> &'static str {
-        "endpointslice"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.services, queue);
         let services = self.services.clone();

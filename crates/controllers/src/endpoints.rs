@@ -109,10 +109,6 @@ fn wanted(service: &Service, pods: &[Arc<Pod>], existing: Option<&Endpoints>) ->
 
 #[async_trait]
 impl Controller for EndpointsObjects {
-    fn name(&self) -> &'static str {
-        "endpoints"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.services, queue);
         let services = self.services.clone();

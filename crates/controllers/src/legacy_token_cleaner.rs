@@ -142,10 +142,6 @@ fn secrets(pod: &Pod) -> impl Iterator<Item = String> {
 
 #[async_trait]
 impl Controller for LegacyTokenCleaner {
-    fn name(&self) -> &'static str {
-        "legacy-serviceaccount-token-cleaner"
-    }
-
     fn workers(&self) -> usize {
         1
     }

@@ -6,6 +6,7 @@
 
 mod adoption;
 mod certificates;
+mod choice;
 mod cluster_dns;
 mod context;
 mod custom_kinds;
@@ -35,6 +36,7 @@ mod shell;
 mod taint_eviction;
 
 pub use certificates::Signer;
+pub use choice::Choice;
 pub use cluster_dns::gateway;
 pub use context::{Accounts, Context, Settings};
 pub use custom_kinds::CustomKinds;

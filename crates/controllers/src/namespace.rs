@@ -199,10 +199,6 @@ impl Namespaces {
 
 #[async_trait]
 impl Controller for Namespaces {
-    fn name(&self) -> &'static str {
-        "namespace"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.namespaces, queue);
     }

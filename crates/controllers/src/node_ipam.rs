@@ -48,10 +48,6 @@ pub fn free_range(cluster: &str, prefix: u8, taken: &HashSet<String>) -> Option<
 
 #[async_trait]
 impl Controller for NodeRanges {
-    fn name(&self) -> &'static str {
-        "node-ipam"
-    }
-
     // One at a time, so that two nodes never get the same range.
     fn workers(&self) -> usize {
         1

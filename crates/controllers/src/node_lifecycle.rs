@@ -195,10 +195,6 @@ pub fn taints(node: &Node, now: Time) -> Vec<Taint> {
 
 #[async_trait]
 impl Controller for NodeLifecycle {
-    fn name(&self) -> &'static str {
-        "node-lifecycle"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.nodes, queue);
         wake_by(&self.leases, queue, |l| match l.metadata.namespace.as_str() {

@@ -47,10 +47,6 @@ pub fn doomed(pods: &[Arc<Pod>], nodes: &HashSet<String>, keep: usize) -> Vec<Ar
 
 #[async_trait]
 impl Controller for PodGc {
-    fn name(&self) -> &'static str {
-        "pod-gc"
-    }
-
     fn workers(&self) -> usize {
         1
     }

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 const FAILURE: &str = "ReplicaFailure";
 
 impl ReplicaOwner for ReplicaSet {
-    const CONTROLLER: &'static str = "replicaset";
     const COMPONENT: &'static str = "replicaset-controller";
 
     fn replicas(&self) -> i32 {

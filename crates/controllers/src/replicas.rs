@@ -21,8 +21,6 @@ const BURST: usize = 500;
 
 /// A kind that keeps replicas of a template.
 pub trait ReplicaOwner: Kind {
-    /// The name of its controller in logs.
-    const CONTROLLER: &'static str;
     /// The name that its controller's events carry.
     const COMPONENT: &'static str;
     /// How many pods are wanted.
@@ -120,10 +118,6 @@ pub struct Replicas<K: ReplicaOwner> {
 
 #[async_trait]
 impl<K: ReplicaOwner> Controller for Replicas<K> {
-    fn name(&self) -> &'static str {
-        K::CONTROLLER
-    }
-
     // Owners are woken by their own changes and by their pods'.
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.owners, queue);

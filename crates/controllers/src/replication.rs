@@ -12,7 +12,6 @@ const FAILURE: &str = "ReplicaFailure";
 static NO_TEMPLATE: LazyLock<PodTemplateSpec> = LazyLock::new(PodTemplateSpec::default);
 
 impl ReplicaOwner for ReplicationController {
-    const CONTROLLER: &'static str = "replicationcontroller";
     const COMPONENT: &'static str = "replication-controller";
 
     fn replicas(&self) -> i32 {

@@ -202,10 +202,6 @@ fn pod_matters(change: &Change<Pod>, now: Timestamp) -> bool {
 
 #[async_trait]
 impl Controller for ResourceQuotas {
-    fn name(&self) -> &'static str {
-        "resourcequota"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         self.watched.lock().0 = Some(queue.clone());
         let (waking, counted) = (queue.clone(), self.quotas.clone());

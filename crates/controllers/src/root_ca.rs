@@ -40,10 +40,6 @@ impl RootCa {
 
 #[async_trait]
 impl Controller for RootCa {
-    fn name(&self) -> &'static str {
-        "root-ca"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_by(&self.namespaces, queue, |n| vec![Key::new("", &n.metadata.name)]);
         wake_by(&self.maps, queue, |m| vec![Key::new("", &m.metadata.namespace)]);

@@ -29,10 +29,6 @@ impl ServiceAccounts {
 
 #[async_trait]
 impl Controller for ServiceAccounts {
-    fn name(&self) -> &'static str {
-        "serviceaccount"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_by(&self.namespaces, queue, |n| vec![Key::new("", &n.metadata.name)]);
         wake_by(&self.accounts, queue, |a| match a.metadata.name.as_str() {

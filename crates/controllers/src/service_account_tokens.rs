@@ -91,10 +91,6 @@ fn plan(
 
 #[async_trait]
 impl Controller for ServiceAccountTokens {
-    fn name(&self) -> &'static str {
-        "serviceaccount-token"
-    }
-
     fn workers(&self) -> usize {
         1
     }

@@ -117,10 +117,6 @@ fn plan(cidr: &ServiceCIDR, all: &[Arc<ServiceCIDR>], addresses: &[IpAddr], now:
 
 #[async_trait]
 impl Controller for ServiceCidrs {
-    fn name(&self) -> &'static str {
-        "service-cidr"
-    }
-
     fn workers(&self) -> usize {
         1
     }

@@ -1,6 +1,7 @@
 //! Runs the controllers: queues, workers, retries.
 
 use crate::Context;
+use crate::list::CONTROLLERS;
 use async_trait::async_trait;
 use corten_api::Kind;
 use corten_client::{Change, Informer, Key, WorkQueue};
@@ -12,9 +13,6 @@ use std::time::Duration;
 /// One controller.
 #[async_trait]
 pub trait Controller: Send + Sync + 'static {
-    /// The name in logs.
-    fn name(&self) -> &'static str;
-
     /// How many keys are worked on at once.
     fn workers(&self) -> usize {
         4
@@ -30,22 +28,22 @@ pub trait Controller: Send + Sync + 'static {
     async fn reconcile(&self, key: &Key) -> ApiResult<Option<Duration>>;
 }
 
-/// Starts all controllers as tasks of `tasks`.
+/// Starts the controllers that an operator wants as tasks of `tasks`.
 pub fn start(context: &Context, tasks: &Tasks) {
-    for controller in crate::list::controllers(context) {
-        tasks.spawn_until_stopped(controller.name(), run(controller));
+    for row in CONTROLLERS.iter().filter(|row| context.settings.controllers.includes(row.name)) {
+        tasks.spawn_until_stopped(row.name, run(row.name, row.begin(context)));
     }
 }
 
-async fn run(controller: Arc<dyn Controller>) {
+async fn run(name: &'static str, controller: Arc<dyn Controller>) {
     controller.synced().await;
     let queue = WorkQueue::default();
     controller.watch(&queue);
-    let workers = (0..controller.workers()).map(|_| work(controller.clone(), queue.clone()));
+    let workers = (0..controller.workers()).map(|_| work(name, controller.clone(), queue.clone()));
     futures::future::join_all(workers).await;
 }
 
-async fn work(controller: Arc<dyn Controller>, queue: WorkQueue<Key>) {
+async fn work(name: &'static str, controller: Arc<dyn Controller>, queue: WorkQueue<Key>) {
     loop {
         let key = queue.next().await;
         let outcome = controller.reconcile(&key).await;
@@ -58,7 +56,7 @@ async fn work(controller: Arc<dyn Controller>, queue: WorkQueue<Key>) {
                 }
             }
             Err(error) => {
-                tracing::debug!(controller = controller.name(), %key, %error, "trying again");
+                tracing::debug!(controller = name, %key, %error, "trying again");
                 queue.retry(key);
             }
         }

@@ -104,10 +104,6 @@ impl TaintEviction {
 
 #[async_trait]
 impl Controller for TaintEviction {
-    fn name(&self) -> &'static str {
-        "taint-eviction"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.pods, queue);
         let pods = self.pods.clone();

@@ -4,6 +4,7 @@ use crate::control::{
     AdmissionFlags, AuditFlags, EncryptionFlags, IdentityFlags, ServingFlags, VersionFlags,
 };
 use clap::{Args, Parser, Subcommand};
+use corten_controllers::Choice;
 use corten_semantics::gates::Gates;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -123,6 +124,19 @@ pub struct Server {
         default_value = "10.96.0.0/16"
     )]
     pub service_cidr: String,
+    /// Controllers to run, with commas between them: * for all, -NAME for all but that one.
+    #[arg(
+        long,
+        env = "CORTEN_CONTROLLERS",
+        value_name = "NAMES",
+        default_value = "*",
+        allow_hyphen_values = true,
+        value_parser = Choice::parse
+    )]
+    pub controllers: Choice,
+    /// Leave pods to other schedulers.
+    #[arg(long, env = "CORTEN_DISABLE_SCHEDULER")]
+    pub disable_scheduler: bool,
     /// Seconds after which a silent node counts as unreachable.
     #[arg(long, env = "CORTEN_NODE_MONITOR_GRACE", default_value_t = 40)]
     pub node_monitor_grace: u64,

@@ -126,10 +126,6 @@ impl Deployments {
 
 #[async_trait]
 impl Controller for Deployments {
-    fn name(&self) -> &'static str {
-        "deployment"
-    }
-
     fn watch(&self, queue: &WorkQueue<Key>) {
         wake_on(&self.deployments, queue);
         let deployments = self.deployments.clone();

@@ -186,10 +186,6 @@ fn gone_is_fine(outcome: ApiResult<Answer>) -> ApiResult<()> {
 
 #[async_trait]
 impl Controller for GarbageCollector {
-    fn name(&self) -> &'static str {
-        "garbage-collector"
-    }
-
     fn workers(&self) -> usize {
         8
     }

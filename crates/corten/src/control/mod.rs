@@ -147,6 +147,7 @@ impl ControlPlane {
             informers: informers.clone(),
             clock,
             settings: corten_controllers::Settings {
+                controllers: flags.controllers.clone(),
                 root_ca: self.pki.ca.pem().to_string(),
                 node_monitor_grace: Duration::from_secs(flags.node_monitor_grace),
                 cluster_cidr: flags.cluster_cidr.clone(),
@@ -162,6 +163,9 @@ impl ControlPlane {
             },
         };
         corten_controllers::start(&context, tasks);
+        if flags.disable_scheduler {
+            return;
+        }
         let client = self.client(identity::SCHEDULER, &[]);
         // The caches are shared with the controllers': they hold the same objects.
         corten_scheduler::start(corten_scheduler::Config::default(), client, informers, clock, tasks);
