@@ -115,6 +115,7 @@ impl Chain {
         webhook::write_metrics(&calls, out);
         let checks: Vec<_> = self.all().filter_map(Check::checks).collect();
         policy::write_metrics(&checks, out);
+        self.all().for_each(|check| check.write_metrics(out));
     }
 
     fn handling<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = &'a Timed> {

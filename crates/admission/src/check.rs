@@ -9,6 +9,7 @@ use crate::webhook::Calls;
 use async_trait::async_trait;
 use corten_api::authentication::v1::UserInfo;
 use corten_api::{Kind, KindInfo, Object};
+use corten_metrics::Text;
 use corten_rt::Instant;
 use corten_semantics::{ApiError, ApiResult, Lookup};
 use serde_json::Value;
@@ -104,6 +105,9 @@ pub trait Check: Send + Sync {
     fn calls(&self) -> Option<&Calls> {
         None
     }
+
+    /// Writes what the check alone counts.
+    fn write_metrics(&self, _: &mut Text) {}
 
     /// What has come of the check's policies.
     fn checks(&self) -> Option<&Checks> {

@@ -66,14 +66,28 @@ impl Impersonation {
         }
         if name.is_empty() {
             let nothing = uid.is_empty() && groups.is_empty() && extra.is_empty();
-            let message = "requested groups, extra or uid without impersonating a user";
-            return if nothing { Ok(None) } else { Err(ApiError::bad_request(message)) };
+            return if nothing { Ok(None) } else { Err(without_user(&groups, &extra, uid)) };
         }
         let checks = checks(name, uid, &groups, &extra);
         let groups = all_groups(name, groups);
         let user = UserInfo { username: name.into(), uid: uid.into(), groups, extra };
         Ok(Some(Impersonation { checks, user }))
     }
+}
+
+/// 400 for what is asked for without a user, shown as upstream shows its references to objects.
+fn without_user(groups: &[String], extra: &BTreeMap<String, Items>, uid: &str) -> ApiError {
+    const AUTHENTICATION: &str = "authentication.k8s.io/v1";
+    let shown =
+        |kind: &str, name: &str, version: &str, path: &str| format!("{{{kind}  {name}  {version}  {path}}}");
+    let mut asked: Vec<String> = groups.iter().map(|group| shown("Group", group, "", "")).collect();
+    for (key, values) in extra {
+        asked.extend(values.0.iter().map(|value| shown("UserExtra", value, AUTHENTICATION, key)));
+    }
+    if !uid.is_empty() {
+        asked.push(shown("UID", uid, AUTHENTICATION, ""));
+    }
+    ApiError::bad_request(format!("requested [{}] without impersonating a user", asked.join(" ")))
 }
 
 fn checks(

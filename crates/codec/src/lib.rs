@@ -23,5 +23,5 @@ pub mod yaml;
 
 use budget::Budget;
 pub use error::DecodeError;
-pub use problems::Problems;
+pub use problems::{Problems, warnings};
 pub use shown::{go_float, go_type};

@@ -56,8 +56,38 @@ impl Problems {
         &self.found
     }
 
+    /// The findings as clients are warned of them: each of YAML's lines alone.
+    pub fn warnings(&self) -> Vec<String> {
+        self.found.iter().flat_map(|finding| warnings(finding)).collect()
+    }
+
     /// The refusal of `fieldValidation=Strict`: `strict decoding error: ...`; `None` without findings.
     pub fn error(&self) -> Option<String> {
         (!self.found.is_empty()).then(|| format!("strict decoding error: {}", self.found.join(", ")))
+    }
+}
+
+/// A finding as warnings, each of YAML's lines alone.
+pub fn warnings(finding: &str) -> Vec<String> {
+    let lines = finding.strip_prefix("error converting YAML to JSON: ").unwrap_or(finding);
+    match lines.strip_prefix("yaml: unmarshal errors:\n") {
+        Some(lines) => lines.lines().map(|line| line.trim().to_string()).collect(),
+        None => vec![finding.to_string()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_of_yaml_is_a_warning() {
+        let lines = "yaml: unmarshal errors:\n  line 4: key \"c\" already set in map\n  line 5: key \"a\" already set in map";
+        let mut problems = Problems::strict();
+        problems.add(lines.to_string());
+        problems.unknown("spec.x");
+        let each = ["line 4: key \"c\" already set in map", "line 5: key \"a\" already set in map"];
+        assert_eq!(problems.warnings(), [each[0], each[1], "unknown field \"spec.x\""]);
+        assert_eq!(warnings(&format!("error converting YAML to JSON: {lines}")), each);
     }
 }

@@ -2,6 +2,7 @@
 //! ([`status`], [`field`]), when a pod is ready, what resources add up to, who owns what, what users are
 //! called ([`identity`]), and how a rule reads other objects ([`Lookup`]). No input or output, no state.
 
+pub mod address;
 pub mod field;
 pub mod gates;
 pub mod hash;

@@ -38,19 +38,23 @@ pub struct Policy {
 
 impl fmt::Display for LevelVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.level {
-            Level::Privileged => "privileged:",
-            Level::Baseline => "baseline:",
-            Level::Restricted => "restricted:",
-        })?;
         match self.version {
-            Version::Latest => f.write_str("latest"),
-            Version::Minor(minor) => write!(f, "v1.{minor}"),
+            Version::Latest => write!(f, "{}:latest", self.level.name()),
+            Version::Minor(minor) => write!(f, "{}:v1.{minor}", self.level.name()),
         }
     }
 }
 
 impl Level {
+    /// As labels have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Privileged => "privileged",
+            Level::Baseline => "baseline",
+            Level::Restricted => "restricted",
+        }
+    }
+
     /// From a label's value.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text {

@@ -5,7 +5,7 @@ use super::subject::{Subject, Violation};
 use super::{baseline, restricted};
 
 /// The newest version that any rule knows of.
-const NEWEST: u32 = 35;
+pub(super) const NEWEST: u32 = 35;
 
 type Rule = fn(&Subject<'_>) -> Option<Violation>;
 

@@ -2,6 +2,7 @@
 //! which version of these levels, and what follows: refusal, a warning, an entry in the audit log.
 
 mod baseline;
+mod counts;
 mod level;
 mod levels;
 mod namespace;
@@ -10,6 +11,7 @@ mod subject;
 
 pub use level::{Level, LevelVersion, Policy, Version};
 
+use self::counts::{Counts, Mode};
 use crate::check::{Check, Context, Operation};
 use async_trait::async_trait;
 use corten_api::Object;
@@ -19,8 +21,10 @@ use corten_api::core::v1::{
     Container, Namespace, Pod, PodSpec, PodTemplate, PodTemplateSpec, ReplicationController,
 };
 use corten_api::meta::v1::ObjectMeta;
+use corten_metrics::Text;
 use corten_semantics::field::FieldError;
 use corten_semantics::{ApiError, ApiResult};
+use std::sync::Arc;
 
 /// What annotations of the audit log begin with.
 const PREFIX: &str = "pod-security.kubernetes.io/";
@@ -35,6 +39,8 @@ pub struct PodSecurity {
     pub exempt_users: Vec<String>,
     pub exempt_namespaces: Vec<String>,
     pub exempt_runtime_classes: Vec<String>,
+    /// What has come of it so far.
+    pub counts: Arc<Counts>,
 }
 
 impl PodSecurity {
@@ -53,6 +59,7 @@ impl PodSecurity {
             return false;
         };
         annotate(context, "exempt", why);
+        self.counts.exempted(context);
         true
     }
 
@@ -62,6 +69,7 @@ impl PodSecurity {
             return Ok(());
         }
         let Some(namespace) = context.objects.get::<Namespace>("", context.namespace) else {
+            self.counts.failed(context, true);
             let why = format!("failed to lookup namespace {:?}", context.namespace);
             return if pod.is_some() { Err(ApiError::internal(why)) } else { Ok(()) };
         };
@@ -70,6 +78,7 @@ impl PodSecurity {
         if errors.is_empty() && !matters(policy.warn) && !matters(policy.audit) {
             if pod.is_some() && !matters(policy.enforce) {
                 annotate(context, "enforce-policy", &policy.enforce.to_string());
+                self.counts.evaluated(context, (Mode::Enforce, policy.enforce), true);
                 return Ok(());
             } else if pod.is_none() {
                 return Ok(());
@@ -95,12 +104,14 @@ impl PodSecurity {
     ) -> ApiResult<()> {
         if spec.runtime_class_name.as_ref().is_some_and(|class| self.exempt_runtime_classes.contains(class)) {
             annotate(context, "exempt", "runtimeClass");
+            self.counts.exempted(context);
             return Ok(());
         }
         if !errors.is_empty() {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             let all = if let [one] = &all[..] { one.clone() } else { format!("[{}]", all.join(", ")) };
             annotate(context, "error", &format!("Failed to parse policy: {all}"));
+            self.counts.failed(context, false);
         }
         let subject = subject::Subject::new(meta, spec);
         let enforced = object.downcast_ref::<Pod>().is_some();
@@ -108,9 +119,13 @@ impl PodSecurity {
             annotate(context, "enforce-policy", &policy.enforce.to_string());
         }
         let refused = levels::violations(policy.enforce, &subject).filter(|_| enforced);
+        if enforced {
+            self.counts.evaluated(context, (Mode::Enforce, policy.enforce), refused.is_none());
+        }
         if let Some(found) = levels::violations(policy.audit, &subject) {
             let text = format!("would violate PodSecurity \"{}\": {}", policy.audit, found.detail());
             annotate(context, "audit-violations", &text);
+            self.counts.evaluated(context, (Mode::Audit, policy.audit), false);
         }
         if let Some(found) = refused {
             let why = format!("violates PodSecurity \"{}\": {}", policy.enforce, found.detail());
@@ -119,6 +134,7 @@ impl PodSecurity {
         if let Some(found) = levels::violations(policy.warn, &subject) {
             let text = format!("would violate PodSecurity \"{}\": {}", policy.warn, found.detail());
             context.notes.warn(text);
+            self.counts.evaluated(context, (Mode::Warn, policy.warn), false);
         }
         Ok(())
     }
@@ -171,6 +187,10 @@ fn is_significant(new: &PodSpec, old: &PodSpec) -> bool {
 impl Check for PodSecurity {
     fn name(&self) -> &'static str {
         "PodSecurity"
+    }
+
+    fn write_metrics(&self, out: &mut Text) {
+        self.counts.write(out);
     }
 
     fn handles(&self, context: &Context<'_>) -> bool {

@@ -194,7 +194,9 @@ async fn patched(
     let mut document: Value = serde_json::from_slice(shown).map_err(|e| internal(e.to_string()))?;
     apply_json_patch(&mut document, patch).map_err(|e| match e {
         PatchError::Malformed(why) => undecodable(why),
-        PatchError::Unprocessable(why) | PatchError::Internal(why) => internal(why),
+        PatchError::TooLarge(why) | PatchError::Unprocessable(why) | PatchError::Internal(why) => {
+            internal(why)
+        }
     })?;
     let Some(object) = body.object() else {
         let new = read_options(&document, &mut Problems::ignore()).map_err(internal)?;

@@ -15,8 +15,6 @@ use crate::Registry;
 const MANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 /// What custom resources' groups and versions are worth.
 const CUSTOM: (i32, i32) = (1000, 100);
-/// How often is looked whether kinds have come or gone.
-const EVERY: Duration = Duration::from_millis(500);
 /// How long is waited after a failure.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -68,27 +66,30 @@ impl Registration {
     pub async fn run(self) {
         self.services.synced().await;
         let mut own = BTreeSet::new();
-        let mut done: Option<BTreeSet<(String, String)>> = None;
+        let mut first = true;
         let mut changes = self.services.changes();
+        let mut kinds = self.registry.custom.changes();
         loop {
-            let custom = self.custom();
             changes.mark_unchanged();
-            if done.is_none() {
+            kinds.mark_unchanged();
+            let custom = self.custom();
+            if first {
                 own = self.own();
             }
-            match self.reconcile(&own, &custom, done.is_none()).await {
-                Ok(()) => done = Some(custom.clone()),
+            match self.reconcile(&own, &custom, first).await {
+                Ok(()) => first = false,
                 Err(error) => {
                     tracing::warn!(%error, "API services cannot be registered");
                     corten_rt::sleep(PAUSE).await;
                     continue;
                 }
             }
-            // Objects change seldom, and custom kinds say nothing when they do.
-            while done.as_ref() == Some(&self.custom()) {
-                if corten_rt::timeout(EVERY, changes.changed()).await.is_some() {
-                    break;
-                }
+            let changed = tokio::select! {
+                changed = changes.changed() => changed,
+                changed = kinds.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
             }
         }
     }

@@ -242,9 +242,13 @@ impl Definitions {
 
     /// Serves the definition's kinds as they are declared now.
     async fn serve(&self, crd: &CustomResourceDefinition) -> ApiResult<()> {
-        let Some(resource) = Resource::new(crd, self.source.clone()) else {
+        let Some(mut resource) = Resource::new(crd, self.source.clone()) else {
             return Err(ApiError::internal("no version is stored"));
         };
+        // What is built in stands before definitions, by whole versions of groups.
+        for version in &mut resource.versions {
+            version.served &= !self.registry.has_version(version.info.group, version.info.version);
+        }
         let resource = Arc::new(resource);
         if self.registry.is_builtin(resource.stored()) {
             return Ok(());

@@ -24,6 +24,7 @@ use corten_metrics::Text;
 use corten_rt::Tasks;
 use corten_semantics::ApiResult;
 use imbl::OrdMap;
+use tokio::sync::watch;
 
 use crate::Registry;
 use crate::cache::{Entry, Resource, WatchCache};
@@ -45,12 +46,19 @@ pub struct CustomKinds {
     conversions: metrics::Conversions,
     under_way: under_way::UnderWay,
     documents: documents::Made,
+    /// Counts what has come, changed and gone.
+    changed: watch::Sender<u64>,
 }
 
 impl CustomKinds {
     /// The resource a kind belongs to.
     pub(crate) fn served_as(&self, kind: &KindInfo) -> Option<Arc<Served>> {
         self.table.load().get(kind.group_resource().as_str()).cloned()
+    }
+
+    /// Tells when kinds come, change or go.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// All of them.
@@ -117,12 +125,14 @@ impl CustomKinds {
         let name: Arc<str> = Arc::from(resource.name.as_str());
         let served = Arc::new(Served { resource, strategies, cache });
         self.table.rcu(|table| table.update(name.clone(), served.clone()));
+        self.changed.send_modify(|count| *count += 1);
     }
 
     fn remove(&self, name: &str) -> Option<Arc<Served>> {
         let served = self.table.load().get(name).cloned();
         if served.is_some() {
             self.table.rcu(|table| table.without(name));
+            self.changed.send_modify(|count| *count += 1);
         }
         served
     }

@@ -169,6 +169,15 @@ impl Health {
         self
     }
 
+    /// Every path below one of the three.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        ["healthz", "livez", "readyz"].into_iter().flat_map(|endpoint| {
+            let checks = self.checks.iter().filter(move |check| check.live || endpoint == "readyz");
+            let each = checks.map(move |check| format!("/{endpoint}/{}", check.name));
+            std::iter::once(format!("/{endpoint}")).chain(each)
+        })
+    }
+
     /// Answers a path below one of the three; `None` when it is none of them.
     pub async fn answer(&self, path: &str, query: &Query) -> Option<Response> {
         let (endpoint, one) = match path.trim_start_matches('/').split_once('/') {

@@ -16,6 +16,7 @@ mod entrance;
 mod formats;
 mod health;
 mod http1;
+mod index;
 mod metrics;
 mod negotiate;
 mod openapi;

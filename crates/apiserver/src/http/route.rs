@@ -10,7 +10,7 @@ use super::path::RequestInfo;
 use super::response::{self, Response};
 use corten_metrics::TEXT_FORMAT;
 
-use super::{discovery, metrics, openapi, reviews, verbs, version};
+use super::{discovery, index, metrics, openapi, reviews, verbs, version};
 use crate::aggregation::proxy;
 
 /// What is done with an object or collection.
@@ -80,6 +80,7 @@ async fn path(exchange: &Exchange) -> ApiResult<Response> {
         return Ok(answer);
     }
     match trimmed {
+        "" | "/index.html" => return Ok(index::answer(exchange)),
         "/version" => return Ok(response::json(version::document())),
         "/metrics" => {
             return Ok(response::answer(StatusCode::OK, TEXT_FORMAT, metrics::text(api).await));
@@ -166,6 +167,12 @@ fn verb(
         "finalize" => &[Verb::Update],
         _ => &[Verb::Get, Verb::Update, Verb::Patch],
     };
+    let does_all = kind.verbs.is_empty() || kind.verbs.starts_with('-');
+    let listed = |word: &str| kind.verbs.split(',').any(|listed| listed.trim() == word);
+    if !name.is_empty() && !does_all && !["get", "update", "patch", "delete"].into_iter().any(listed) {
+        // Objects of kinds that are only made, such as Bindings, have no path.
+        return Err(ApiError::no_such_path());
+    }
     let verb = match (info.verb.as_str(), name.is_empty()) {
         _ if *method == Method::HEAD => return Err(method_not_allowed()),
         ("get", false) => Verb::Get,
@@ -182,7 +189,7 @@ fn verb(
         let allowed = match kind.verbs {
             "" => true,
             "-deletecollection" => verb != Verb::DeleteCollection,
-            listed => listed.split(',').any(|l| l.trim() == word(verb)),
+            _ => listed(word(verb)),
         };
         return if allowed { Ok(verb) } else { Err(method_not_allowed()) };
     }
@@ -265,6 +272,10 @@ mod tests {
             ("GET", "/api/v1/nothings", "404"),
             ("GET", "/apis/apps/v1/namespaces/a/deployments/d/scale", "Get a/deployments/d/scale"),
             ("GET", "/apis/authorization.k8s.io/v1/subjectaccessreviews", "405"),
+            ("GET", "/apis/authorization.k8s.io/v1/subjectaccessreviews/x", "404"),
+            ("GET", "/api/v1/namespaces/a/bindings", "405"),
+            ("PUT", "/api/v1/namespaces/a/bindings/x", "404"),
+            ("PUT", "/api/v1/componentstatuses/x", "405"),
             ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", "Create /subjectaccessreviews//"),
             ("GET", "/api/v1/watch/namespaces/a/pods", "Watch a/pods//"),
             ("GET", "/api/v1/watch/namespaces/a/pods/x", "Watch a/pods/x/"),

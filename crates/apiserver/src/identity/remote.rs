@@ -10,7 +10,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::{Either, Full};
 
-use crate::outbound::{Credential, Hook, Outbound};
+use crate::outbound::{Credential, Hook, Outbound, Trust};
 
 /// The most bytes of an answer.
 const MOST: usize = 1 << 20;
@@ -42,6 +42,9 @@ impl Remote {
     /// When its server is no URL.
     pub fn new(outbound: Arc<Outbound>, config: HttpConfig) -> Result<Self, String> {
         let mut hook = Hook::configured(&config.server, &config.authority)?;
+        if config.insecure && matches!(hook.trust, Trust::Bundle(_)) {
+            hook.trust = Trust::Anyone;
+        }
         if let Some(query) = config.server.split_once('?').map(|(_, query)| query) {
             hook.path = format!("{}?{query}", hook.path);
         }

@@ -86,11 +86,11 @@ impl Config {
         Ok(())
     }
 
-    /// Refuses what strict reading finds, or gives it as a warning.
-    pub fn verdict(&self, validation: FieldValidation) -> ApiResult<Option<String>> {
+    /// Refuses what strict reading finds, or gives it as warnings.
+    pub fn verdict(&self, validation: FieldValidation) -> ApiResult<Vec<String>> {
         match (validation, &self.problems) {
-            (FieldValidation::Ignore, _) | (_, None) => Ok(None),
-            (FieldValidation::Warn, Some(why)) => Ok(Some(why.clone())),
+            (FieldValidation::Ignore, _) | (_, None) => Ok(Vec::new()),
+            (FieldValidation::Warn, Some(why)) => Ok(corten_codec::warnings(why)),
             (FieldValidation::Strict, Some(why)) => {
                 Err(ApiError::bad_request(format!("error strict decoding YAML: {why}")))
             }
@@ -153,24 +153,24 @@ impl Registry {
             options: apply.options,
             owners: Owners::Settled,
         };
-        let mut warning = None;
+        let mut warnings = Vec::new();
         let reply = self
             .modify(&m, |entry| {
                 let served = self.in_version(entry.clone(), place.kind);
                 let mut object = self.applied(apply, place, &*served.object(), &served)?;
-                warning = apply.config.verdict(apply.options.field_validation)?;
+                warnings = apply.config.verdict(apply.options.field_validation)?;
                 place.check_name(&mut *object)?;
                 self.convert(object, place.stored)
             })
             .await?;
-        Ok(with_warning(reply, warning))
+        Ok(with_warnings(reply, warnings))
     }
 
     async fn apply_anew(&self, apply: &Apply<'_>, target: &Target) -> ApiResult<Reply> {
         let place = self.place_of_object(target)?;
         let blank = Entry::made(form::blank(place.kind).into());
         let mut object = self.applied(apply, &place, &*blank.object(), &blank)?;
-        let warning = apply.config.verdict(apply.options.field_validation)?;
+        let warnings = apply.config.verdict(apply.options.field_validation)?;
         let uid = &object.meta().uid;
         if !uid.is_empty() {
             let why = format!(
@@ -183,7 +183,7 @@ impl Registry {
         object.meta_mut().resource_version.clear();
         let object = self.convert(object, place.stored)?;
         let reply = self.create_at(apply.ctx, place, object, apply.options, Owners::Settled).await?;
-        Ok(with_warning(reply, warning))
+        Ok(with_warnings(reply, warnings))
     }
 
     /// Who applies to what is not there must be allowed to create it.
@@ -294,7 +294,7 @@ fn place_is_gone(error: &ApiError, place: &Place) -> bool {
         .is_some_and(|d| d.name == place.name && d.kind == place.kind.plural && d.group == place.kind.group)
 }
 
-fn with_warning(mut reply: Reply, warning: Option<String>) -> Reply {
-    reply.warnings.splice(0..0, warning);
+fn with_warnings(mut reply: Reply, warnings: Vec<String>) -> Reply {
+    reply.warnings.splice(0..0, warnings);
     reply
 }

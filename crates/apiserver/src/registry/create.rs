@@ -52,7 +52,8 @@ impl Registry {
         o: &WriteOptions,
         owners: Owners,
     ) -> ApiResult<Reply> {
-        if !matches!(object.meta().resource_version.as_str(), "" | "0") {
+        // What is no number is passed over, as upstream has it.
+        if object.meta().resource_version.parse::<u64>().is_ok_and(|set| set != 0) {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(ApiError::new(500, "", message));
         }

@@ -84,20 +84,20 @@ impl Registry {
     ) -> ApiResult<Reply> {
         let apply = Apply { ctx, options: o, subresource: "scale", config, kind: Scale::INFO };
         let m = Modification { ctx, place, subresource: "scale", options: o, owners: Owners::Settled };
-        let mut warning = None;
+        let mut warnings = Vec::new();
         let reply = self
             .modify(&m, |entry| {
                 let object = entry.object();
                 let scale = self.owned_scale(place, &*object)?;
                 let shown = Entry::made(std::sync::Arc::new(scale));
                 let mut scale = self.applied(&apply, place, &*shown.object(), &shown)?;
-                warning = config.verdict(o.field_validation)?;
+                warnings = config.verdict(o.field_validation)?;
                 place.check_name(&mut *scale)?;
                 self.rescaled(place, &*object, &*scale)
             })
             .await?;
         let mut reply = self.reply_scale(place, reply)?;
-        reply.warnings.splice(0..0, warning);
+        reply.warnings.splice(0..0, warnings);
         Ok(reply)
     }
 }

@@ -224,6 +224,11 @@ impl Registry {
         self.kinds.iter().any(|k| (k.group, k.plural) == (kind.group, kind.plural))
     }
 
+    /// Whether kinds of this version of a group are compiled in, and served.
+    pub(crate) fn has_version(&self, group: &str, version: &str) -> bool {
+        self.kinds.iter().any(|k| (k.group, k.version) == (group, version))
+    }
+
     /// The store below.
     pub fn store(&self) -> &Arc<dyn Store> {
         self.cache.store()

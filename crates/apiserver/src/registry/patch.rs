@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use corten_api::{KindInfo, Object};
-use corten_codec::patch::{PatchError, apply_json_patch, apply_merge_patch, apply_strategic_merge_patch};
+use corten_codec::patch::{
+    PatchError, apply_json_patch, apply_merge_patch, apply_strategic_merge_patch, judge_json_patch,
+};
 use corten_codec::{Problems, json};
 use corten_kinds::{Strategy, strategy_for};
 use corten_semantics::field::FieldError;
@@ -73,7 +75,11 @@ fn patched(
     apply(&mut document, kind, patch, entry.kind())?;
     if validation != FieldValidation::Ignore {
         // What stands twice in the patch is once in what it makes.
-        json::find_duplicates(patch, &mut problems).map_err(|e| ApiError::bad_request(e.to_string()))?;
+        match kind {
+            PatchType::Json => judge_json_patch(patch, &mut problems),
+            _ => json::find_duplicates(patch, &mut problems),
+        }
+        .map_err(|e| ApiError::bad_request(e.to_string()))?;
     }
     let bytes = serde_json::to_vec(&document).map_err(ApiError::internal)?;
     let mut object = form::blank(entry.kind());
@@ -84,7 +90,7 @@ fn patched(
     unknown.iter().for_each(|path| problems.unknown(path));
     match (validation, problems.error()) {
         (FieldValidation::Strict, Some(error)) => return Err(unfit(shown, &error)),
-        _ => *warnings = problems.found().to_vec(),
+        _ => *warnings = problems.warnings(),
     }
     Ok(object)
 }
@@ -105,6 +111,7 @@ fn apply(document: &mut Value, kind: PatchType, patch: &[u8], of: &KindInfo) -> 
 fn refused(error: PatchError) -> ApiError {
     match error {
         PatchError::Malformed(why) => ApiError::bad_request(why),
+        PatchError::TooLarge(why) => ApiError::too_large(format!("Request entity too large: {why}")),
         PatchError::Internal(why) => ApiError::new(500, "", why),
         PatchError::Unprocessable(why) => {
             // Upstream keeps the reason to itself.

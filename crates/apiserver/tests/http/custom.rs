@@ -231,6 +231,23 @@ async fn another_version_is_stored_and_the_old_one_remembered() {
 }
 
 #[tokio::test]
+async fn what_is_built_in_cannot_be_added_to() {
+    let w = World::new().await;
+    let approved = json!({"api-approved.kubernetes.io": "unapproved, of a test"});
+    let mut shadow = definition(&[version("v1", true), version("v7", false)]);
+    shadow["metadata"] = json!({"name": "widgets.networking.k8s.io", "annotations": approved});
+    shadow["spec"]["group"] = "networking.k8s.io".into();
+    let made = w.admin("POST", DEFINITIONS, &shadow.to_string()).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    // The version that is its own is served, the one that is upstream's has what it had.
+    until(&w, "/apis/networking.k8s.io/v7/widgets", "served", |a| a.code == 200).await;
+    let v1 = w.admin("GET", "/apis/networking.k8s.io/v1", "").await.text();
+    assert!(v1.contains("networkpolicies") && !v1.contains("widgets"), "{v1}");
+    assert_eq!(w.admin("GET", "/apis/networking.k8s.io/v1/widgets", "").await.code, 404);
+    w.end().await;
+}
+
+#[tokio::test]
 async fn a_watch_ends_when_its_version_is_served_no_more() {
     let w = World::new().await;
     define(&w, &[version("v1", true), version("v2", false)]).await;

@@ -715,7 +715,7 @@ const QUERIES: &[Case] = &[
             "a group without a user",
             ("GET", THERE),
             "",
-            (400, "BadRequest", "requested groups, extra or uid without impersonating a user"),
+            (400, "BadRequest", "requested [{Group  a    }] without impersonating a user"),
         ),
     ),
     with(

@@ -227,7 +227,7 @@ pub fn bearer(header: &str) -> Option<&str> {
 }
 
 /// Whether anybody may read the path.
-pub fn is_open(path: &str) -> bool {
+fn is_open(path: &str) -> bool {
     OPEN_PATHS.iter().any(|open| match path.strip_prefix(open) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
         None => false,

@@ -2,6 +2,7 @@
 
 use super::{Attributes, Decision, Reason};
 use corten_api::authentication::v1::UserInfo;
+use corten_semantics::identity;
 use serde::Deserialize;
 
 /// The versions of policies that are understood.
@@ -48,10 +49,14 @@ impl Policies {
             let wrong =
                 |why: String| format!("error reading policy file {file}, line {}: {line}: {why}", i + 1);
             let read: Line = serde_json::from_str(trimmed).map_err(|e| wrong(e.to_string()))?;
-            if read.api_version != VERSION || read.kind != "Policy" {
-                return Err(wrong(format!("it must be of apiVersion {VERSION}, kind Policy")));
-            }
-            policies.push(read.spec);
+            policies.push(match (read.api_version.as_str(), read.kind.as_str()) {
+                (VERSION, "Policy") => read.spec,
+                ("", _) | (_, "") => {
+                    let old: Policy = serde_json::from_str(trimmed).map_err(|e| wrong(e.to_string()))?;
+                    old.unversioned()
+                }
+                _ => return Err(wrong(format!("it must be of apiVersion {VERSION}, kind Policy"))),
+            });
             if policies.len() > MOST {
                 return Err(wrong(format!("there are more than {MOST} policies")));
             }
@@ -72,6 +77,23 @@ fn is(wanted: &str, value: &str) -> bool {
 }
 
 impl Policy {
+    /// What a line means that names no version: there, what is not said holds for all.
+    fn unversioned(self) -> Self {
+        let or_all = |text: &str| if text.is_empty() { "*".to_string() } else { text.to_string() };
+        let everybody =
+            self.user == "*" || self.group == "*" || self.user.is_empty() && self.group.is_empty();
+        let everywhere = self.namespace.is_empty() && self.resource.is_empty();
+        Policy {
+            namespace: or_all(&self.namespace),
+            resource: or_all(&self.resource),
+            api_group: "*".into(),
+            non_resource_path: if everywhere { "*".into() } else { String::new() },
+            user: if everybody { String::new() } else { self.user },
+            group: if everybody { identity::AUTHENTICATED.into() } else { self.group },
+            readonly: self.readonly,
+        }
+    }
+
     fn fits(&self, a: &Attributes<'_>) -> bool {
         let reads = matches!(a.verb, "get" | "list" | "watch");
         if !self.is_about(a.user) || self.readonly && !reads {
@@ -139,8 +161,38 @@ mod tests {
     }
 
     #[test]
+    fn without_a_version_what_is_not_said_holds_for_all() {
+        let allows = |line: &str, name: &str, verb: &str, namespace: &str, resource: &str| {
+            let policies = Policies::parse(line, "f").expect("policies");
+            let groups = if name.is_empty() { vec![] } else { vec![identity::AUTHENTICATED.to_string()] };
+            let user = UserInfo { username: name.into(), groups, ..UserInfo::default() };
+            let asked = match resource {
+                "" => Attributes::path(&user, verb, "/metrics"),
+                _ => Attributes { namespace, ..Attributes::resource(&user, verb, "apps", resource) },
+            };
+            policies.authorize(&asked).allowed
+        };
+        for (line, name, verb, namespace, resource, allowed) in [
+            ("{}", "ann", "delete", "a", "pods", true),
+            ("{}", "ann", "get", "", "", true),
+            ("{}", "", "get", "a", "pods", false),
+            (r#"{"user":"ann"}"#, "bob", "get", "a", "pods", false),
+            (r#"{"user":"*","namespace":"a"}"#, "bob", "get", "a", "pods", true),
+            (r#"{"user":"*","namespace":"a"}"#, "bob", "get", "b", "pods", false),
+            (r#"{"resource":"pods","readonly":true}"#, "bob", "create", "a", "pods", false),
+            (r#"{"resource":"pods","readonly":true}"#, "bob", "get", "", "", false),
+        ] {
+            assert_eq!(
+                allows(line, name, verb, namespace, resource),
+                allowed,
+                "{line} {name} {verb} {resource}"
+            );
+        }
+    }
+
+    #[test]
     fn wrong_lines_are_told() {
-        let line = r#"{"kind":"Policy"}"#;
+        let line = r#"{"apiVersion":"v7","kind":"Policy"}"#;
         let why = Policies::parse(&format!("\n{line}"), "f").expect_err("no version");
         let want = format!("error reading policy file f, line 2: {line}: it must be of apiVersion {VERSION}");
         assert!(why.starts_with(&want), "{why}");

@@ -124,7 +124,12 @@ impl<'e> Estimator<'e> {
 
     fn cost(&mut self, expr: &'e Expr) -> Range {
         match &expr.kind {
-            Kind::Literal(Constant::Type(_)) => Range::exactly(1),
+            Kind::Literal(Constant::Type(_)) => {
+                // A type's name is a name: upstream takes its size to be that of `self`, as every other name's.
+                let root = self.env.variables.get("self").cloned();
+                self.places.insert(expr.id, root.map_or(Place::Unknown, Place::Declared));
+                Range::exactly(1)
+            }
             Kind::Literal(_) => Range::exactly(0),
             Kind::Ident(name) => {
                 let place = match self.local(expr) {

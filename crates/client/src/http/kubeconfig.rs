@@ -142,6 +142,7 @@ impl User {
 struct Parsed {
     server: String,
     server_name: String,
+    insecure: bool,
     authority: Source,
     certificate: Source,
     key: Source,
@@ -178,6 +179,7 @@ impl Parsed {
         Ok(HttpConfig {
             server: self.server,
             server_name: self.server_name,
+            insecure: self.insecure,
             authority: self.authority.read()?,
             certificate: self.certificate.read()?,
             key: self.key.read()?,
@@ -196,13 +198,15 @@ fn parse(text: &str, dir: &Path) -> Result<Parsed, String> {
     let context = named(file.contexts, &file.current_context, "context")?.context.unwrap_or_default();
     let cluster = named(file.clusters, &context.cluster, "cluster")?.cluster.unwrap_or_default();
     let user = named(file.users, &context.user, "user")?.user.unwrap_or_default();
-    if cluster.insecure_skip_tls_verify {
-        return Err("insecure-skip-tls-verify is not supported; give certificate-authority-data".into());
+    let authority = Source::new(&cluster.certificate_authority_data, &cluster.certificate_authority, dir)?;
+    if cluster.insecure_skip_tls_verify && !matches!(authority, Source::None) {
+        return Err("specifying a root certificates file with the insecure flag is not allowed".into());
     }
     Ok(Parsed {
         server: cluster.server,
         server_name: cluster.tls_server_name,
-        authority: Source::new(&cluster.certificate_authority_data, &cluster.certificate_authority, dir)?,
+        insecure: cluster.insecure_skip_tls_verify,
+        authority,
         certificate: Source::new(&user.client_certificate_data, &user.client_certificate, dir)?,
         key: Source::new(&user.client_key_data, &user.client_key, dir)?,
         token: user.token(dir),
@@ -245,6 +249,7 @@ users:
             ("current-context: here", "current-context: there", "it has no context named \"there\""),
             ("user: u,", "user: w,", "it has no user named \"w\""),
             ("YWJj", "'-'", "certificate data"),
+            ("YWJj", "YWJj, insecure-skip-tls-verify: true", "with the insecure flag is not allowed"),
         ] {
             let error = parse(&TEXT.replace(from, to), Path::new(".")).err().expect("refused");
             assert!(error.contains(want), "{error}");

@@ -50,6 +50,8 @@ pub struct HttpConfig {
     pub server: String,
     /// The name that the server's certificate must have; empty for the host.
     pub server_name: String,
+    /// Whether any certificate of the server will do.
+    pub insecure: bool,
     /// The authorities that may have signed the server's certificate.
     pub authority: Vec<u8>,
     /// The client's certificate, and its key.

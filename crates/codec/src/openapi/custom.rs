@@ -2,7 +2,7 @@
 
 use super::definitions::{Definitions, Dialect};
 use super::paths::{Area, Path, resource};
-use super::{Whole, gnostic, v2, v2_protobuf, v2_whole, v3};
+use super::{Whole, gnostic, is_defined, v2, v2_protobuf, v2_whole, v3};
 use corten_api::KindInfo;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -82,11 +82,8 @@ fn turned_on(optional: &[&'static KindInfo]) -> Option<Value> {
             paths.insert(path.path.clone(), v2::path_item(&path, &mut definitions));
         }
     }
-    let Whole { document, definitions_end, .. } = v2_whole();
-    let text = String::from_utf8_lossy(&document.bytes[..*definitions_end]);
-    let is_new = |name: &str| !text.contains(&format!("\"{name}\":{{"));
     let own: Map<String, Value> =
-        definitions.into_map().into_iter().filter(|(name, _)| is_new(name)).collect();
+        definitions.into_map().into_iter().filter(|(name, _)| !is_defined(name)).collect();
     (!paths.is_empty()).then(|| json!({"definitions": own, "paths": paths}))
 }
 

@@ -2,7 +2,7 @@
 
 use super::custom::Custom;
 use super::paths::{Area, Content, Gvk, areas};
-use super::{descriptions, markers};
+use super::{descriptions, is_defined, markers};
 use corten_api::{Field, Form, KindInfo, ListKind, Schema, Type};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -47,10 +47,21 @@ pub fn name(package: &str, name: &str) -> String {
     }
 }
 
-/// The name of a definition of a custom kind: `com.example.v1.Widget`.
+/// What the names of our own definitions begin with.
+const OWN: [&str; 4] = [
+    "io.k8s.api.",
+    "io.k8s.apimachinery.pkg.",
+    "io.k8s.apiextensions-apiserver.pkg.",
+    "io.k8s.kube-aggregator.pkg.",
+];
+
+/// The name of a definition of a custom kind: `com.example.v1.Widget`. Whose group is made up so that this is one of
+/// ours has it with upstream's mark behind it.
 pub fn custom_name(kind: &KindInfo, name: &str) -> String {
     let group: Vec<&str> = kind.group.rsplit('.').collect();
-    format!("{}.{}.{name}", group.join("."), kind.version)
+    let usual = format!("{}.{}.{name}", group.join("."), kind.version);
+    let is_ours = OWN.iter().any(|start| usual.starts_with(start)) && is_defined(&usual);
+    if is_ours { usual + "_v2" } else { usual }
 }
 
 impl Definitions {
@@ -420,4 +431,27 @@ fn version_info() -> Value {
     };
     let properties: Map<String, Value> = required.iter().chain(&others).map(property).collect();
     json!({"type": "object", "properties": properties, "required": required})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_api::Kind;
+
+    #[test]
+    fn custom_definitions_never_bear_the_names_of_ours() {
+        for (group, name, want) in [
+            ("example.com", "Pod", "com.example.v1.Pod"),
+            ("core.api.k8s.io", "Pod", "io.k8s.api.core.v1.Pod_v2"),
+            ("core.api.k8s.io", "Pond", "io.k8s.api.core.v1.Pond"),
+            (
+                "meta.apis.pkg.apimachinery.k8s.io",
+                "ListMeta",
+                "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta_v2",
+            ),
+        ] {
+            let kind = KindInfo { group, ..*corten_api::core::v1::Pod::INFO };
+            assert_eq!(custom_name(&kind, name), want);
+        }
+    }
 }

@@ -66,6 +66,12 @@ fn v2_whole() -> &'static Whole {
     })
 }
 
+/// Whether the document of version 2 has a definition of this name.
+fn is_defined(name: &str) -> bool {
+    let Whole { document, definitions_end, .. } = v2_whole();
+    String::from_utf8_lossy(&document.bytes[..*definitions_end]).contains(&format!("\"{name}\":{{"))
+}
+
 /// The whole API in version 2, as JSON.
 pub fn v2_json() -> Document {
     v2_whole().document.clone()

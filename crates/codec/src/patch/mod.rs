@@ -5,7 +5,7 @@ mod json;
 mod merge;
 mod strategic;
 
-pub use json::{apply_json_patch, try_json_patch};
+pub use json::{apply_json_patch, judge_json_patch, try_json_patch};
 pub use merge::apply_merge_patch;
 pub use strategic::apply_strategic_merge_patch;
 
@@ -17,6 +17,9 @@ pub enum PatchError {
     /// The patch itself is not well-formed (400).
     #[error("{0}")]
     Malformed(String),
+    /// The patch asks for too much (413).
+    #[error("{0}")]
+    TooLarge(String),
     /// The patch does not fit the document (422).
     #[error("{0}")]
     Unprocessable(String),

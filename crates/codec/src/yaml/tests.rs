@@ -10,8 +10,8 @@ fn documents_become_json() {
     for (yaml, want) in [
         ("", "null"),
         ("a: 1\nb: [x, 'no', no]", r#"{"a":1,"b":["x","no",false]}"#),
-        ("mode: 0644\nsize: 1.50\nbig: 1e3", r#"{"mode":420,"size":1.5,"big":1000}"#),
-        ("1: one\ntrue: t\n1.5: f", r#"{"1":"one","true":"t","1.5":"f"}"#),
+        ("mode: 0644\nsize: 1.50\nbig: 1e3", r#"{"big":1000,"mode":420,"size":1.5}"#),
+        ("1: one\ntrue: t\n1.5: f", r#"{"1":"one","1.5":"f","true":"t"}"#),
         ("a: |\n  x\n  y\nb: >-\n  x\n  y\n", r#"{"a":"x\ny\n","b":"x y"}"#),
         ("a: &x {k: v}\nb: *x\nc:\n  <<: *x\n  k: w", r#"{"a":{"k":"v"},"b":{"k":"v"},"c":{"k":"w"}}"#),
         ("a: !!str 3\nb: !!float 3\nc: !!binary aGk=", r#"{"a":"3","b":3,"c":"hi"}"#),

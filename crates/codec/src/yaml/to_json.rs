@@ -102,6 +102,8 @@ impl<'t> Writer<'t, '_, '_> {
             Content::Map(_) => {
                 let mut entries = Entries::default();
                 self.entries(number, &mut entries)?;
+                // Upstream reads YAML into maps, whose keys it writes in order.
+                entries.list.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
                 self.out.push(b'{');
                 for (at, (key, value)) in entries.list.iter().enumerate() {
                     if at > 0 {

@@ -2,7 +2,6 @@
 
 use super::CORE;
 use super::pod::defaults::text;
-use super::pod::warnings;
 use crate::addresses as ips;
 use crate::columns::{self, AGE, Column, NAME, row};
 use crate::errors::Errors;
@@ -65,7 +64,7 @@ impl KindStrategy for EndpointsStrategy {
                 [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)]
             {
                 for (j, address) in list.iter().enumerate() {
-                    told.extend(warnings::address(&format!("subsets[{i}].{name}[{j}].ip"), &address.ip));
+                    told.extend(ips::address_warnings(&format!("subsets[{i}].{name}[{j}].ip"), &address.ip));
                 }
             }
         }

@@ -108,6 +108,9 @@ impl KindStrategy for NodeStrategy {
         if !node.spec.external_id.is_empty() {
             told.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".into());
         }
+        for (i, range) in node.spec.pod_cidrs.iter().enumerate() {
+            told.extend(addresses::range_warnings(&format!("spec.podCIDRs[{i}]"), range));
+        }
         told
     }
 

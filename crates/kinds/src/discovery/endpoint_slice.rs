@@ -17,6 +17,9 @@ const MOST_ENDPOINTS: usize = 1000;
 const MOST_ADDRESSES: usize = 100;
 const MOST_PORTS: usize = 20000;
 
+const CONTROLLERS: [&str; 2] =
+    ["endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"];
+
 /// EndpointSlices.
 pub struct EndpointSliceStrategy;
 
@@ -60,6 +63,25 @@ impl KindStrategy for EndpointSliceStrategy {
             errors.invalid("addressType", &new.address_type, IMMUTABLE);
         }
         errors.into_vec()
+    }
+
+    fn warnings(&self, slice: &EndpointSlice, old: Option<&EndpointSlice>) -> Vec<String> {
+        let mut told = Vec::new();
+        if old.is_none() && slice.address_type == "FQDN" {
+            told.push("spec.addressType: FQDN endpoints are deprecated".to_string());
+        }
+        // Controllers write addresses as they should be.
+        let keeper = slice.metadata.labels.get("endpointslice.kubernetes.io/managed-by").map(String::as_str);
+        if keeper.is_some_and(|keeper| CONTROLLERS.contains(&keeper)) {
+            return told;
+        }
+        for (i, endpoint) in slice.endpoints.iter().enumerate() {
+            for (j, address) in endpoint.addresses.iter().enumerate() {
+                let at = format!("endpoints[{i}].addresses[{j}]");
+                told.extend(addresses::address_warnings(&at, address));
+            }
+        }
+        told
     }
 
     fn row(&self, slice: &EndpointSlice, now: Timestamp) -> Vec<Value> {

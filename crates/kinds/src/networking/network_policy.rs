@@ -57,6 +57,24 @@ impl KindStrategy for NetworkPolicyStrategy {
         errors.into_vec()
     }
 
+    fn warnings(&self, policy: &NetworkPolicy, _: Option<&NetworkPolicy>) -> Vec<String> {
+        let incoming = policy.spec.ingress.iter().enumerate();
+        let incoming = incoming.map(|(i, rule)| (format!("spec.ingress[{i}].from"), &rule.from));
+        let outgoing = policy.spec.egress.iter().enumerate();
+        let outgoing = outgoing.map(|(i, rule)| (format!("spec.egress[{i}].to"), &rule.to));
+        let mut told = Vec::new();
+        for (at, peers) in incoming.chain(outgoing) {
+            for (j, peer) in peers.iter().enumerate() {
+                let Some(block) = &peer.ip_block else { continue };
+                told.extend(addresses::range_warnings(&format!("{at}[{j}].ipBlock.cidr"), &block.cidr));
+                for (k, except) in block.except.iter().enumerate() {
+                    told.extend(addresses::range_warnings(&format!("{at}[{j}].ipBlock.except[{k}]"), except));
+                }
+            }
+        }
+        told
+    }
+
     fn row(&self, policy: &NetworkPolicy, now: Timestamp) -> Vec<Value> {
         row![
             policy.metadata.name.as_str(),

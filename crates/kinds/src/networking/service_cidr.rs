@@ -8,9 +8,11 @@ use crate::names;
 use crate::rules::{Rules, StatusMetadata};
 use crate::strategy::KindStrategy;
 use corten_api::networking::v1::{IPAddress, ServiceCIDR};
+use corten_semantics::address::parse_range;
 use corten_semantics::field::FieldError;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::net::IpAddr;
 
 /// ServiceCIDRs.
 pub struct ServiceCIDRStrategy;
@@ -29,13 +31,9 @@ impl KindStrategy for ServiceCIDRStrategy {
             errors.invalid("spec.cidrs", shown(&cidr.spec), "may only hold up to 2 values");
         }
         for (i, range) in list.iter().enumerate() {
-            let at = format!("spec.cidrs[{i}]");
-            addresses::range(&mut errors, &at, range);
-            if let Some(canonical) = addresses::canonical_range(range).filter(|c| c != range) {
-                errors.invalid(at, range, format!("must be in canonical form ({canonical:?})"));
-            }
+            addresses::written_range(&mut errors, &format!("spec.cidrs[{i}]"), range);
         }
-        let readable = list.iter().all(|range| addresses::canonical_range(range).is_some());
+        let readable = list.iter().all(|range| parse_range(range).is_some());
         if readable && !addresses::one_of_each_family(list) {
             let detail =
                 "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64";
@@ -129,6 +127,8 @@ impl KindStrategy for IPAddressStrategy {
 fn address_name(name: &str, _prefix: bool) -> Vec<String> {
     match addresses::parse(name) {
         None => vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".into()],
+        Some(_) if name.parse::<IpAddr>().is_err() => vec!["must not have leading 0s".into()],
+        Some(ip) if ip.to_canonical() != ip => vec!["must not be an IPv4-mapped IPv6 address".into()],
         Some(ip) if ip.to_string() != name => vec![format!("must be in canonical form (\"{ip}\")")],
         Some(_) => Vec::new(),
     }

@@ -12,7 +12,9 @@ mod proxy;
 
 use corten_api::core::v1::{Node, Pod};
 use corten_api::{Kind, KindInfo};
+use corten_auth::Attributes;
 use corten_client::Target;
+use corten_semantics::status::Resource;
 use corten_semantics::{ApiError, ApiResult};
 use corten_streaming::upgrade::{UpgradeError, wants_upgrade};
 use std::sync::Arc;
@@ -38,6 +40,9 @@ pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Respons
     if exchange.query.get("dryRun").is_some() {
         return Err(ApiError::bad_request("dryRun is not supported"));
     }
+    if matches!(target.subresource, "exec" | "attach" | "portforward") {
+        may_create(&exchange)?;
+    }
     let mut path = String::new();
     if target.subresource != "log" {
         let asked = options::path(&exchange.info.rest, exchange.request.uri().path());
@@ -54,6 +59,29 @@ pub async fn answer(mut exchange: Exchange, target: Target) -> ApiResult<Respons
         "proxy" => proxy::answer(exchange, target, &path).await,
         _ => command(exchange, target).await,
     }
+}
+
+/// WebSockets begin with a GET. Who may only read must not run anything, so the verb that others begin with is asked
+/// for, too (upstream's `AuthorizePodWebsocketUpgradeCreatePermission`).
+fn may_create(exchange: &Exchange) -> ApiResult<()> {
+    let info = &exchange.info;
+    if info.verb == "create" {
+        return Ok(());
+    }
+    let attributes = Attributes {
+        version: &info.version,
+        subresource: &info.subresource,
+        namespace: &info.namespace,
+        name: &info.name,
+        path: &info.path,
+        ..Attributes::resource(&exchange.context.user, "create", &info.group, &info.resource)
+    };
+    let decision = exchange.api.authorizer.authorize(&attributes);
+    if decision.allowed {
+        return Ok(());
+    }
+    let resource = Resource { group: &info.group, plural: &info.resource };
+    Err(ApiError::forbidden(resource, &info.name, &decision.reason.to_string()))
 }
 
 /// Exec, attach and port-forward: the connection is handed to the kubelet.

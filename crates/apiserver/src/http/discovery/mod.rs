@@ -5,6 +5,8 @@ mod aggregated;
 mod legacy;
 mod resources;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use corten_semantics::ApiResult;
 use corten_semantics::gates::Gates;
@@ -16,10 +18,10 @@ use super::chain::Exchange;
 use super::formats;
 use super::negotiate::{self, Form, Format, Offer};
 use super::response::{self, Response};
-use crate::aggregation::{merge_groups, merge_older};
+use crate::aggregation::{Remote, merge_groups, merge_older};
 
-/// Answers a discovery path; `None` when it is none.
-pub fn answer(exchange: &Exchange, path: &str) -> ApiResult<Option<Response>> {
+/// What this server itself serves, and the aggregated servers beside it.
+fn served(exchange: &Exchange) -> (Vec<resources::Group>, Arc<Vec<Arc<Remote>>>) {
     let remotes = exchange.api.aggregation.remotes();
     let mut groups = resources::of(&exchange.api.registry);
     if !remotes.is_empty() {
@@ -28,6 +30,26 @@ pub fn answer(exchange: &Exchange, path: &str) -> ApiResult<Option<Response>> {
         }
         groups.retain(|group| !group.versions.is_empty());
     }
+    (groups, remotes)
+}
+
+/// The paths of all groups and their versions.
+pub fn paths(exchange: &Exchange) -> Vec<String> {
+    let (groups, remotes) = served(exchange);
+    let mut list = legacy::groups(&groups);
+    merge_older(&mut list.groups, &remotes);
+    let core = groups.iter().filter(|group| group.name.is_empty()).flat_map(|group| &group.versions);
+    let core: Vec<String> = core.map(|version| format!("/api/{}", version.name)).collect();
+    let named = list.groups.into_iter().flat_map(|group| {
+        let versions = group.versions.into_iter().map(|version| format!("/apis/{}", version.group_version));
+        std::iter::once(format!("/apis/{}", group.name)).chain(versions)
+    });
+    named.chain(core).collect()
+}
+
+/// Answers a discovery path; `None` when it is none.
+pub fn answer(exchange: &Exchange, path: &str) -> ApiResult<Option<Response>> {
+    let (groups, remotes) = served(exchange);
     let accepted =
         negotiate::answer(exchange.headers(), &exchange.query, Offer::Discovery, Gates::default())?;
     if let ("/api" | "/apis", Form::Discovery(version)) = (path, accepted.form) {

@@ -96,10 +96,10 @@ fn addresses(
         let asked = spec.cluster_ips[i].clone();
         let given = match asked.as_str() {
             "" => any_but(pool, &|number| foreign(address_of(&family, number))),
-            text => match text.parse::<IpAddr>() {
-                Ok(address) if had.addresses.contains(&address) => continue,
-                Ok(address) if foreign(address) => Err(Refused::Taken),
-                Ok(address) if address.is_ipv4() == (family == "IPv4") => pool.take(number_of(address)),
+            text => match corten_semantics::address::parse(text) {
+                Some(address) if had.addresses.contains(&address) => continue,
+                Some(address) if foreign(address) => Err(Refused::Taken),
+                Some(address) if address.is_ipv4() == (family == "IPv4") => pool.take(number_of(address)),
                 _ => Err(Refused::OutOfRange),
             },
         };

@@ -2,7 +2,7 @@
 //! `pkg/api/pod`).
 
 use super::os::containers;
-use crate::addresses;
+use crate::addresses::address_warnings;
 use crate::names;
 use corten_api::Quantity;
 use corten_api::core::v1::{
@@ -11,7 +11,6 @@ use corten_api::core::v1::{
 };
 use corten_api::meta::v1::{LabelSelector, ObjectMeta};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 /// Labels of nodes that have a successor, and which.
 const OLD_LABELS: &[(&str, &str)] = &[
@@ -108,22 +107,6 @@ pub(crate) fn of_claim(spec: &PersistentVolumeClaimSpec, path: &str) -> Vec<Stri
     let storage = lists.into_iter().filter_map(|(name, list)| Some((name, list.get("storage")?)));
     let broken = storage.filter(|(_, amount)| !amount.is_whole());
     broken.map(|(name, amount)| format!("{path}.resources.{name}[storage]: {}", fraction(amount))).collect()
-}
-
-/// Warnings about a text that is an address, though not as one writes it.
-pub(crate) fn address(path: &str, text: &str) -> Option<String> {
-    match addresses::parse(text)? {
-        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
-            Some(v4) => Some(format!(
-                "{path}: non-standard IP address {text:?} will be considered invalid in a future Kubernetes release: use \"{v4}\""
-            )),
-            None if ip.to_string() != text => Some(format!(
-                "{path}: IPv6 address {text:?} should be in RFC 5952 canonical format (\"{ip}\")"
-            )),
-            None => None,
-        },
-        IpAddr::V4(_) => None,
-    }
 }
 
 struct Warnings {
@@ -351,7 +334,8 @@ impl Warnings {
         let servers = servers.map(|(i, ip)| (format!("{}.dnsConfig.nameservers[{i}]", self.spec), ip));
         let aliases = spec.host_aliases.iter().enumerate();
         let aliases = aliases.map(|(i, a)| (format!("{}.hostAliases[{i}].ip", self.spec), &a.ip));
-        let found: Vec<String> = servers.chain(aliases).filter_map(|(at, ip)| address(&at, ip)).collect();
+        let found: Vec<String> =
+            servers.chain(aliases).filter_map(|(at, ip)| address_warnings(&at, ip)).collect();
         self.list.extend(found);
     }
 }

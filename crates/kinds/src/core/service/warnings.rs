@@ -1,6 +1,6 @@
 //! What a Service says in vain or in an old way.
 
-use crate::core::pod::warnings::address;
+use crate::addresses::{address_warnings as address, range_warnings};
 use corten_api::core::v1::Service;
 
 /// Warnings of a Service.
@@ -32,6 +32,9 @@ pub(super) fn of(service: &Service) -> Vec<String> {
         told.extend(address(&format!("spec.externalIPs[{i}]"), ip));
     }
     told.extend(address("spec.loadBalancerIP", &spec.load_balancer_ip));
+    for (i, range) in spec.load_balancer_source_ranges.iter().enumerate() {
+        told.extend(range_warnings(&format!("spec.loadBalancerSourceRanges[{i}]"), range));
+    }
     let external = spec.type_ == "ExternalName";
     if external && !spec.external_ips.is_empty() {
         told.push("spec.externalIPs is ignored when spec.type is \"ExternalName\"".into());
