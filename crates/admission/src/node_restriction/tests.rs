@@ -3,9 +3,9 @@ use crate::sample::{self, Request, meta};
 use corten_api::authentication::v1::BoundObjectReference;
 use corten_api::authentication::v1::TokenRequest;
 use corten_api::core::v1::{
-    CSIPersistentVolumeSource, CSIVolumeSource, EphemeralVolumeSource, PersistentVolume,
-    PersistentVolumeClaimVolumeSource, ProjectedVolumeSource, ServiceAccountTokenProjection, Taint, Volume,
-    VolumeProjection, VolumeSource,
+    AzureFileVolumeSource, CSIPersistentVolumeSource, CSIVolumeSource, EphemeralVolumeSource,
+    PersistentVolume, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource,
+    ServiceAccountTokenProjection, Taint, Volume, VolumeProjection, VolumeSource,
 };
 use corten_api::meta::v1::OwnerReference;
 use corten_api::storage::v1::{CSIDriver, TokenRequest as DriverTokens};
@@ -270,6 +270,10 @@ async fn a_token_is_for_an_audience_of_the_pods_volumes() {
         ephemeral: Some(Box::new(EphemeralVolumeSource { volume_claim_template: Some(Default::default()) })),
         ..Default::default()
     });
+    let azure = |share: &str| {
+        let share = AzureFileVolumeSource { share_name: share.into(), ..Default::default() };
+        volume(VolumeSource { azure_file: Some(Box::new(share)), ..Default::default() })
+    };
     let not_found = |what: &str| {
         Some(format!("serviceaccounts \"sa\" is forbidden: error validating audience \"vault\": {what}"))
     };
@@ -285,6 +289,11 @@ async fn a_token_is_for_an_audience_of_the_pods_volumes() {
         (vec![claimed("bound")], "other", no_right("other")),
         (vec![inline("loop.test")], "vault", None),
         (vec![ephemeral], "vault", None),
+        (
+            vec![azure("share")],
+            "vault",
+            not_found("csidriver.storage.k8s.io \"file.csi.azure.com\" not found"),
+        ),
         (vec![claimed("none")], "vault", not_found("persistentvolumeclaim \"none\" not found")),
         (vec![claimed("none"), claimed("bound")], "vault", None),
         (

@@ -5,13 +5,24 @@ use crate::check::{Context, Operation};
 use corten_api::authentication::v1::TokenRequest;
 use corten_api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Volume};
 use corten_api::storage::v1::CSIDriver;
-use corten_api::{Kind, Object};
+use corten_api::{Kind, Object, Struct, View};
 use corten_cel::{Check, Checked, ResourceCheckFields};
 use corten_semantics::pod_references::ephemeral_claim;
 use std::sync::Arc;
 
 /// The verb on an audience that lets a node ask for any token of it.
 const VERB: &str = "request-serviceaccounts-token-audience";
+
+/// Sources of volumes that drivers have taken over, and these (upstream's csi-translation-lib).
+const TAKEN_OVER: [(&str, &str); 7] = [
+    ("awsElasticBlockStore", "ebs.csi.aws.com"),
+    ("azureDisk", "disk.csi.azure.com"),
+    ("azureFile", "file.csi.azure.com"),
+    ("cinder", "cinder.csi.openstack.org"),
+    ("gcePersistentDisk", "pd.csi.storage.gke.io"),
+    ("portworxVolume", "pxd.portworx.com"),
+    ("vsphereVolume", "csi.vsphere.vmware.com"),
+];
 
 pub(super) fn token(context: &Context<'_>, node: &str, object: Option<&dyn Object>) -> Judged {
     if context.operation != Operation::Create || context.subresource != "token" {
@@ -89,7 +100,7 @@ fn driver(context: &Context<'_>, pod: &Pod, volume: &Volume) -> Result<Option<Ar
     } else if let Some(claim) = &source.persistent_volume_claim {
         claimed(context, &claim.claim_name)?
     } else {
-        source.csi.as_ref().map(|csi| csi.driver.clone())
+        source.csi.as_ref().map(|csi| csi.driver.clone()).or_else(|| taken_over(source))
     };
     name.map(|name| there(find::<CSIDriver>(context, "", &name), &name)).transpose()
 }
@@ -99,7 +110,17 @@ fn claimed(context: &Context<'_>, claim: &str) -> Result<Option<String>, String>
     let claim = there(existing::<PersistentVolumeClaim>(context, claim), claim)?;
     let volume = &claim.spec.volume_name;
     let volume = there(find::<PersistentVolume>(context, "", volume), volume)?;
-    Ok(volume.spec.persistent_volume_source.csi.as_ref().map(|csi| csi.driver.clone()))
+    let source = &volume.spec.persistent_volume_source;
+    Ok(source.csi.as_ref().map(|csi| csi.driver.clone()).or_else(|| taken_over(source)))
+}
+
+/// The driver that has taken over a volume of a sort that was once built in.
+fn taken_over(source: &dyn Struct) -> Option<String> {
+    let mut fields = source.schema().fields.iter().enumerate();
+    fields.find_map(|(number, field)| {
+        let (_, driver) = TAKEN_OVER.iter().find(|(name, _)| *name == field.name)?;
+        (!matches!(source.field(number).view(), View::Null)).then(|| driver.to_string())
+    })
 }
 
 /// As upstream's listers say it: the kind in small letters, then its group.

@@ -48,6 +48,7 @@ impl KindStrategy for ServiceStrategy {
     fn prepare_create(&self, service: &mut Service) {
         service.status = ServiceStatus::default();
         update::plural_addresses(&mut service.spec, None);
+        drop_internal_policy(&mut service.spec);
         fill_families(&mut service.spec, None);
     }
 
@@ -57,6 +58,7 @@ impl KindStrategy for ServiceStrategy {
         update::plural_addresses(&mut new.spec, Some(&old.spec));
         update::drop_what_the_type_has_not(new, old);
         update::shrink(&mut new.spec, &old.spec);
+        drop_internal_policy(&mut new.spec);
         fill_families(&mut new.spec, Some(&old.spec));
     }
 
@@ -130,6 +132,14 @@ fn default_spec(spec: &mut ServiceSpec) {
     }
 }
 
+/// Names elsewhere have no traffic in the cluster; that they may say how it goes is old, and nobody is shown it.
+fn drop_internal_policy(spec: &mut ServiceSpec) {
+    let is_valid = |policy: &str| matches!(policy, "Cluster" | "Local");
+    if spec.type_ == "ExternalName" && spec.internal_traffic_policy.as_deref().is_some_and(is_valid) {
+        spec.internal_traffic_policy = None;
+    }
+}
+
 /// Whether the service is reached from outside: by load balancer, node port or external addresses.
 pub fn externally_accessible(spec: &ServiceSpec) -> bool {
     matches!(spec.type_.as_str(), "LoadBalancer" | "NodePort")
@@ -141,10 +151,9 @@ pub fn needs_cluster_ip(spec: &ServiceSpec) -> bool {
     spec.type_ != "ExternalName"
 }
 
-/// Whether the service's ports get node ports.
+/// Whether the service's ports may have node ports.
 pub fn needs_node_port(spec: &ServiceSpec) -> bool {
-    spec.type_ == "NodePort"
-        || (spec.type_ == "LoadBalancer" && spec.allocate_load_balancer_node_ports != Some(false))
+    matches!(spec.type_.as_str(), "NodePort" | "LoadBalancer")
 }
 
 /// Whether the service gets a node port for health checks.
