@@ -106,7 +106,7 @@ impl Counts {
             if series.is_empty() {
                 continue;
             }
-            out.family(&format!("pod_security_{name}_total"), Kind::Counter, help);
+            out.family(format!("pod_security_{name}_total"), Kind::Counter, help);
             series.each(|labels, count| out.sample(labels, count.load(Ordering::Relaxed)));
         }
     }

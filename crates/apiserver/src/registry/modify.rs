@@ -139,17 +139,20 @@ impl Registry {
     }
 }
 
+/// An update may say which object it means; a patch that says so wants to change what does not change.
+pub(super) fn is_meant(place: &Place, new: &dyn Object, old: &dyn Object) -> ApiResult<()> {
+    let (uid, was) = (&new.meta().uid, &old.meta().uid);
+    if uid.is_empty() || uid == was {
+        return Ok(());
+    }
+    let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {was}");
+    Err(ApiError::conflict(place.kind, &place.name, &why))
+}
+
 /// Completes the proposal's metadata from the current object, and refuses what is meant for another one.
 fn fit(new: &mut dyn Object, old: &dyn Object, m: &Modification<'_>) -> ApiResult<()> {
     let place = m.place;
     let (meta, was) = (new.meta_mut(), old.meta());
-    if !meta.uid.is_empty() && meta.uid != was.uid {
-        let why = format!(
-            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-            meta.uid, was.uid
-        );
-        return Err(ApiError::conflict(place.kind, &place.name, &why));
-    }
     match meta.resource_version.as_str() {
         "" | "0" if !place.strategy.rules().unconditional_update => return Err(version_missing(place)),
         "" | "0" => {}

@@ -11,7 +11,7 @@ use corten_semantics::{ApiError, ApiResult};
 use std::sync::Arc;
 
 use super::managed::Owners;
-use super::modify::Modification;
+use super::modify::{Modification, is_meant};
 use super::place::Place;
 use super::{Body, Registry, Reply, RequestContext, Target, WriteOptions};
 use crate::cache::Entry;
@@ -55,13 +55,7 @@ impl Registry {
             return Err(ApiError::invalid("autoscaling", "Scale", &place.name, &[error]));
         }
         let (meta, was) = (&scale.metadata, object.meta());
-        if !meta.uid.is_empty() && meta.uid != was.uid {
-            let why = format!(
-                "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-                meta.uid, was.uid
-            );
-            return Err(ApiError::conflict(place.kind, &place.name, &why));
-        }
+        is_meant(place, scale, object)?;
         if !matches!(meta.resource_version.as_str(), "" | "0")
             && meta.resource_version != was.resource_version
         {

@@ -4,7 +4,7 @@ use corten_api::Object;
 use corten_semantics::{ApiError, ApiResult};
 
 use super::managed::Owners;
-use super::modify::Modification;
+use super::modify::{Modification, is_meant};
 use super::owner_references::drop_repeated;
 use super::{Registry, Reply, RequestContext, Target, WriteOptions};
 
@@ -46,6 +46,10 @@ impl Registry {
             options: o,
             owners: Owners::Follow,
         };
-        self.modify(&m, |_| Ok(object.clone_object())).await
+        self.modify(&m, |entry| {
+            is_meant(&place, &*object, &*entry.object())?;
+            Ok(object.clone_object())
+        })
+        .await
     }
 }

@@ -371,6 +371,16 @@ const OBJECTS: &[Case] = &[
         ),
     ),
     case(
+        "a patch of the UID",
+        ("PATCH", THERE),
+        r#"{"metadata":{"uid":"00000000-0000-0000-0000-000000000000"}}"#,
+        (
+            422,
+            "Invalid",
+            "ConfigMap \"there\" is invalid: metadata.uid: Invalid value: \"00000000-0000-0000-0000-000000000000\": field is immutable",
+        ),
+    ),
+    case(
         "an update of nothing",
         ("PUT", "/api/v1/namespaces/default/configmaps/none"),
         r#"{"metadata":{"name":"none"}}"#,
