@@ -98,7 +98,7 @@ async fn versions_and_identities_of_configurations_must_fit() {
     let refused = apply(&w, &at, &config(", resourceVersion: \"1\"")).await;
     assert_eq!(refused.refusal(), (409, "Conflict".into(), modified.into()));
     let refused = apply(&w, &at, &config(", uid: other")).await;
-    assert_eq!((refused.code, &refused.json()["reason"]), (409, &json!("Conflict")), "{}", refused.text());
+    assert_eq!((refused.code, &refused.json()["reason"]), (422, &json!("Invalid")), "{}", refused.text());
     let version = made.json()["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_string();
     let fits = apply(&w, &at, &config(&format!(", resourceVersion: \"{version}\""))).await;
     assert_eq!(

@@ -370,14 +370,17 @@ const OBJECTS: &[Case] = &[
             "Operation cannot be fulfilled on configmaps \"there\": Precondition failed: UID in precondition: 00000000-0000-0000-0000-000000000000, UID in object meta: ...",
         ),
     ),
-    case(
-        "a patch of the UID",
-        ("PATCH", THERE),
-        r#"{"metadata":{"uid":"00000000-0000-0000-0000-000000000000"}}"#,
-        (
-            422,
-            "Invalid",
-            "ConfigMap \"there\" is invalid: metadata.uid: Invalid value: \"00000000-0000-0000-0000-000000000000\": field is immutable",
+    with(
+        MERGE,
+        case(
+            "a patch of the UID",
+            ("PATCH", THERE),
+            r#"{"metadata":{"uid":"00000000-0000-0000-0000-000000000000"}}"#,
+            (
+                422,
+                "Invalid",
+                "ConfigMap \"there\" is invalid: metadata.uid: Invalid value: \"00000000-0000-0000-0000-000000000000\": field is immutable",
+            ),
         ),
     ),
     case(

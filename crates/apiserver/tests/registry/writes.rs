@@ -157,7 +157,7 @@ async fn patches_of_each_type_are_applied_or_refused() {
         (Merge, "{", Err(400)),
         (Merge, r#"{"data":{"a":{}}}"#, Err(422)),
         (Merge, r#"{"metadata":{"resourceVersion":"1"}}"#, Err(409)),
-        (Merge, r#"{"metadata":{"uid":"other"}}"#, Err(409)),
+        (Merge, r#"{"metadata":{"uid":"other"}}"#, Err(422)),
         (Merge, r#"{"metadata":{"name":"other"}}"#, Err(400)),
         (Merge, r#"{"metadata":{"namespace":"other"}}"#, Err(400)),
         (Merge, r#"{"metadata":{"name":null}}"#, Err(400)),
