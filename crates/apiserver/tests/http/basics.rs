@@ -127,9 +127,16 @@ async fn discovery_and_open_paths() {
     assert_eq!(world.admin("GET", "/api", "").await.json()["versions"][0], "v1");
     assert_eq!(world.admin("GET", "/apis", "").await.json()["kind"], "APIGroupList");
     assert_eq!(world.admin("GET", "/apis/none", "").await.text(), "404 page not found\n");
-    for path in ["/livez", "/readyz", "/healthz", "/livez/ping", "/version"] {
+    for (path, code) in
+        [("/livez", 200), ("/readyz", 200), ("/healthz", 200), ("/version", 200), ("/livez/ping", 403)]
+    {
         let call = Call { method: "GET", path, headers: &[], body: b"" };
-        assert_eq!(world.ask(None, &call).await.code, 200, "{path}");
+        assert_eq!(world.ask(None, &call).await.code, code, "{path}");
+    }
+    let index = world.admin("GET", "/", "").await.json();
+    let paths = index["paths"].as_array().expect("paths");
+    for path in ["/api/v1", "/apis/apps", "/apis/apps/v1", "/livez/ping", "/openapi/v3", "/version"] {
+        assert!(paths.contains(&path.into()), "{path} in {index}");
     }
     let verbose = world.admin("GET", "/readyz?verbose", "").await.text();
     let lines: Vec<&str> = verbose.lines().collect();
