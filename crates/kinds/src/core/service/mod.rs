@@ -156,6 +156,12 @@ pub fn needs_node_port(spec: &ServiceSpec) -> bool {
     matches!(spec.type_.as_str(), "NodePort" | "LoadBalancer")
 }
 
+/// Whether ports that name no node port get one.
+pub fn gets_node_ports(spec: &ServiceSpec) -> bool {
+    let balancer = spec.type_ == "LoadBalancer" && spec.allocate_load_balancer_node_ports != Some(false);
+    spec.type_ == "NodePort" || balancer
+}
+
 /// Whether the service gets a node port for health checks.
 pub fn needs_health_check_node_port(spec: &ServiceSpec) -> bool {
     spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local"

@@ -1,6 +1,8 @@
 //! What an update of a service keeps of the old one, and what it drops with a new type.
 
-use super::{externally_accessible, needs_cluster_ip, needs_health_check_node_port, needs_node_port};
+use super::{
+    externally_accessible, gets_node_ports, needs_cluster_ip, needs_health_check_node_port, needs_node_port,
+};
 use corten_api::core::v1::{LoadBalancerStatus, Service, ServiceSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +16,7 @@ pub(super) fn keep_allocated(new: &mut ServiceSpec, old: &ServiceSpec) {
             new.cluster_ips.clone_from(&old.cluster_ips);
         }
     }
-    if needs_node_port(old) && needs_node_port(new) {
+    if gets_node_ports(old) && gets_node_ports(new) {
         keep_node_ports(new, old);
     }
     if needs_health_check_node_port(old)
