@@ -361,16 +361,8 @@ fn authorize(
     let many = matches!(info.verb.as_str(), "list" | "watch" | "deletecollection");
     let fields = query.get("fieldSelector").filter(|_| many).and_then(|text| FieldSelector::parse(text).ok());
     let labels = query.get("labelSelector").filter(|_| many).and_then(|text| Selector::parse(text).ok());
-    let attributes = Attributes {
-        version: &info.version,
-        subresource: &info.subresource,
-        namespace: &info.namespace,
-        name: &info.name,
-        path: &info.path,
-        fields: fields.as_ref(),
-        labels: labels.as_ref(),
-        ..Attributes::resource(user, &info.verb, &info.group, &info.resource)
-    };
+    let attributes =
+        Attributes { fields: fields.as_ref(), labels: labels.as_ref(), ..info.attributes(user, &info.verb) };
     decide(api, &attributes, notes)
 }
 

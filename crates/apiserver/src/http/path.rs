@@ -1,7 +1,9 @@
 //! What a request asks for, from its method, path and query (apiserver `endpoints/request.RequestInfo`).
 
 use super::query::{Query, decode};
+use corten_api::authentication::v1::UserInfo;
 use corten_api::selector::FieldSelector;
+use corten_auth::Attributes;
 use http::Method;
 
 /// What a request is about, before anything is looked up.
@@ -95,6 +97,18 @@ impl RequestInfo {
         self.is_resource
             && (matches!(self.verb.as_str(), "watch" | "proxy")
                 || matches!(self.subresource.as_str(), "attach" | "exec" | "proxy" | "log" | "portforward"))
+    }
+
+    /// What `user` would do with the resource by `verb`, for the authorizer.
+    pub fn attributes<'a>(&'a self, user: &'a UserInfo, verb: &'a str) -> Attributes<'a> {
+        Attributes {
+            version: &self.version,
+            subresource: &self.subresource,
+            namespace: &self.namespace,
+            name: &self.name,
+            path: &self.path,
+            ..Attributes::resource(user, verb, &self.group, &self.resource)
+        }
     }
 
     /// Whether the request changes nothing.

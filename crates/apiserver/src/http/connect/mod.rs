@@ -12,7 +12,6 @@ mod proxy;
 
 use corten_api::core::v1::{Node, Pod};
 use corten_api::{Kind, KindInfo};
-use corten_auth::Attributes;
 use corten_client::Target;
 use corten_semantics::status::Resource;
 use corten_semantics::{ApiError, ApiResult};
@@ -68,15 +67,7 @@ fn may_create(exchange: &Exchange) -> ApiResult<()> {
     if info.verb == "create" {
         return Ok(());
     }
-    let attributes = Attributes {
-        version: &info.version,
-        subresource: &info.subresource,
-        namespace: &info.namespace,
-        name: &info.name,
-        path: &info.path,
-        ..Attributes::resource(&exchange.context.user, "create", &info.group, &info.resource)
-    };
-    let decision = exchange.api.authorizer.authorize(&attributes);
+    let decision = exchange.api.authorizer.authorize(&info.attributes(&exchange.context.user, "create"));
     if decision.allowed {
         return Ok(());
     }
