@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use corten_api::core::v1::ServiceSpec;
+use corten_kinds::core::service::gets_node_ports;
 use corten_semantics::field::FieldError;
 
 use super::pool::{Pool, Refused};
@@ -152,11 +153,7 @@ fn node_ports(
             taken.ports.push(number);
         }
     }
-    let wanted = match spec.type_.as_str() {
-        "NodePort" => true,
-        "LoadBalancer" => spec.allocate_load_balancer_node_ports != Some(false),
-        _ => false,
-    };
+    let wanted = gets_node_ports(spec);
     for i in 0..spec.ports.len() {
         if wanted && spec.ports[i].node_port == 0 {
             let number = match shared(spec, i) {
